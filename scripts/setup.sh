@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# Prepares this checkout: checks the tools, links the native libraries into target/native and,
+# with --tests, makes target/venv with the Python tools that the tests use.
+# Run it as often as you like; it is quick and quiet when there is nothing to do.
+# The libraries (490 MB) are kept in TROELSLLM_CACHE (default: ~/.cache/troelsllm), so that
+# another checkout on this machine does not fetch them again.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+fail() {
+    echo "error: $*" >&2
+    exit 1
+}
+
+# need_package WHAT PACKAGE: installs a missing Debian package as root, else names the remedy.
+need_package() {
+    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null ||
+        fail "$1 is missing; install it: sudo apt-get install $2"
+    echo "setup: installing $2"
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$2" >/dev/null
+}
+
+[ "$(uname -sm)" = "Linux x86_64" ] ||
+    fail "the pinned libtorch and onnxruntime are for x86-64 Linux, this is $(uname -sm)"
+command -v cargo >/dev/null || fail "cargo is missing; install Rust 1.95 or newer from https://rustup.rs"
+rust=$(cargo --version | cut -d' ' -f2)
+[ "$(printf '%s\n' 1.95.0 "$rust" | sort -V | head -1)" = 1.95.0 ] ||
+    fail "Rust 1.95 or newer is needed, found $rust; update it: rustup update stable"
+command -v c++ >/dev/null || need_package "a C++ compiler" build-essential
+command -v python3 >/dev/null || need_package "Python 3" python3
+python3 -c 'import ensurepip, venv' 2>/dev/null || need_package "Python's venv module" python3-venv
+command -v flock >/dev/null || need_package flock util-linux
+
+cache=${TROELSLLM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/troelsllm}
+key=$(cat scripts/native-libraries.txt scripts/unpack_native.py | sha256sum | cut -c1-12)
+native=$cache/native-$key
+mkdir -p "$cache" target
+
+# One set-up at a time on this machine; a second one waits, then finds everything done.
+exec 9>"$cache/lock"
+flock 9
+
+if [ ! -d "$native" ]; then
+    free_mb=$(df --output=avail -m "$cache" | tail -1)
+    [ "$free_mb" -ge 2000 ] || fail "$cache has $free_mb MB free, 2000 MB are needed for the native libraries"
+    echo "setup: fetching libtorch 2.9.0 and onnxruntime 1.32.0 into $cache (940 MB, once per machine)"
+    work=$(mktemp -d "$cache/work-XXXXXX")
+    trap 'rm -rf "$work"' EXIT
+    python3 -m venv "$work/venv"
+    "$work/venv/bin/pip" download --quiet --disable-pip-version-check --no-deps --require-hashes \
+        --only-binary=:all: --implementation cp --python-version 3.12 --abi cp312 --abi none \
+        --platform manylinux_2_28_x86_64 --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 \
+        --dest "$work/wheels" --requirement scripts/native-libraries.txt
+    python3 scripts/unpack_native.py "$work/wheels" "$work/native"
+    mv "$work/native" "$native"
+fi
+[ "$(readlink target/native || true)" = "$native" ] || ln -sfn "$native" target/native
+
+if [ "${1:-}" = --tests ]; then
+    key=$(sha256sum scripts/requirements-test.txt | cut -c1-12)
+    if [ ! -f "target/venv/.ready-$key" ]; then
+        echo "setup: making target/venv with the Python tools of the tests"
+        rm -rf target/venv
+        python3 -m venv target/venv
+        target/venv/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+            --only-binary=:all: --requirement scripts/requirements-test.txt
+        touch "target/venv/.ready-$key"
+    fi
+fi

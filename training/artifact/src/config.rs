@@ -1,0 +1,176 @@
+//! The shape of a GPT, in this project's words and in those of three well-known code bases.
+//!
+//! | here | LLMs-from-scratch | nanoGPT | Hugging Face GPT-2 |
+//! |---|---|---|---|
+//! | `vocab_size` | `vocab_size` | `vocab_size` | `vocab_size` |
+//! | `context_length` | `context_length` | `block_size` | `n_positions` |
+//! | `d_model` | `emb_dim` | `n_embd` | `n_embd` (`hidden_size`) |
+//! | `n_layers` | `n_layers` | `n_layer` | `n_layer` |
+//! | `n_heads` | `n_heads` | `n_head` | `n_head` |
+//! | `d_ff` | `4 * emb_dim` | `4 * n_embd` | `n_inner` |
+//! | `dropout` | `drop_rate` | `dropout` | `attn_pdrop`, `embd_pdrop`, `resid_pdrop` |
+//! | `qkv_bias` | `qkv_bias` | `bias` | always |
+//! | `tied_output_head` | never | always | `tie_word_embeddings` |
+
+use serde::{Deserialize, Serialize};
+
+/// Variance offset inside LayerNorm, as in GPT-2.
+pub const LAYER_NORM_EPSILON: f64 = 1e-5;
+
+/// Upper bounds that keep a hostile or mistyped configuration from exhausting memory.
+const MAX_VOCAB_SIZE: usize = 1 << 20;
+const MAX_CONTEXT_LENGTH: usize = 1 << 16;
+const MAX_D_MODEL: usize = 1 << 14;
+const MAX_LAYERS: usize = 256;
+
+/// The shape of a GPT-2 style decoder.
+///
+/// Radford et al., "Language Models are Unsupervised Multitask Learners" (2019).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GptConfig {
+    /// Number of distinct token ids.
+    pub vocab_size: usize,
+    /// The most positions that attention can see.
+    pub context_length: usize,
+    /// Width of the residual stream.
+    pub d_model: usize,
+    /// Number of transformer blocks.
+    pub n_layers: usize,
+    /// Attention heads in each block; divides `d_model`.
+    pub n_heads: usize,
+    /// Width of the feed-forward layer.
+    pub d_ff: usize,
+    /// Probability with which training drops an activation.
+    pub dropout: f64,
+    /// Whether the query, key and value projections have a bias.
+    #[serde(default)]
+    pub qkv_bias: bool,
+    /// Whether the output head shares the token embedding's weights.
+    #[serde(default)]
+    pub tied_output_head: bool,
+}
+
+/// A configuration that describes no model.
+#[derive(Debug, thiserror::Error, PartialEq)]
+#[error("model configuration: `{field}` is {found}, expected {expected}")]
+pub struct ConfigError {
+    /// The field at fault.
+    pub field: &'static str,
+    /// Its value.
+    pub found: String,
+    /// What would have been accepted.
+    pub expected: String,
+}
+
+impl GptConfig {
+    /// Width of one attention head.
+    pub fn d_head(&self) -> usize {
+        self.d_model / self.n_heads
+    }
+
+    /// Number of trainable parameters, by formula.
+    pub fn num_parameters(&self) -> usize {
+        let d = self.d_model;
+        let embeddings = (self.vocab_size + self.context_length) * d;
+        let qkv = 3 * (d * d + if self.qkv_bias { d } else { 0 });
+        let attention = qkv + d * d + d;
+        let feed_forward = d * self.d_ff + self.d_ff + self.d_ff * d + d;
+        let layer_norms = 2 * 2 * d;
+        let output_head = if self.tied_output_head { 0 } else { self.vocab_size * d };
+        embeddings + self.n_layers * (attention + feed_forward + layer_norms) + 2 * d + output_head
+    }
+
+    /// Checks that the configuration describes a model of sane size.
+    ///
+    /// # Errors
+    /// Names the first field that is out of range.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let in_range = |field, value: usize, max: usize| {
+            if (1..=max).contains(&value) {
+                return Ok(());
+            }
+            Err(ConfigError {
+                field,
+                found: value.to_string(),
+                expected: format!("a number from 1 to {max}"),
+            })
+        };
+        in_range("vocab_size", self.vocab_size, MAX_VOCAB_SIZE)?;
+        in_range("context_length", self.context_length, MAX_CONTEXT_LENGTH)?;
+        in_range("d_model", self.d_model, MAX_D_MODEL)?;
+        in_range("n_layers", self.n_layers, MAX_LAYERS)?;
+        in_range("n_heads", self.n_heads, self.d_model)?;
+        in_range("d_ff", self.d_ff, 8 * MAX_D_MODEL)?;
+        if !self.d_model.is_multiple_of(self.n_heads) {
+            return Err(ConfigError {
+                field: "n_heads",
+                found: self.n_heads.to_string(),
+                expected: format!("a divisor of d_model = {}", self.d_model),
+            });
+        }
+        if !(0.0..1.0).contains(&self.dropout) {
+            return Err(ConfigError {
+                field: "dropout",
+                found: self.dropout.to_string(),
+                expected: "a probability from 0 up to but not including 1".to_owned(),
+            });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn the_verdict() -> GptConfig {
+        GptConfig {
+            vocab_size: 50_257,
+            context_length: 256,
+            d_model: 768,
+            n_layers: 12,
+            n_heads: 12,
+            d_ff: 3072,
+            dropout: 0.1,
+            qkv_bias: false,
+            tied_output_head: false,
+        }
+    }
+
+    #[test]
+    fn counts_the_parameters_of_the_seed_model() {
+        assert_eq!(the_verdict().num_parameters(), 162_419_712);
+        // A tied head saves vocab_size * d_model, a QKV bias costs 3 * d_model in each layer.
+        let tied = GptConfig { tied_output_head: true, ..the_verdict() };
+        assert_eq!(tied.num_parameters(), 162_419_712 - 50_257 * 768);
+        let biased = GptConfig { qkv_bias: true, ..the_verdict() };
+        assert_eq!(biased.num_parameters(), 162_419_712 + 12 * 3 * 768);
+    }
+
+    #[test]
+    fn rejects_what_describes_no_model_by_field() {
+        let cases: [(&str, fn(&mut GptConfig)); 6] = [
+            ("vocab_size", |c| c.vocab_size = 0),
+            ("context_length", |c| c.context_length = usize::MAX),
+            ("n_layers", |c| c.n_layers = 0),
+            ("n_heads", |c| c.n_heads = 7),
+            ("dropout", |c| c.dropout = 1.0),
+            ("dropout", |c| c.dropout = f64::NAN),
+        ];
+        assert_eq!(the_verdict().validate(), Ok(()));
+        for (field, spoil) in cases {
+            let mut config = the_verdict();
+            spoil(&mut config);
+            assert_eq!(config.validate().unwrap_err().field, field);
+        }
+    }
+
+    #[test]
+    fn refuses_unknown_fields() {
+        let mut json = serde_json::to_value(the_verdict()).unwrap();
+        json["n_embd"] = 768.into();
+        let error = serde_json::from_value::<GptConfig>(json).unwrap_err();
+        assert!(error.to_string().contains("unknown field `n_embd`"), "{error}");
+    }
+}

@@ -1,0 +1,33 @@
+//! Names of the ONNX graph's inputs and outputs: the exporter writes them, the engine binds them.
+//!
+//! One graph serves prefill and decode. `past` is the number of positions already in the cache,
+//! `total = past + seq`, and `wanted` the number of positions whose logits are asked for.
+
+/// Input, i64 `[batch, seq]`: ids of the new tokens.
+pub const INPUT_IDS: &str = "input_ids";
+/// Input, i64 `[batch, seq]`: their positions, `past..total` in each row.
+pub const POSITION_IDS: &str = "position_ids";
+/// Input, i64 `[wanted]`: which of the new positions, `0..seq`, to compute logits for.
+pub const LOGIT_POSITIONS: &str = "logit_positions";
+/// Output, f32 `[batch, wanted, vocab_size]`.
+pub const LOGITS: &str = "logits";
+
+/// Input, f32 `[batch, n_heads, past, d_head]`: keys of a layer from earlier runs.
+pub fn past_key(layer: usize) -> String {
+    format!("past_key_values.{layer}.key")
+}
+
+/// Input, f32 `[batch, n_heads, past, d_head]`: values of a layer from earlier runs.
+pub fn past_value(layer: usize) -> String {
+    format!("past_key_values.{layer}.value")
+}
+
+/// Output, f32 `[batch, n_heads, total, d_head]`: keys of a layer for the next run.
+pub fn present_key(layer: usize) -> String {
+    format!("present.{layer}.key")
+}
+
+/// Output, f32 `[batch, n_heads, total, d_head]`: values of a layer for the next run.
+pub fn present_value(layer: usize) -> String {
+    format!("present.{layer}.value")
+}

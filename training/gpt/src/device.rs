@@ -1,0 +1,30 @@
+//! The compute device: the only file that names a burn backend.
+//!
+//! Models and tensors take their backend from the [`Device`] they are made on, so moving to another
+//! backend means changing this file and one feature in `Cargo.toml`.
+
+use std::num::NonZero;
+use std::sync::Once;
+
+pub use burn::tensor::Device;
+
+/// The CPU through libtorch, with one thread for each core.
+///
+/// LibTorch is still by far the fastest CPU backend that burn has; it left burn after 0.22, which is
+/// why that version is pinned and why its deprecation is accepted here.
+#[allow(deprecated)]
+pub fn cpu() -> Device {
+    static THREADS: Once = Once::new();
+    // Both of libtorch's thread pools are sized once, before the first operation starts them.
+    THREADS.call_once(|| {
+        let threads = std::thread::available_parallelism().map_or(1, NonZero::get) as i32;
+        tch::set_num_threads(threads);
+        tch::set_num_interop_threads(1);
+    });
+    Device::libtorch()
+}
+
+/// How a manifest records [`cpu`].
+pub fn describe() -> String {
+    format!("cpu, libtorch 2.9.0, {} threads", tch::get_num_threads())
+}

@@ -1,0 +1,25 @@
+//! Trains a GPT on a text, exports it to ONNX and publishes it to a store.
+//!
+//! - [`model`]: the network, from tensor primitives;
+//! - [`corpus`] and [`dataset`]: from a file to batches of token ids;
+//! - [`train`]: the training loop, with [`evaluate`] and [`sample`];
+//! - [`state_dict`]: weights in and out, under PyTorch's names;
+//! - [`onnx`]: the graph that serving runs;
+//! - [`job`]: all of it in order, as `gpt train` does it.
+
+pub mod corpus;
+pub mod dataset;
+pub mod device;
+pub mod evaluate;
+pub mod job;
+pub mod model;
+pub mod onnx;
+pub mod preset;
+pub mod progress;
+pub mod sample;
+pub mod state_dict;
+pub mod train;
+
+pub use dataset::{Batch, Dataset};
+pub use model::Gpt;
+pub use preset::Preset;

@@ -1,0 +1,97 @@
+//! Multi-head causal self-attention: how tokens look at the tokens before them.
+//!
+//! Vaswani et al., "Attention Is All You Need" (2017), <https://arxiv.org/abs/1706.03762>, section 3.2.
+
+use artifact::GptConfig;
+use burn::module::Module;
+use burn::tensor::activation::softmax;
+use burn::tensor::{Device, Int, Tensor};
+
+use super::{Dropout, Linear};
+
+/// Each head lets every token ask (query) the tokens up to itself what they offer (key), and gather
+/// what they hold (value) in proportion to how well the two match.
+#[derive(Module, Debug)]
+pub struct CausalSelfAttention {
+    /// What a token looks for.
+    pub query: Linear,
+    /// What a token offers.
+    pub key: Linear,
+    /// What a token gives to those that attend to it.
+    pub value: Linear,
+    /// Mixes the heads' results.
+    pub output: Linear,
+    attention_dropout: Dropout,
+    n_heads: usize,
+}
+
+impl CausalSelfAttention {
+    /// A layer with random weights.
+    pub fn new(config: &GptConfig, device: &Device) -> Self {
+        let d_model = config.d_model;
+        Self {
+            query: Linear::new(d_model, d_model, config.qkv_bias, device),
+            key: Linear::new(d_model, d_model, config.qkv_bias, device),
+            value: Linear::new(d_model, d_model, config.qkv_bias, device),
+            output: Linear::new(d_model, d_model, true, device),
+            attention_dropout: Dropout::new(config.dropout),
+            n_heads: config.n_heads,
+        }
+    }
+
+    /// `softmax(queries keys^T / sqrt(d_head) + mask) values`, for each head.
+    ///
+    /// # Shapes
+    /// - `x` and output: `[batch, seq, d_model]`
+    /// - `mask`: `[seq, seq]`, see [`causal_mask`]
+    pub fn forward(&self, x: Tensor<3>, mask: Tensor<2>) -> Tensor<3> {
+        let [batch, seq, d_model] = x.dims();
+        let d_head = d_model / self.n_heads;
+
+        let queries = self.split_heads(self.query.forward(x.clone())); // [batch, n_heads, seq, d_head]
+        let keys = self.split_heads(self.key.forward(x.clone())); // [batch, n_heads, seq, d_head]
+        let values = self.split_heads(self.value.forward(x)); // [batch, n_heads, seq, d_head]
+
+        let queries = queries / (d_head as f64).sqrt();
+        let attn_scores = queries.matmul(keys.swap_dims(2, 3)); // [batch, n_heads, seq, seq]
+        let attn_weights = softmax(attn_scores + mask.unsqueeze(), 3);
+        let attn_weights = self.attention_dropout.forward(attn_weights);
+
+        let context_vec = attn_weights.matmul(values); // [batch, n_heads, seq, d_head]
+        let context_vec = context_vec.swap_dims(1, 2).reshape([batch, seq, d_model]);
+        self.output.forward(context_vec)
+    }
+
+    /// # Shapes
+    /// - `x`: `[batch, seq, d_model]`
+    /// - output: `[batch, n_heads, seq, d_head]`
+    fn split_heads(&self, x: Tensor<3>) -> Tensor<4> {
+        let [batch, seq, d_model] = x.dims();
+        x.reshape([batch, seq, self.n_heads, d_model / self.n_heads]).swap_dims(1, 2)
+    }
+}
+
+/// What keeps a token from seeing the future: 0 where row `i` may look at column `j`, which is where
+/// `j <= i`, and minus infinity where it may not. Added to the scores before the softmax.
+///
+/// # Shapes
+/// - output: `[seq, seq]`
+pub fn causal_mask(seq: usize, device: &Device) -> Tensor<2> {
+    let positions = Tensor::<1, Int>::arange(0..seq as i64, device);
+    let rows = positions.clone().unsqueeze_dim::<2>(1).expand([seq, seq]);
+    let columns = positions.unsqueeze_dim::<2>(0).expand([seq, seq]);
+    Tensor::zeros([seq, seq], device).mask_fill(columns.greater(rows), f32::NEG_INFINITY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device;
+
+    #[test]
+    fn the_mask_hides_the_future_only() {
+        let mask = causal_mask(3, &device::cpu()).into_data().try_to_vec::<f32>().unwrap();
+        let hidden = f32::NEG_INFINITY;
+        assert_eq!(mask, [0.0, hidden, hidden, 0.0, 0.0, hidden, 0.0, 0.0, 0.0]);
+    }
+}

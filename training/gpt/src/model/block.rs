@@ -1,0 +1,48 @@
+//! The transformer block, in the pre-LayerNorm form of GPT-2.
+//!
+//! Xiong et al., "On Layer Normalization in the Transformer Architecture" (2020).
+
+use artifact::GptConfig;
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+
+use super::{CausalSelfAttention, Dropout, FeedForward, LayerNorm};
+
+/// Attention, then a feed-forward layer. Each adds to its input rather than replacing it, which
+/// keeps a straight path for the gradient through any number of blocks.
+#[derive(Module, Debug)]
+pub struct TransformerBlock {
+    /// Before attention.
+    pub norm1: LayerNorm,
+    /// Between tokens.
+    pub attention: CausalSelfAttention,
+    /// Before the feed-forward layer.
+    pub norm2: LayerNorm,
+    /// Within each token.
+    pub feed_forward: FeedForward,
+    residual_dropout: Dropout,
+}
+
+impl TransformerBlock {
+    /// A block with random weights.
+    pub fn new(config: &GptConfig, device: &Device) -> Self {
+        Self {
+            norm1: LayerNorm::new(config.d_model, device),
+            attention: CausalSelfAttention::new(config, device),
+            norm2: LayerNorm::new(config.d_model, device),
+            feed_forward: FeedForward::new(config, device),
+            residual_dropout: Dropout::new(config.dropout),
+        }
+    }
+
+    /// # Shapes
+    /// - `x` and output: `[batch, seq, d_model]`
+    /// - `mask`: `[seq, seq]`, see [`causal_mask`](super::attention::causal_mask)
+    pub fn forward(&self, x: Tensor<3>, mask: Tensor<2>) -> Tensor<3> {
+        let attended = self.attention.forward(self.norm1.forward(x.clone()), mask);
+        let x = x + self.residual_dropout.forward(attended);
+
+        let transformed = self.feed_forward.forward(self.norm2.forward(x.clone()));
+        x + self.residual_dropout.forward(transformed)
+    }
+}

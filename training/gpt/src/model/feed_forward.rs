@@ -1,0 +1,33 @@
+//! The feed-forward layer: what each token makes of what it has gathered.
+
+use artifact::GptConfig;
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+
+use super::{Linear, gelu};
+
+/// Two linear maps with a GELU between them, applied to each token on its own.
+#[derive(Module, Debug)]
+pub struct FeedForward {
+    /// `d_model` to `d_ff`
+    pub expand: Linear,
+    /// `d_ff` to `d_model`
+    pub contract: Linear,
+}
+
+impl FeedForward {
+    /// A layer with random weights.
+    pub fn new(config: &GptConfig, device: &Device) -> Self {
+        Self {
+            expand: Linear::new(config.d_model, config.d_ff, true, device),
+            contract: Linear::new(config.d_ff, config.d_model, true, device),
+        }
+    }
+
+    /// # Shapes
+    /// - `x` and output: `[batch, seq, d_model]`
+    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let hidden = gelu(self.expand.forward(x)); // [batch, seq, d_ff]
+        self.contract.forward(hidden)
+    }
+}

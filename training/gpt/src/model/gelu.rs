@@ -1,0 +1,34 @@
+//! The Gaussian error linear unit, in the tanh form that GPT-2 uses.
+//!
+//! Hendrycks and Gimpel, "Gaussian Error Linear Units" (2016), <https://arxiv.org/abs/1606.08415>.
+
+use std::f64::consts::PI;
+
+use burn::tensor::Tensor;
+
+/// `0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))`, a smooth gate that lets large numbers pass
+/// and holds small ones back.
+///
+/// # Shapes
+/// - `x` and output: any, the same
+pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    let cube = x.clone().square() * x.clone();
+    let inner = (x.clone() + cube * 0.044715) * (2.0 / PI).sqrt();
+    x * 0.5 * (inner.tanh() + 1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device;
+
+    /// Reference: torch.nn.functional.gelu(x, approximate="tanh").
+    #[test]
+    fn equals_pytorch() {
+        let x = Tensor::<1>::from_floats([-3.0, -1.0, -0.5, 0.0, 0.5, 1.0, 3.0], &device::cpu());
+        let expected = [-0.0036374, -0.1588080, -0.1542860, 0.0, 0.3457140, 0.8411920, 2.9963627];
+        for (y, expected) in gelu(x).into_data().try_to_vec::<f32>().unwrap().into_iter().zip(expected) {
+            assert!((y - expected).abs() < 1e-6, "{y} != {expected}");
+        }
+    }
+}

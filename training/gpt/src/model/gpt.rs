@@ -1,0 +1,178 @@
+//! The whole model.
+//!
+//! Radford et al., "Language Models are Unsupervised Multitask Learners" (2019).
+
+use artifact::GptConfig;
+use burn::module::Module;
+use burn::tensor::{Device, Int, Tensor};
+
+use super::attention::causal_mask;
+use super::{Dropout, Embedding, LayerNorm, Linear, TransformerBlock};
+
+/// A decoder of the GPT-2 family: from token ids to the logits of the next token at every position.
+#[derive(Module, Debug)]
+pub struct Gpt {
+    /// What a token is.
+    pub token_embedding: Embedding,
+    /// Where it stands.
+    pub position_embedding: Embedding,
+    embedding_dropout: Dropout,
+    /// What the tokens make of each other.
+    pub blocks: Vec<TransformerBlock>,
+    /// Before the output head.
+    pub final_norm: LayerNorm,
+    /// From `d_model` to a logit for each id; `None` when it shares the token embedding's weights.
+    pub output_head: Option<Linear>,
+    #[module(skip)]
+    config: GptConfig,
+}
+
+impl Gpt {
+    /// A model with random weights, drawn from the device's random state. `config` must be
+    /// [valid](GptConfig::validate).
+    pub fn new(config: &GptConfig, device: &Device) -> Self {
+        Self {
+            token_embedding: Embedding::new(config.vocab_size, config.d_model, device),
+            position_embedding: Embedding::new(config.context_length, config.d_model, device),
+            embedding_dropout: Dropout::new(config.dropout),
+            blocks: (0..config.n_layers).map(|_| TransformerBlock::new(config, device)).collect(),
+            final_norm: LayerNorm::new(config.d_model, device),
+            output_head: (!config.tied_output_head)
+                .then(|| Linear::new(config.d_model, config.vocab_size, false, device)),
+            config: config.clone(),
+        }
+    }
+
+    /// Its shape.
+    pub fn config(&self) -> &GptConfig {
+        &self.config
+    }
+
+    /// The logits of the token that follows each position.
+    ///
+    /// # Shapes
+    /// - `ids`: `[batch, seq]`, with `seq` at most `context_length` and every id below `vocab_size`
+    /// - output: `[batch, seq, vocab_size]`
+    pub fn forward(&self, ids: Tensor<2, Int>) -> Tensor<3> {
+        let x = self.transform(ids); // [batch, seq, d_model]
+        self.logits(x)
+    }
+
+    /// The logits of the token that follows the last position: all that generation needs.
+    ///
+    /// # Shapes
+    /// - `ids`: `[batch, seq]`, as for [`forward`](Self::forward)
+    /// - output: `[batch, vocab_size]`
+    pub fn next_token_logits(&self, ids: Tensor<2, Int>) -> Tensor<2> {
+        let x = self.transform(ids); // [batch, seq, d_model]
+        let [_, seq, _] = x.dims();
+        self.logits(x.narrow(1, seq - 1, 1)).squeeze_dim(1)
+    }
+
+    /// Embeddings, blocks and final normalisation.
+    ///
+    /// # Shapes
+    /// - `ids`: `[batch, seq]`
+    /// - output: `[batch, seq, d_model]`
+    fn transform(&self, ids: Tensor<2, Int>) -> Tensor<3> {
+        let [batch, seq] = ids.dims();
+        let device = ids.device();
+
+        let tokens = self.token_embedding.forward(ids.reshape([batch * seq])); // [batch * seq, d_model]
+        let tokens = tokens.reshape([batch, seq, self.config.d_model]);
+        let positions = self.position_embedding.forward(Tensor::arange(0..seq as i64, &device));
+        let x = tokens + positions.unsqueeze(); // [batch, seq, d_model]
+
+        let mut x = self.embedding_dropout.forward(x);
+        let mask = causal_mask(seq, &device);
+        for block in &self.blocks {
+            x = block.forward(x, mask.clone());
+        }
+        self.final_norm.forward(x)
+    }
+
+    /// The output head.
+    ///
+    /// # Shapes
+    /// - `x`: `[batch, seq, d_model]`
+    /// - output: `[batch, seq, vocab_size]`
+    fn logits(&self, x: Tensor<3>) -> Tensor<3> {
+        match &self.output_head {
+            Some(output_head) => output_head.forward(x),
+            None => {
+                let [batch, seq, d_model] = x.dims();
+                let weight = self.token_embedding.weight.val().transpose(); // [d_model, vocab_size]
+                let logits = x.reshape([batch * seq, d_model]).matmul(weight);
+                logits.reshape([batch, seq, self.config.vocab_size])
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device;
+    use artifact::Tokenizer;
+
+    fn small(dropout: f64) -> GptConfig {
+        GptConfig {
+            vocab_size: 31,
+            context_length: 12,
+            d_model: 16,
+            n_layers: 2,
+            n_heads: 4,
+            d_ff: 64,
+            dropout,
+            qkv_bias: false,
+            tied_output_head: false,
+        }
+    }
+
+    fn logits(model: &Gpt, ids: [i32; 6]) -> Vec<f32> {
+        let ids = Tensor::<1, Int>::from_ints(ids, &device::cpu()).unsqueeze();
+        model.forward(ids).into_data().try_to_vec().unwrap()
+    }
+
+    #[test]
+    fn a_later_token_leaves_earlier_logits_alone() {
+        let model = Gpt::new(&small(0.0), &device::cpu()).valid();
+        let before = logits(&model, [1, 2, 3, 4, 5, 6]);
+        let after = logits(&model, [1, 2, 3, 4, 30, 6]);
+        let changed = 4 * 31; // the first logit of position 4
+        assert_eq!(before[..changed], after[..changed]);
+        assert_ne!(before[changed..], after[changed..]);
+    }
+
+    #[test]
+    fn dropout_acts_in_training_only() {
+        let model = Gpt::new(&small(0.5), &device::cpu().autodiff());
+        let ids = [1, 2, 3, 4, 5, 6];
+        let train = |ids: [i32; 6]| {
+            let ids = Tensor::<1, Int>::from_ints(ids, &device::cpu().autodiff()).unsqueeze();
+            model.forward(ids).into_data()
+        };
+        assert_ne!(train(ids), train(ids));
+        let valid = model.valid();
+        assert_eq!(logits(&valid, ids), logits(&valid, ids));
+    }
+
+    #[test]
+    fn has_the_parameters_that_its_configuration_says() {
+        for config in [
+            small(0.1),
+            GptConfig { tied_output_head: true, ..small(0.1) },
+            GptConfig { qkv_bias: true, ..small(0.1) },
+        ] {
+            let model = Gpt::new(&config, &device::cpu());
+            assert_eq!(model.num_params(), config.num_parameters(), "{config:?}");
+        }
+    }
+
+    #[test]
+    fn the_seed_model_has_162_419_712_parameters() {
+        let preset = crate::preset::Preset::named("the-verdict").unwrap();
+        assert_eq!(preset.model.vocab_size, Tokenizer::gpt2().unwrap().vocab_size());
+        assert_eq!(Gpt::new(&preset.model, &device::cpu()).num_params(), 162_419_712);
+    }
+}

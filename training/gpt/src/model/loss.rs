@@ -1,0 +1,42 @@
+//! The loss of a language model.
+
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{Int, Tensor};
+
+/// Mean cross-entropy in nats: how surprised the model is by the token that really follows,
+/// `-mean(log softmax(logits)[target])`.
+///
+/// # Shapes
+/// - `logits`: `[batch, seq, vocab_size]`
+/// - `targets`: `[batch, seq]`
+/// - output: `[1]`
+pub fn cross_entropy(logits: Tensor<3>, targets: Tensor<2, Int>) -> Tensor<1> {
+    let [batch, seq, vocab_size] = logits.dims();
+    let log_probabilities = log_softmax(logits.reshape([batch * seq, vocab_size]), 1);
+    let of_targets = log_probabilities.gather(1, targets.reshape([batch * seq, 1])); // [batch * seq, 1]
+    -of_targets.mean()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device;
+
+    /// softmax([0, ln 3]) = [1/4, 3/4], so the targets 0 and 1 cost (ln 4 + ln 4/3) / 2.
+    #[test]
+    fn is_the_mean_surprise() {
+        let device = device::cpu();
+        let logits = Tensor::<3>::from_floats([[[0.0, 3f32.ln()], [0.0, 3f32.ln()]]], &device);
+        let loss: f32 = cross_entropy(logits, Tensor::from_ints([[0, 1]], &device)).into_scalar();
+        let expected = (4f32.ln() + (4f32 / 3.0).ln()) / 2.0;
+        assert!((loss - expected).abs() < 1e-6, "{loss} != {expected}");
+    }
+
+    #[test]
+    fn large_logits_do_not_overflow() {
+        let device = device::cpu();
+        let logits = Tensor::<3>::from_floats([[[1e4, 0.0]]], &device);
+        let loss: f32 = cross_entropy(logits, Tensor::from_ints([[1]], &device)).into_scalar();
+        assert_eq!(loss, 1e4);
+    }
+}

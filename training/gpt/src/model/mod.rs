@@ -1,0 +1,29 @@
+//! A GPT from tensor primitives, small parts first and the whole model last.
+//!
+//! Read it in this order: [`linear`], [`embedding`], [`layer_norm`], [`dropout`], [`gelu`],
+//! [`feed_forward`], [`attention`], [`block`], [`gpt`], [`loss`].
+//!
+//! Shapes are written as `[batch, seq, d_model]`: `batch` texts of `seq` tokens, each token a vector
+//! of `d_model` numbers.
+
+pub mod attention;
+pub mod block;
+pub mod dropout;
+pub mod embedding;
+pub mod feed_forward;
+pub mod gelu;
+pub mod gpt;
+pub mod layer_norm;
+pub mod linear;
+pub mod loss;
+
+pub use attention::CausalSelfAttention;
+pub use block::TransformerBlock;
+pub use dropout::Dropout;
+pub use embedding::Embedding;
+pub use feed_forward::FeedForward;
+pub use gelu::gelu;
+pub use gpt::Gpt;
+pub use layer_norm::LayerNorm;
+pub use linear::Linear;
+pub use loss::cross_entropy;

@@ -1,0 +1,175 @@
+//! Writes an ONNX file, one weight at a time: a model of 650 MB needs no second copy in memory.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use burn::module::Param;
+use burn::tensor::Tensor;
+use prost::Message;
+use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint, key_len};
+
+use super::proto::{
+    DataType, GraphProto, IR_VERSION, ModelProto, OPSET_VERSION, OperatorSetIdProto, TensorProto,
+};
+use crate::model::Gpt;
+use crate::state_dict::{ParameterVisitor, Walk};
+
+/// Field numbers that are written by hand, see [`super::proto`].
+const MODEL_GRAPH: u32 = 7;
+const GRAPH_INITIALIZER: u32 = 5;
+const TENSOR_RAW_DATA: u32 = 9;
+
+/// Protobuf readers stop here.
+const MAX_FILE_BYTES: usize = i32::MAX as usize;
+
+/// Why an ONNX file could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// The file system said no.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What it said.
+        #[source]
+        source: io::Error,
+    },
+    /// Protobuf ends at 2 GB.
+    #[error(
+        "the ONNX file would have {bytes} bytes, the format ends at {MAX_FILE_BYTES}; make the model smaller"
+    )]
+    TooLarge {
+        /// What it would take.
+        bytes: usize,
+    },
+}
+
+/// Writes `graph` with the weights of `model` as its initializers.
+///
+/// # Errors
+/// If the file cannot be written or would be too large.
+pub fn write_model(path: &Path, graph: GraphProto, model: &Gpt) -> Result<(), ExportError> {
+    let header = ModelProto {
+        ir_version: IR_VERSION,
+        producer_name: "troelsllm".to_owned(),
+        producer_version: env!("CARGO_PKG_VERSION").to_owned(),
+        graph: None,
+        opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET_VERSION }],
+    };
+    // Protobuf writes a message's length before the message, so lengths come first.
+    let initializer_bytes = Walk::over(model, InitializerLengths(0)).0;
+    let graph_bytes = graph.encoded_len() + initializer_bytes;
+    let bytes = header.encoded_len() + field_header_len(MODEL_GRAPH, graph_bytes) + graph_bytes;
+    if bytes > MAX_FILE_BYTES {
+        return Err(ExportError::TooLarge { bytes });
+    }
+
+    let at = |source| ExportError::Io { path: path.to_owned(), source };
+    let mut file = BufWriter::new(File::create(path).map_err(at)?);
+    let mut start = header.encode_to_vec();
+    encode_field_header(MODEL_GRAPH, graph_bytes, &mut start);
+    start.extend(graph.encode_to_vec());
+    file.write_all(&start).map_err(at)?;
+    let initializers = Walk::over(model, Initializers { file, result: Ok(()) });
+    initializers.result.map_err(at)?;
+    initializers.file.into_inner().map_err(|error| at(error.into_error()))?;
+    Ok(())
+}
+
+/// A tensor without its data, and the length of that data.
+fn describe<const D: usize>(path: &str, shape: [usize; D]) -> (TensorProto, usize) {
+    let tensor = TensorProto {
+        dims: shape.iter().map(|&length| length as i64).collect(),
+        data_type: DataType::Float as i32,
+        name: path.to_owned(),
+        raw_data: Vec::new(),
+    };
+    (tensor, shape.iter().product::<usize>() * size_of::<f32>())
+}
+
+/// Sums up what all weights take inside the graph.
+struct InitializerLengths(usize);
+
+impl ParameterVisitor for InitializerLengths {
+    fn visit<const D: usize>(&mut self, path: &str, _is_linear_weight: bool, param: &Param<Tensor<D>>) {
+        let (tensor, data_bytes) = describe(path, param.dims());
+        let tensor_bytes = tensor.encoded_len() + field_header_len(TENSOR_RAW_DATA, data_bytes) + data_bytes;
+        self.0 += field_header_len(GRAPH_INITIALIZER, tensor_bytes) + tensor_bytes;
+    }
+}
+
+/// Writes all weights.
+struct Initializers {
+    file: BufWriter<File>,
+    /// The first error; a visitor cannot fail, so the rest of the walk does nothing.
+    result: io::Result<()>,
+}
+
+impl ParameterVisitor for Initializers {
+    fn visit<const D: usize>(&mut self, path: &str, _is_linear_weight: bool, param: &Param<Tensor<D>>) {
+        if self.result.is_err() {
+            return;
+        }
+        let (tensor, data_bytes) = describe(path, param.dims());
+        let tensor_bytes = tensor.encoded_len() + field_header_len(TENSOR_RAW_DATA, data_bytes) + data_bytes;
+        let mut start = Vec::new();
+        encode_field_header(GRAPH_INITIALIZER, tensor_bytes, &mut start);
+        start.extend(tensor.encode_to_vec());
+        encode_field_header(TENSOR_RAW_DATA, data_bytes, &mut start);
+        let data = param.val().without_autodiff().into_data();
+        self.result = self.file.write_all(&start).and_then(|()| self.file.write_all(data.bytes()));
+    }
+}
+
+fn encode_field_header(tag: u32, length: usize, buffer: &mut Vec<u8>) {
+    encode_key(tag, WireType::LengthDelimited, buffer);
+    encode_varint(length as u64, buffer);
+}
+
+fn field_header_len(tag: u32, length: usize) -> usize {
+    key_len(tag) + encoded_len_varint(length as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device;
+    use crate::onnx;
+    use artifact::GptConfig;
+
+    /// Writing in pieces must give a message that reads back whole.
+    #[test]
+    fn the_file_is_one_valid_message() {
+        let config = GptConfig {
+            vocab_size: 13,
+            context_length: 5,
+            d_model: 8,
+            n_layers: 2,
+            n_heads: 2,
+            d_ff: 24,
+            dropout: 0.0,
+            qkv_bias: false,
+            tied_output_head: false,
+        };
+        let model = Gpt::new(&config, &device::cpu());
+        let file = tempfile::NamedTempFile::new().unwrap();
+        onnx::export(&model, file.path()).unwrap();
+        let bytes = std::fs::read(file.path()).unwrap();
+
+        let read = ModelProto::decode(bytes.as_slice()).unwrap();
+        assert_eq!(read.encode_to_vec().len(), bytes.len());
+        let graph = read.graph.unwrap();
+        let table = graph.initializer.iter().find(|t| t.name == "token_embedding.weight").unwrap();
+        assert_eq!(table.dims, [13, 8]);
+        let expected = model.token_embedding.weight.val().into_data();
+        assert_eq!(table.raw_data[..], expected.bytes()[..]);
+        let parameters: usize = graph
+            .initializer
+            .iter()
+            .filter(|t| t.name.contains("weight") || t.name.contains("bias") || t.name.contains("norm"))
+            .map(|t| t.raw_data.len() / 4)
+            .sum();
+        assert_eq!(parameters, config.num_parameters());
+    }
+}
