@@ -1,6 +1,8 @@
 //! The exported graph computes what the model computes, with and without a cache, and other
 //! readers of ONNX accept it.
 
+#![allow(clippy::unwrap_used)] // In a test, the panic is the report.
+
 use std::process::Command;
 
 use artifact::{GptConfig, Sampling};
@@ -66,8 +68,7 @@ fn assert_parity(mut pair: Pair) {
     for length in 1..=context_length {
         let prefilled = engine_logits(&mut pair.engine, &[], &ids[..length]);
         largest = largest.max(largest_difference(&prefilled, &burn_logits(&pair.burn, &ids[..length])));
-        let decoded =
-            pair.engine.run(&ids[length - 1..length], &[0], &mut cache, <[f32]>::to_vec).unwrap();
+        let decoded = pair.engine.run(&ids[length - 1..length], &[0], &mut cache, <[f32]>::to_vec).unwrap();
         largest = largest.max(largest_difference(&decoded, at(length - 1)));
         largest = largest.max(largest_difference(&decoded, &prefilled[(length - 1) * vocab_size..]));
         let (past, new) = ids[..length].split_at(length / 2);

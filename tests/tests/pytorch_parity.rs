@@ -1,6 +1,8 @@
 //! The model computes what the public PyTorch code computes: logits, loss, gradients, AdamW steps
 //! and greedy text.
 
+#![allow(clippy::unwrap_used)] // In a test, the panic is the report.
+
 use artifact::{Sampler, Sampling};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;

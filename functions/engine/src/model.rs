@@ -41,7 +41,7 @@ impl OnnxModel {
         let failed = |source: ort::Error| EngineError::Load { path: path.to_owned(), source };
         let environment = runtime::environment()?;
         let session = Session::builder(&environment)
-            .and_then(|builder| Ok(builder.with_intra_threads(threads)?.commit_from_file(path)?))
+            .and_then(|builder| builder.with_intra_threads(threads)?.commit_from_file(path))
             .map_err(failed)?;
 
         let (mut inputs, mut outputs) = (

@@ -150,18 +150,15 @@ mod tests {
 
     #[test]
     fn rejects_what_describes_no_model_by_field() {
-        let cases: [(&str, fn(&mut GptConfig)); 6] = [
-            ("vocab_size", |c| c.vocab_size = 0),
-            ("context_length", |c| c.context_length = usize::MAX),
-            ("n_layers", |c| c.n_layers = 0),
-            ("n_heads", |c| c.n_heads = 7),
-            ("dropout", |c| c.dropout = 1.0),
-            ("dropout", |c| c.dropout = f64::NAN),
-        ];
         assert_eq!(the_verdict().validate(), Ok(()));
-        for (field, spoil) in cases {
-            let mut config = the_verdict();
-            spoil(&mut config);
+        for (field, config) in [
+            ("vocab_size", GptConfig { vocab_size: 0, ..the_verdict() }),
+            ("context_length", GptConfig { context_length: usize::MAX, ..the_verdict() }),
+            ("n_layers", GptConfig { n_layers: 0, ..the_verdict() }),
+            ("n_heads", GptConfig { n_heads: 7, ..the_verdict() }),
+            ("dropout", GptConfig { dropout: 1.0, ..the_verdict() }),
+            ("dropout", GptConfig { dropout: f64::NAN, ..the_verdict() }),
+        ] {
             assert_eq!(config.validate().unwrap_err().field, field);
         }
     }

@@ -20,6 +20,9 @@ use crate::manifest::{FileEntry, FileRole, Manifest, ManifestError, NAME_RULE, i
 /// File name of the manifest in a version's folder.
 pub const MANIFEST: &str = "manifest.json";
 
+/// How the names of folders begin in which versions are staged.
+const STAGING: &str = ".staging-";
+
 /// More than any manifest or channel needs, and little enough to read without care.
 const MAX_JSON_BYTES: u64 = 1 << 20;
 
@@ -133,15 +136,20 @@ impl Store {
     }
 
     /// Begins a new version of a model: files are added to a hidden folder, and nothing is visible
-    /// to readers before [`StagedVersion::publish`].
+    /// to readers before [`StagedVersion::publish`]. What writers that were killed have left behind
+    /// is removed.
     ///
     /// # Errors
     /// If the name is unsafe or the folder cannot be made.
     pub fn stage(&self, name: &str) -> Result<StagedVersion, StoreError> {
         let parent = self.root.join("models").join(checked_name("model", name)?);
         fs::create_dir_all(&parent).map_err(at(&parent))?;
-        let folder = tempfile::Builder::new().prefix(".staging-").tempdir_in(&parent).map_err(at(&parent))?;
-        Ok(StagedVersion { folder, files: Vec::new() })
+        // Until this is dropped, no folder here can be found before its writer has locked it.
+        let _turn = lock_folder(&parent)?;
+        remove_abandoned(&parent)?;
+        let folder = tempfile::Builder::new().prefix(STAGING).tempdir_in(&parent).map_err(at(&parent))?;
+        let lock = lock_folder(folder.path())?;
+        Ok(StagedVersion { folder, _lock: lock, files: Vec::new() })
     }
 
     /// Makes `target` the live version of a channel and remembers the one before it.
@@ -219,6 +227,8 @@ impl Store {
 #[derive(Debug)]
 pub struct StagedVersion {
     folder: tempfile::TempDir,
+    /// Tells others that the writer is alive; the system releases it when the process ends.
+    _lock: fs::File,
     files: Vec<FileEntry>,
 }
 
@@ -328,6 +338,27 @@ fn expect_equal(path: &Path, property: &'static str, expected: &str, found: &str
     })
 }
 
+/// Waits for the lock on a folder, which the file that is returned holds.
+fn lock_folder(path: &Path) -> Result<fs::File, StoreError> {
+    let folder = fs::File::open(path).map_err(at(path))?;
+    folder.lock().map_err(at(path))?;
+    Ok(folder)
+}
+
+/// Removes staging folders that no living process has locked.
+fn remove_abandoned(parent: &Path) -> Result<(), StoreError> {
+    for entry in fs::read_dir(parent).map_err(at(parent))? {
+        let entry = entry.map_err(at(parent))?;
+        let path = entry.path();
+        if entry.file_name().to_string_lossy().starts_with(STAGING)
+            && fs::File::open(&path).map_err(at(&path))?.try_lock().is_ok()
+        {
+            fs::remove_dir_all(&path).map_err(at(&path))?;
+        }
+    }
+    Ok(())
+}
+
 fn read_small(path: &Path) -> Result<Vec<u8>, StoreError> {
     let file = fs::File::open(path).map_err(at(path))?;
     let mut bytes = Vec::new();
@@ -398,6 +429,19 @@ mod tests {
         fs::write(staged.path("model.onnx"), "half").unwrap();
         drop(staged);
         assert!(visible(&root.path().join("models/the-verdict")).is_empty());
+    }
+
+    #[test]
+    fn what_a_killed_writer_left_is_removed_and_a_living_writers_is_not() {
+        let root = tempfile::tempdir().unwrap();
+        let store = Store::new(root.path());
+        let living = store.stage("the-verdict").unwrap();
+        let abandoned = root.path().join("models/the-verdict/.staging-killed");
+        fs::create_dir(&abandoned).unwrap();
+        fs::write(abandoned.join("model.onnx"), "half").unwrap();
+        let other = store.stage("the-verdict").unwrap();
+        assert!(!abandoned.exists());
+        assert!(living.path("").exists() && other.path("").exists());
     }
 
     #[test]

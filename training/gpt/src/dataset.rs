@@ -199,7 +199,9 @@ mod tests {
             assert!(train.full_batches(2) >= 8 && validation.windows() >= 1);
             return;
         };
-        let text = std::fs::read_to_string(std::path::Path::new(&folder).join("the-verdict.txt")).unwrap();
+        // Relative to the root of the checkout, as scripts/test.sh sees it.
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let text = std::fs::read_to_string(root.join(folder).join("the-verdict.txt")).unwrap();
         let (train, validation) = seed_split(&text);
         assert_eq!((train.full_batches(2), validation.in_order(2).len()), (9, 1));
         assert_eq!(train.ids.len() + validation.ids.len(), 5145);

@@ -165,3 +165,73 @@ pub fn train(
     }
     Ok((model, latest))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use artifact::GptConfig;
+    use burn::module::{ModuleMapper, Param};
+    use burn::tensor::{Int, Tensor};
+    use std::sync::Mutex;
+
+    /// The device's random state is one for the whole process: tests that seed it take turns.
+    static RANDOM_STATE: Mutex<()> = Mutex::new(());
+
+    fn config() -> GptConfig {
+        GptConfig {
+            vocab_size: 17,
+            context_length: 8,
+            d_model: 16,
+            n_layers: 2,
+            n_heads: 2,
+            d_ff: 32,
+            dropout: 0.2,
+            qkv_bias: false,
+            tied_output_head: false,
+        }
+    }
+
+    /// Moves every weight by `distance` times its gradient.
+    struct Move<'a> {
+        gradients: &'a GradientsParams,
+        distance: f64,
+        square_norm: f64,
+    }
+
+    impl ModuleMapper for Move<'_> {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            let gradient = self.gradients.get::<D>(param.id).unwrap();
+            self.square_norm += f64::from(gradient.clone().square().sum().into_scalar::<f32>());
+            let step = Tensor::from_inner(gradient * self.distance);
+            param.map(|weight| (weight + step).detach().require_grad())
+        }
+    }
+
+    /// Along its gradient g a loss rises by |g|^2 a unit of distance, with dropout as without it,
+    /// as long as the same activations are dropped.
+    #[test]
+    fn gradients_agree_with_finite_differences_under_dropout() {
+        let _turn = RANDOM_STATE.lock().unwrap();
+        let device = crate::device::cpu().autodiff();
+        device.seed(5);
+        let model = Gpt::new(&config(), &device);
+        let loss_of = |model: &Gpt| {
+            device.seed(9); // the same masks every time
+            let inputs =
+                Tensor::<2, Int>::from_ints([[1, 5, 3, 16, 0, 2, 9, 9], [4, 4, 7, 8, 1, 0, 2, 3]], &device);
+            let targets =
+                Tensor::<2, Int>::from_ints([[5, 3, 16, 0, 2, 9, 9, 1], [4, 7, 8, 1, 0, 2, 3, 6]], &device);
+            cross_entropy(model.forward(inputs), targets)
+        };
+        let gradients = GradientsParams::from_grads(loss_of(&model).backward(), &model);
+        let moved = |distance| {
+            let mut mover = Move { gradients: &gradients, distance, square_norm: 0.0 };
+            let model = model.clone().map(&mut mover);
+            (f64::from(loss_of(&model).into_scalar::<f32>()), mover.square_norm)
+        };
+        let distance = 1e-3;
+        let ((ahead, square_norm), (behind, _)) = (moved(distance), moved(-distance));
+        let slope = (ahead - behind) / (2.0 * distance);
+        assert!((slope / square_norm - 1.0).abs() < 0.01, "{slope} != {square_norm}");
+    }
+}

@@ -1,0 +1,72 @@
+//! The Lambda function, and the same server on localhost.
+
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Result, anyhow};
+use artifact::Store;
+use clap::Parser;
+use generate::{ServedModel, app, server};
+use tracing_subscriber::EnvFilter;
+
+/// Set by Lambda, and by its emulators.
+const LAMBDA_RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
+
+/// Serve a published model over HTTP: on localhost, or in AWS Lambda when started by it.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    /// The directory of the store.
+    #[arg(long, env = "MODEL_STORE")]
+    store: PathBuf,
+    /// The channel that names the model to serve.
+    #[arg(long, env = "MODEL_CHANNEL", default_value = "live")]
+    channel: String,
+    /// Where to listen; not used in Lambda.
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+}
+
+fn main() -> ExitCode {
+    // SAFETY: this is the first statement of the program: no other thread exists that could read or
+    // write the environment meanwhile. ONNX Runtime reads the variable when it is loaded.
+    unsafe { std::env::set_var("ORT_DISABLE_TELEMETRY", "1") };
+    match run(&Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[tokio::main]
+async fn run(cli: &Cli) -> Result<()> {
+    let in_lambda = std::env::var_os(LAMBDA_RUNTIME_API).is_some();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    if in_lambda {
+        log.json().init()
+    } else {
+        log.init()
+    }
+
+    let start = Instant::now();
+    let model = Arc::new(ServedModel::load(&Store::new(&cli.store), &cli.channel)?);
+    let model_ref = model.status().model;
+    let milliseconds = start.elapsed().as_millis() as u64;
+    tracing::info!(name = model_ref.name, version = model_ref.version, milliseconds, "model loaded");
+
+    if in_lambda {
+        lambda_http::run(app(model)).await.map_err(|error| anyhow!(error))
+    } else {
+        server::serve(app(model), cli.listen).await
+    }
+}

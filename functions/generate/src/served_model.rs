@@ -1,0 +1,118 @@
+//! The model behind the API.
+
+use std::num::NonZero;
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::{Context, Result};
+use artifact::manifest::Precision;
+use artifact::tokenizer::END_OF_TEXT;
+use artifact::{Manifest, Store, Tokenizer};
+use engine::{Engine, FinishReason, Generation, GenerationOptions, OnnxModel};
+
+use crate::request::GenerateRequest;
+use crate::response::{GenerateResponse, ModelInfo, ModelRef, Status, Timing, Usage};
+
+/// Seeds that are drawn stay below this, so that they survive a client whose numbers are doubles.
+const MAX_DRAWN_SEED: u64 = 1 << 53;
+
+/// A verified model, its tokenizer and its engine.
+pub struct ServedModel {
+    manifest: Manifest,
+    tokenizer: Tokenizer,
+    /// One generation at a time: it uses all cores.
+    engine: Mutex<Engine>,
+}
+
+impl ServedModel {
+    /// Loads the model that a channel names, after verifying every file that it needs.
+    ///
+    /// # Errors
+    /// If the channel, the manifest or the model file is missing or damaged.
+    pub fn load(store: &Store, channel: &str) -> Result<Self> {
+        let version = store.open(&store.channel(channel)?.current)?;
+        let manifest = version.manifest.clone();
+        let tokenizer = Tokenizer::from_manifest(&manifest.tokenizer)
+            .with_context(|| format!("model {} {}", manifest.name, manifest.version))?;
+        let file = manifest
+            .variant(Precision::Float32)
+            .ok_or_else(|| version.no_such_file("variant of precision float32"))?;
+        let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let model = OnnxModel::load(&version.verified_file(file)?, &manifest.config, threads)?;
+        Ok(Self { manifest, tokenizer, engine: Mutex::new(Engine::new(model)) })
+    }
+
+    /// Answers `GET /`.
+    pub fn status(&self) -> Status {
+        Status {
+            status: "ready",
+            model: self.model_ref(),
+            model_info: self.model_info(),
+            example_prompts: self.manifest.example_prompts.clone(),
+        }
+    }
+
+    /// Answers a valid `POST /generate`. It blocks until the text is complete.
+    ///
+    /// # Errors
+    /// If the engine fails, or the model makes ids that are no text.
+    pub fn generate(&self, request: GenerateRequest) -> Result<GenerateResponse> {
+        let seed = request.seed.unwrap_or_else(|| rand::random_range(0..MAX_DRAWN_SEED));
+        let prompt_ids = self.tokenizer.encode(&request.prompt);
+        let options = GenerationOptions {
+            max_tokens: request.max_tokens,
+            sampling: request.sampling(),
+            seed,
+            stop_id: Some(END_OF_TEXT),
+        };
+        // A generation that panicked leaves nothing behind in the engine: its cache was its own.
+        let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
+        let generation = engine.generate(&prompt_ids, &options)?;
+        drop(engine);
+
+        let Generation { ids, finish_reason, first_token, total } = generation;
+        Ok(GenerateResponse {
+            response: self.tokenizer.decode(&ids)?,
+            prompt: request.prompt,
+            tokens_generated: ids.len(),
+            model_info: self.model_info(),
+            finish_reason: match finish_reason {
+                FinishReason::Length => "length",
+                FinishReason::Stop => "stop",
+            },
+            seed,
+            usage: Usage {
+                prompt_tokens: prompt_ids.len(),
+                completion_tokens: ids.len(),
+                total_tokens: prompt_ids.len() + ids.len(),
+            },
+            timing: Timing {
+                first_token_ms: round(first_token.as_secs_f64() * 1e3),
+                total_ms: round(total.as_secs_f64() * 1e3),
+                tokens_per_second: round(ids.len() as f64 / total.as_secs_f64()),
+            },
+            model: self.model_ref(),
+        })
+    }
+
+    fn model_ref(&self) -> ModelRef {
+        let Manifest { name, version, .. } = &self.manifest;
+        ModelRef { name: name.clone(), version: version.clone(), precision: "float32" }
+    }
+
+    fn model_info(&self) -> ModelInfo {
+        let config = &self.manifest.config;
+        ModelInfo {
+            layers: config.n_layers,
+            heads: config.n_heads,
+            embedding_dim: config.d_model,
+            context_length: config.context_length,
+            vocab_size: config.vocab_size,
+            parameters: config.num_parameters(),
+        }
+    }
+}
+
+/// To a tenth: more digits would be noise.
+fn round(value: f64) -> f64 {
+    (value * 10.0).round() / 10.0
+}

@@ -1,0 +1,39 @@
+//! Localhost.
+
+use std::future::Future;
+use std::io::Write;
+use std::net::SocketAddr;
+
+use anyhow::{Context, Result};
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Serves until SIGINT or SIGTERM; requests in flight are finished. A second signal ends at once.
+///
+/// # Errors
+/// If the address is taken.
+pub async fn serve(app: Router, address: SocketAddr) -> Result<()> {
+    let shutdown = shutdown_signal()?;
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("listening on {address}; choose another with --listen"))?;
+    writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?)?;
+    axum::serve(listener, app).with_graceful_shutdown(shutdown).await?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Completes at the first signal; from then on another one ends the process.
+fn shutdown_signal() -> Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+        tracing::info!("stopping when requests in flight are done; Ctrl-C again to stop now");
+        tokio::spawn(async move {
+            tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+            std::process::exit(130);
+        });
+    })
+}

@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# Text in, text out: trains a model, serves it on localhost and prints one generated sample.
+# Run again, it serves the model that it has trained before.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+usage() {
+    cat <<'TEXT'
+usage: scripts/demo.sh [--preset NAME] [--corpus FILE] [--port PORT] [--once]
+
+  --preset NAME  the-verdict (default): 162 million parameters, about ten minutes on two cores
+                 tiny: one million parameters, a few seconds, writes nonsense
+  --corpus FILE  the text to train on; by default the-verdict.txt in the folder that CORPUS_DIR
+                 names, or else the short story in training/corpus
+  --port PORT    where to serve (default: 8080)
+  --once         end after the sample instead of serving on
+TEXT
+}
+
+preset=the-verdict
+corpus=
+port=8080
+once=
+while [ $# -gt 0 ]; do
+    case $1 in
+        --preset | --corpus | --port)
+            [ $# -ge 2 ] || { echo "error: $1 needs a value" >&2 && exit 2; }
+            declare "${1#--}=$2"
+            shift 2
+            ;;
+        --once) once=yes && shift ;;
+        --help | -h) usage && exit ;;
+        *) echo "error: unknown option $1" >&2 && usage >&2 && exit 2 ;;
+    esac
+done
+if [ -z "$corpus" ]; then
+    corpus=${CORPUS_DIR:+$CORPUS_DIR/the-verdict.txt}
+    corpus=${corpus:-training/corpus/the-north-light.txt}
+fi
+[ -r "$corpus" ] || { echo "error: cannot read the corpus $corpus" >&2 && exit 1; }
+
+scripts/setup.sh
+echo "demo: building (some minutes the first time)"
+cargo build --quiet --release --workspace --bins --locked
+programs=${CARGO_TARGET_DIR:-target}/release
+export ORT_DYLIB_PATH=$PWD/target/native/onnxruntime/libonnxruntime.so
+
+# One channel for each preset and text, so that a change of either trains anew.
+store=target/demo
+channel=$(basename "$preset" .toml)-$(sha256sum "$corpus" | cut -c1-8)
+if [ -f "$store/channels/$channel.json" ]; then
+    echo "demo: using the model in $store that was trained on $corpus before"
+else
+    echo "demo: training preset $preset on $corpus"
+    "$programs/gpt" train --preset "$preset" --corpus "$corpus" --store "$store" --channel "$channel"
+fi
+
+"$programs/generate" --store "$store" --channel "$channel" --listen "127.0.0.1:$port" &
+server=$!
+trap 'kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true' EXIT
+# Ctrl-C reaches the server too, which finishes what it is doing.
+trap 'wait "$server" || true; exit 130' INT
+
+python3 - "$server" "http://127.0.0.1:$port" <<'PYTHON'
+"""Waits for the server and prints one sample."""
+import json, os, sys, time, urllib.request
+
+server, url = int(sys.argv[1]), sys.argv[2]
+
+
+def call(path, body=None):
+    data = json.dumps(body).encode() if body else None
+    request = urllib.request.Request(url + path, data, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request) as response:
+        return json.load(response)
+
+
+while True:
+    try:
+        status = call("/")
+        break
+    except urllib.error.URLError:
+        try:
+            os.kill(server, 0)
+        except ProcessLookupError:
+            sys.exit(1)  # it has said why
+        time.sleep(0.1)
+
+prompt = status["example_prompts"][0]
+answer = call("/generate", {"prompt": prompt, "max_tokens": 50})
+timing = answer["timing"]
+print(f"\n{prompt}{answer['response']}\n")
+print(
+    f"{answer['tokens_generated']} tokens in {timing['total_ms'] / 1000:.2f} s"
+    f" ({timing['tokens_per_second']} tokens/s, the first after {timing['first_token_ms']:.0f} ms)"
+)
+example = json.dumps({"prompt": prompt, "max_tokens": 100, "temperature": 0.7}).replace("'", "'\\''")
+print(f"\nask again:\n  curl {url}/generate -H 'Content-Type: application/json' -d '{example}'")
+PYTHON
+
+if [ -z "$once" ]; then
+    echo "stop: Ctrl-C"
+    wait "$server"
+fi

@@ -1,0 +1,174 @@
+//! The real programs, started as a user starts them.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+/// How long a server may take to start, or a program to end.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A program of this workspace, beside which the tests were built.
+///
+/// # Errors
+/// If it has not been built.
+pub fn program(name: &str) -> Result<PathBuf> {
+    let tests = std::env::current_exe()?;
+    let profile = tests.parent().and_then(Path::parent).context("tests lie in target/<profile>/deps")?;
+    let program = profile.join(name);
+    ensure!(program.exists(), "{} is missing: run cargo build --release --workspace", program.display());
+    Ok(program)
+}
+
+/// The root of the checkout.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Runs a program of this workspace to its end.
+///
+/// # Errors
+/// If it cannot be started.
+pub fn run(name: &str, arguments: &[&str]) -> Result<Output> {
+    Ok(Command::new(program(name)?).args(arguments).stdin(Stdio::null()).output()?)
+}
+
+/// What a failed program printed, after checking that it failed as a program should: with exit code
+/// 1, a line that begins with `error:`, and no backtrace.
+///
+/// # Errors
+/// If it did not.
+pub fn error_message(output: &Output) -> Result<String> {
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    ensure!(output.status.code() == Some(1), "exit status {}: {message}", output.status);
+    ensure!(message.lines().any(|line| line.starts_with("error: ")), "no error line: {message}");
+    ensure!(!message.contains("panicked"), "a panic: {message}");
+    Ok(message)
+}
+
+/// A process that is killed when the test is done with it.
+pub struct Running(pub Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Running {
+    /// Sends a signal by its name, such as `INT`.
+    ///
+    /// # Errors
+    /// If `kill` fails.
+    pub fn signal(&self, name: &str) -> Result<()> {
+        let status = Command::new("kill").args(["-s", name, &self.0.id().to_string()]).status()?;
+        ensure!(status.success(), "kill: {status}");
+        Ok(())
+    }
+
+    /// Waits for the end.
+    ///
+    /// # Errors
+    /// If it does not come.
+    pub fn wait(&mut self) -> Result<std::process::ExitStatus> {
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE {
+            if let Some(status) = self.0.try_wait()? {
+                return Ok(status);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        bail!("the process did not end within {PATIENCE:?}")
+    }
+}
+
+/// The server on a free port of localhost.
+pub struct Server {
+    /// Its process.
+    pub process: Running,
+    /// Its address, `http://127.0.0.1:…`.
+    pub url: String,
+}
+
+impl Server {
+    /// Starts `generate` on a store and waits until it listens. Telemetry is not switched off for
+    /// it: it must do so itself.
+    ///
+    /// # Errors
+    /// If it ends instead.
+    pub fn start(store: &Path) -> Result<Self> {
+        let mut child = Command::new(program("generate")?)
+            .args(["--listen", "127.0.0.1:0", "--store"])
+            .arg(store)
+            .env_remove("ORT_DISABLE_TELEMETRY")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let stdout = child.stdout.take().context("stdout is piped")?;
+        let stderr = child.stderr.take().context("stderr is piped")?;
+        let log = std::thread::spawn(move || {
+            let mut log = String::new();
+            BufReader::new(stderr).read_to_string(&mut log).map(|_| log)
+        });
+        let process = Running(child);
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line)?;
+        match line.trim().strip_prefix("listening on ") {
+            Some(url) => Ok(Self { process, url: url.to_owned() }),
+            None => bail!("the server ended: {line}{}", log.join().ok().context("the log")??),
+        }
+    }
+}
+
+/// Sends a request and reads a JSON answer, whatever its status.
+///
+/// # Errors
+/// If there is no answer or it is not JSON.
+pub fn request(method: &str, url: &str, content_type: &str, body: &str) -> Result<(u16, Value)> {
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(PATIENCE))
+        .build()
+        .into();
+    let request = ureq::http::Request::builder().method(method).uri(url).header("content-type", content_type);
+    let mut response = agent.run(request.body(body.to_owned())?)?;
+    let status = response.status().as_u16();
+    let text = response.body_mut().read_to_string()?;
+    let json = serde_json::from_str(&text).with_context(|| format!("{status}: {text}"))?;
+    Ok((status, json))
+}
+
+/// Posts JSON.
+///
+/// # Errors
+/// If there is no answer or it is not JSON.
+pub fn post(url: &str, body: &Value) -> Result<(u16, Value)> {
+    request("POST", url, "application/json", &body.to_string())
+}
+
+/// A port that was free a moment ago.
+///
+/// # Errors
+/// If there is none.
+pub fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+/// Tries until it works.
+///
+/// # Errors
+/// The last one, when patience ends.
+pub fn eventually<T>(mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
+    let start = Instant::now();
+    loop {
+        match attempt() {
+            Err(_) if start.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(100)),
+            result => return result,
+        }
+    }
+}

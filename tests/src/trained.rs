@@ -1,0 +1,63 @@
+//! A tiny model, trained by the real program.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use artifact::Manifest;
+
+use crate::process::{root, run};
+
+/// The text that tests train on: "The Verdict" in the folder that `CORPUS_DIR` names, relative to
+/// the root of the checkout, or else the project's own story.
+pub fn corpus() -> PathBuf {
+    match std::env::var_os("CORPUS_DIR") {
+        Some(folder) => root().join(folder).join("the-verdict.txt"),
+        None => root().join("training/corpus/the-north-light.txt"),
+    }
+}
+
+/// Trains the preset `tiny` into `store`.
+///
+/// # Errors
+/// If training fails.
+pub fn train_tiny(store: &Path, seed: &str) -> Result<()> {
+    let (corpus, store) = (corpus(), store.to_string_lossy());
+    let corpus = corpus.to_string_lossy();
+    let output =
+        run("gpt", &["train", "--preset", "tiny", "--corpus", &corpus, "--store", &store, "--seed", seed])?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
+
+/// The folder and the manifest of the only version in a store.
+///
+/// # Errors
+/// If there is not exactly one.
+pub fn only_version(store: &Path) -> Result<(PathBuf, Manifest)> {
+    let versions = visible_versions(store)?;
+    ensure!(versions.len() == 1, "expected one version, found {versions:?}");
+    let json = std::fs::read(versions[0].join("manifest.json"))?;
+    Ok((versions[0].clone(), Manifest::from_json(&json)?))
+}
+
+/// The folders in a store that a reader would take for versions.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn visible_versions(store: &Path) -> Result<Vec<PathBuf>> {
+    let mut versions = Vec::new();
+    let models = store.join("models");
+    if !models.exists() {
+        return Ok(versions);
+    }
+    for model in std::fs::read_dir(models)? {
+        for version in std::fs::read_dir(model?.path())? {
+            let path = version?.path();
+            let name = path.file_name().context("a version has a name")?;
+            if !name.to_string_lossy().starts_with('.') {
+                versions.push(path);
+            }
+        }
+    }
+    Ok(versions)
+}

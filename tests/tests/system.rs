@@ -1,0 +1,179 @@
+//! The whole system with its real parts: train, export, publish, serve, ask.
+
+#![allow(clippy::unwrap_used)] // In a test, the panic is the report.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use e2e::process::{self, Running, Server, eventually, free_port, post, request, root};
+use e2e::trained::{only_version, train_tiny};
+use serde_json::json;
+
+/// One trained model for all tests of this file.
+fn store() -> &'static Path {
+    static STORE: OnceLock<tempfile::TempDir> = OnceLock::new();
+    STORE
+        .get_or_init(|| {
+            let folder = tempfile::tempdir().unwrap();
+            train_tiny(folder.path(), "123").unwrap();
+            folder
+        })
+        .path()
+}
+
+#[test]
+fn trains_publishes_and_serves() {
+    let (folder, manifest) = only_version(store()).unwrap();
+    assert_eq!(manifest.config.num_parameters(), 1_210_656);
+    assert_eq!(manifest.training.steps, 2 * (manifest.training.steps / 2));
+    assert!(manifest.training.final_train_loss < 8.0, "{}", manifest.training.final_train_loss);
+    assert_eq!(manifest.example_prompts.len(), 3);
+    let metrics = std::fs::read_to_string(folder.join("metrics.jsonl")).unwrap();
+    let last: serde_json::Value = serde_json::from_str(metrics.lines().last().unwrap()).unwrap();
+    assert_eq!(last["val_loss"], manifest.training.final_val_loss);
+    assert!(std::fs::read_to_string(folder.join("samples.txt")).unwrap().contains("--- epoch 2\n"));
+
+    let server = Server::start(store()).unwrap();
+    let (status, body) = request("GET", &server.url, "text/plain", "").unwrap();
+    assert_eq!((status, &body["status"]), (200, &json!("ready")));
+    assert_eq!(body["model"]["version"], manifest.version);
+
+    let prompt = &manifest.example_prompts[0];
+    let (status, body) = post(&format!("{}/generate", server.url), &json!({"prompt": prompt})).unwrap();
+    assert_eq!(status, 200, "{body}");
+    assert_eq!(body["prompt"], *prompt);
+    assert_eq!(body["tokens_generated"], 50);
+    assert_eq!(body["finish_reason"], "length");
+    let info = &body["model_info"];
+    assert_eq!((&info["layers"], &info["heads"], &info["embedding_dim"]), (&json!(2), &json!(2), &json!(12)));
+    let text = body["response"].as_str().unwrap();
+    assert!(!text.trim().is_empty() && !text.starts_with(prompt.as_str()), "{text}");
+    assert!(body["timing"]["total_ms"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn the_seed_decides_the_text_and_greedy_needs_none() {
+    let server = Server::start(store()).unwrap();
+    let text = |body| {
+        let (status, body) = post(&format!("{}/generate", server.url), &body).unwrap();
+        assert_eq!(status, 200, "{body}");
+        (body["response"].as_str().unwrap().to_owned(), body["seed"].clone())
+    };
+    // Far past the context of 64.
+    let ask = |seed| json!({"prompt": "The painting", "max_tokens": 200, "temperature": 1.5, "seed": seed});
+    assert_eq!(text(ask(1)), text(ask(1)));
+    assert_ne!(text(ask(1)).0, text(ask(2)).0);
+
+    let (first, seed) = text(json!({"prompt": "The painting", "temperature": 1.5}));
+    let again = text(json!({"prompt": "The painting", "temperature": 1.5, "seed": seed}));
+    assert_eq!(again.0, first);
+    let greedy = json!({"prompt": "The painting", "temperature": 0});
+    assert_eq!(text(greedy.clone()).0, text(greedy).0);
+}
+
+#[test]
+fn a_prompt_longer_than_the_context_is_continued() {
+    let server = Server::start(store()).unwrap();
+    let prompt = "It was the light that had changed. ".repeat(40);
+    let (status, body) =
+        post(&format!("{}/generate", server.url), &json!({"prompt": prompt, "max_tokens": 5})).unwrap();
+    assert_eq!(status, 200, "{body}");
+    assert!(body["usage"]["prompt_tokens"].as_u64().unwrap() > 3 * 64);
+    assert_eq!(body["tokens_generated"], 5);
+}
+
+#[test]
+fn bad_requests_are_answered_with_the_field_and_the_server_goes_on() {
+    let server = Server::start(store()).unwrap();
+    let url = format!("{}/generate", server.url);
+    for (body, status, code, field) in [
+        (r#"{"max_tokens": 5}"#, 422, "invalid_field", Some("prompt")),
+        (r#"{"prompt": ""}"#, 422, "invalid_field", Some("prompt")),
+        (r#"{"prompt": 7}"#, 422, "invalid_field", Some("prompt")),
+        (r#"{"prompt": "x", "temperature": -1}"#, 422, "invalid_field", Some("temperature")),
+        (r#"{"prompt": "x", "temperature": "hot"}"#, 422, "invalid_field", Some("temperature")),
+        (r#"{"prompt": "x", "max_tokens": 0}"#, 422, "invalid_field", Some("max_tokens")),
+        (r#"{"prompt": "x", "max_tokens": 1000000000000}"#, 422, "invalid_field", Some("max_tokens")),
+        (r#"{"prompt": "x", "max_tokens": -1}"#, 422, "invalid_field", Some("max_tokens")),
+        (r#"{"prompt": "x", "top_k": 0}"#, 422, "invalid_field", Some("top_k")),
+        (r#"{"prompt": "x", "seed": -1}"#, 422, "invalid_field", Some("seed")),
+        (r#"{"prompt": "x", "best_of": 2}"#, 422, "invalid_field", Some("best_of")),
+        (r#"{"prompt": "x""#, 400, "invalid_json", None),
+        ("", 400, "invalid_json", None),
+    ] {
+        let (found, answer) = request("POST", &url, "application/json", body).unwrap();
+        let error = &answer["error"];
+        assert_eq!((found, error["code"].as_str()), (status, Some(code)), "{body}: {answer}");
+        assert_eq!(error["field"].as_str(), field, "{body}: {answer}");
+        assert!(field.is_none_or(|field| error["message"].as_str().unwrap().contains(field)), "{answer}");
+    }
+    let (status, answer) = request("POST", &url, "text/plain", r#"{"prompt": "x"}"#).unwrap();
+    assert_eq!((status, &answer["error"]["code"]), (415, &json!("unsupported_media_type")));
+    let (status, answer) = post(&url, &json!({"prompt": "x".repeat(300_000)})).unwrap();
+    assert_eq!((status, &answer["error"]["code"]), (413, &json!("body_too_large")));
+    let (status, answer) = request("PUT", &url, "application/json", "{}").unwrap();
+    assert_eq!((status, &answer["error"]["code"]), (405, &json!("method_not_allowed")));
+    let (status, answer) = post(&format!("{}/nowhere", server.url), &json!({})).unwrap();
+    assert_eq!((status, &answer["error"]["code"]), (404, &json!("not_found")));
+
+    let (status, _) = post(&url, &json!({"prompt": "The painting", "max_tokens": 1})).unwrap();
+    assert_eq!(status, 200);
+}
+
+#[test]
+fn a_signal_lets_requests_in_flight_finish() {
+    let mut server = Server::start(store()).unwrap();
+    let url = format!("{}/generate", server.url);
+    let in_flight = std::thread::spawn(move || post(&url, &json!({"prompt": "The", "max_tokens": 1000})));
+    // The request has reached the engine once the connection has been made and read.
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    server.process.signal("INT").unwrap();
+    let (status, body) = in_flight.join().unwrap().unwrap();
+    assert_eq!((status, &body["tokens_generated"]), (200, &json!(1000)));
+    assert!(server.process.wait().unwrap().success());
+}
+
+/// The real runtime API client: `cargo lambda watch` turns HTTP requests into function URL events.
+#[test]
+fn answers_function_url_events_in_lambda() {
+    let port = free_port().unwrap();
+    let cargo_lambda = root().join("target/venv/bin/cargo-lambda");
+    assert!(cargo_lambda.exists(), "cargo-lambda is missing: run scripts/setup.sh --tests");
+    let _emulator = Running(
+        Command::new(cargo_lambda)
+            .args(["lambda", "watch", "--only-lambda-apis", "--invoke-address", "127.0.0.1"])
+            .args(["--invoke-port", &port.to_string()])
+            .current_dir(root())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap(),
+    );
+    eventually(|| Ok(std::net::TcpStream::connect(("127.0.0.1", port))?)).unwrap();
+    let _function = Running(
+        Command::new(process::program("generate").unwrap())
+            .env("AWS_LAMBDA_RUNTIME_API", format!("http://127.0.0.1:{port}/.rt"))
+            .env("AWS_LAMBDA_FUNCTION_NAME", "_")
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "2048")
+            .env("MODEL_STORE", store())
+            .env_remove("ORT_DISABLE_TELEMETRY")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap(),
+    );
+    let url = format!("http://127.0.0.1:{port}/lambda-url/_");
+    let ask = json!({"prompt": "The painting", "max_tokens": 20, "seed": 4});
+    let (status, in_lambda) = post(&format!("{url}/generate"), &ask).unwrap();
+    assert_eq!(status, 200, "{in_lambda}");
+    let (status, answer) = request("GET", &format!("{url}/"), "text/plain", "").unwrap();
+    assert_eq!((status, &answer["status"]), (200, &json!("ready")));
+    let (status, answer) = post(&format!("{url}/generate"), &json!({"prompt": ""})).unwrap();
+    assert_eq!((status, &answer["error"]["field"]), (422, &json!("prompt")));
+
+    let server = Server::start(store()).unwrap();
+    let (_, on_localhost) = post(&format!("{}/generate", server.url), &ask).unwrap();
+    assert_eq!(in_lambda["response"], on_localhost["response"]);
+}
