@@ -23,7 +23,7 @@ cargo build --quiet --release --workspace --all-targets --locked
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 status=0
-cargo test --quiet --release --workspace --locked --no-fail-fast 2>&1 | tee "$log" || status=$?
+cargo test --quiet --release --workspace --locked --no-fail-fast --lib --bins --tests 2>&1 | tee "$log" || status=$?
 
 # cargo prints a line for each test binary; this sums them up.
 awk '/^test result:/ { passed += $4; failed += $6; skipped += $8 }
