@@ -55,17 +55,19 @@ else
     "$programs/gpt" train --preset "$preset" --corpus "$corpus" --store "$store" --channel "$channel"
 fi
 
-"$programs/generate" --store "$store" --channel "$channel" --listen "127.0.0.1:$port" &
+# The server says where it listens when the model is loaded; if it ends instead, it has said why.
+exec 3< <(exec "$programs/generate" --store "$store" --channel "$channel" --listen "127.0.0.1:$port")
 server=$!
-trap 'kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true' EXIT
+trap 'kill "$server" 2>/dev/null || true' EXIT
 # Ctrl-C reaches the server too, which finishes what it is doing.
 trap 'wait "$server" || true; exit 130' INT
+read -r line <&3 || exit 1
 
-python3 - "$server" "http://127.0.0.1:$port" <<'PYTHON'
-"""Waits for the server and prints one sample."""
-import json, os, sys, time, urllib.request
+python3 - "${line#listening on }" <<'PYTHON'
+"""Prints one sample."""
+import json, shlex, sys, urllib.request
 
-server, url = int(sys.argv[1]), sys.argv[2]
+url = sys.argv[1]
 
 
 def call(path, body=None):
@@ -75,18 +77,7 @@ def call(path, body=None):
         return json.load(response)
 
 
-while True:
-    try:
-        status = call("/")
-        break
-    except urllib.error.URLError:
-        try:
-            os.kill(server, 0)
-        except ProcessLookupError:
-            sys.exit(1)  # it has said why
-        time.sleep(0.1)
-
-prompt = status["example_prompts"][0]
+prompt = call("/")["example_prompts"][0]
 answer = call("/generate", {"prompt": prompt, "max_tokens": 50})
 timing = answer["timing"]
 print(f"\n{prompt}{answer['response']}\n")
@@ -94,8 +85,8 @@ print(
     f"{answer['tokens_generated']} tokens in {timing['total_ms'] / 1000:.2f} s"
     f" ({timing['tokens_per_second']} tokens/s, the first after {timing['first_token_ms']:.0f} ms)"
 )
-example = json.dumps({"prompt": prompt, "max_tokens": 100, "temperature": 0.7}).replace("'", "'\\''")
-print(f"\nask again:\n  curl {url}/generate -H 'Content-Type: application/json' -d '{example}'")
+example = shlex.quote(json.dumps({"prompt": prompt, "max_tokens": 100, "temperature": 0.7}))
+print(f"\nask again:\n  curl {url}/generate -H 'Content-Type: application/json' -d {example}")
 PYTHON
 
 if [ -z "$once" ]; then

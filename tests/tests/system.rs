@@ -26,7 +26,8 @@ fn store() -> &'static Path {
 fn trains_publishes_and_serves() {
     let (folder, manifest) = only_version(store()).unwrap();
     assert_eq!(manifest.config.num_parameters(), 1_210_656);
-    assert_eq!(manifest.training.steps, 2 * (manifest.training.steps / 2));
+    assert_eq!(manifest.training.epochs, 2);
+    assert!(manifest.source_commit.as_ref().is_none_or(|commit| commit.len() == 40));
     assert!(manifest.training.final_train_loss < 8.0, "{}", manifest.training.final_train_loss);
     assert_eq!(manifest.example_prompts.len(), 3);
     let metrics = std::fs::read_to_string(folder.join("metrics.jsonl")).unwrap();
@@ -176,4 +177,22 @@ fn answers_function_url_events_in_lambda() {
     let server = Server::start(store()).unwrap();
     let (_, on_localhost) = post(&format!("{}/generate", server.url), &ask).unwrap();
     assert_eq!(in_lambda["response"], on_localhost["response"]);
+}
+
+/// The README's first command, and its second run.
+#[test]
+fn the_demo_prints_a_sample_and_reuses_its_model() {
+    let demo = || {
+        let output = Command::new(root().join("scripts/demo.sh"))
+            .args(["--preset", "tiny", "--once", "--port", "0"])
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+        assert!(text.contains("50 tokens in") && text.contains("ask again:"), "{text}");
+        text
+    };
+    demo();
+    assert!(demo().contains("using the model"));
 }

@@ -1,9 +1,25 @@
-//! Lets the binary and the tests find libtorch at run time: the path that it is linked from is not
-//! inherited from the crates that link it.
+//! Tells the crate where libtorch is and which commit it is built from.
+
+use std::process::Command;
 
 fn main() {
+    // Binaries and tests find libtorch at run time: the path that it is linked from is not inherited.
     println!("cargo:rerun-if-env-changed=LIBTORCH");
     if let Ok(libtorch) = std::env::var("LIBTORCH") {
         println!("cargo:rustc-link-arg=-Wl,-rpath,{libtorch}/lib");
     }
+
+    // Every model records the commit that trained it. An image is built without .git and passes it.
+    println!("cargo:rerun-if-env-changed=SOURCE_COMMIT");
+    println!("cargo:rerun-if-changed=../../.git/logs/HEAD");
+    if let Some(commit) = std::env::var("SOURCE_COMMIT").ok().or_else(head) {
+        println!("cargo:rustc-env=SOURCE_COMMIT={commit}");
+    }
+}
+
+/// The commit that is checked out, where there is one.
+fn head() -> Option<String> {
+    let output = Command::new("git").args(["rev-parse", "HEAD"]).output().ok()?;
+    let commit = String::from_utf8(output.stdout).ok()?.trim().to_owned();
+    output.status.success().then_some(commit)
 }

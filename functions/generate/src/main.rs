@@ -10,6 +10,7 @@ use std::time::Instant;
 use anyhow::{Result, anyhow};
 use artifact::Store;
 use clap::Parser;
+use generate::response::ModelRef;
 use generate::{ServedModel, app, server};
 use tracing_subscriber::EnvFilter;
 
@@ -58,15 +59,17 @@ async fn run(cli: &Cli) -> Result<()> {
         log.init()
     }
 
-    let start = Instant::now();
-    let model = Arc::new(ServedModel::load(&Store::new(&cli.store), &cli.channel)?);
-    let model_ref = model.status().model;
-    let milliseconds = start.elapsed().as_millis() as u64;
-    tracing::info!(name = model_ref.name, version = model_ref.version, milliseconds, "model loaded");
-
     if in_lambda {
-        lambda_http::run(app(model)).await.map_err(|error| anyhow!(error))
-    } else {
-        server::serve(app(model), cli.listen).await
+        return lambda_http::run(app(load(cli)?)).await.map_err(|error| anyhow!(error));
     }
+    let listener = server::bind(cli.listen).await?;
+    server::serve(app(load(cli)?), listener).await
+}
+
+fn load(cli: &Cli) -> Result<Arc<ServedModel>> {
+    let start = Instant::now();
+    let model = ServedModel::load(&Store::new(&cli.store), &cli.channel)?;
+    let ModelRef { name, version, .. } = model.status().model;
+    tracing::info!(name, version, milliseconds = start.elapsed().as_millis() as u64, "model loaded");
+    Ok(Arc::new(model))
 }

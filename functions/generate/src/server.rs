@@ -9,15 +9,23 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Serves until SIGINT or SIGTERM; requests in flight are finished. A second signal ends at once.
+/// Takes an address. It is taken before the model is loaded, so that a conflict shows at once.
 ///
 /// # Errors
-/// If the address is taken.
-pub async fn serve(app: Router, address: SocketAddr) -> Result<()> {
-    let shutdown = shutdown_signal()?;
-    let listener = TcpListener::bind(address)
+/// If another program listens there.
+pub async fn bind(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address)
         .await
-        .with_context(|| format!("listening on {address}; choose another with --listen"))?;
+        .with_context(|| format!("listening on {address}; choose another address with --listen"))
+}
+
+/// Serves until SIGINT or SIGTERM; requests in flight are finished. A second signal ends at once.
+/// Prints one line to standard output when it is ready: `listening on http://…`.
+///
+/// # Errors
+/// If that line cannot be written or the listener fails.
+pub async fn serve(app: Router, listener: TcpListener) -> Result<()> {
+    let shutdown = shutdown_signal()?;
     writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?)?;
     axum::serve(listener, app).with_graceful_shutdown(shutdown).await?;
     tracing::info!("stopped");

@@ -10,14 +10,11 @@ use artifact::{Manifest, Sha256Hex, Store, Tokenizer};
 use burn::module::Module;
 use jiff::Timestamp;
 
-use crate::corpus::Corpus;
-use crate::dataset;
-use crate::device;
-use crate::onnx;
-use crate::preset::Preset;
-use crate::progress::{Progress, SampleWriter};
-use crate::state_dict;
-use crate::train::{Evaluation, new_model, train};
+use gpt::corpus::Corpus;
+use gpt::preset::Preset;
+use gpt::progress::{Progress, SampleWriter};
+use gpt::train::{Evaluation, new_model, train};
+use gpt::{dataset, device, onnx, state_dict};
 
 /// File names inside a version's folder.
 const ONNX: &str = "model.onnx";

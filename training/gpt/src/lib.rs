@@ -4,14 +4,14 @@
 //! - [`corpus`] and [`dataset`]: from a file to batches of token ids;
 //! - [`train`]: the training loop, with [`evaluate`] and [`sample`];
 //! - [`state_dict`]: weights in and out, under PyTorch's names;
-//! - [`onnx`]: the graph that serving runs;
-//! - [`job`]: all of it in order, as `gpt train` does it.
+//! - [`onnx`]: the graph that serving runs.
+//!
+//! The binary `gpt` puts them together.
 
 pub mod corpus;
 pub mod dataset;
 pub mod device;
 pub mod evaluate;
-pub mod job;
 pub mod model;
 pub mod onnx;
 pub mod preset;

@@ -6,7 +6,10 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use gpt::Preset;
-use gpt::job::{Job, default_name};
+
+use crate::job::{Job, default_name};
+
+mod job;
 
 /// Train a small GPT on your own text and publish it for serving.
 #[derive(Parser)]
