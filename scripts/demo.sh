@@ -52,7 +52,9 @@ if [ -f "$store/channels/$channel.json" ]; then
     echo "demo: using the model in $store that was trained on $corpus before"
 else
     echo "demo: training preset $preset on $corpus"
-    "$programs/gpt" train --preset "$preset" --corpus "$corpus" --store "$store" --channel "$channel"
+    # Interrupted, it goes on where it stopped.
+    "$programs/gpt" train --preset "$preset" --corpus "$corpus" --store "$store" --channel "$channel" \
+        --checkpoints "$store/checkpoints/$channel" --resume
 fi
 
 # The server says where it listens when the model is loaded; if it ends instead, it has said why.

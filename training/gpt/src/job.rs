@@ -1,7 +1,7 @@
 //! `gpt train`: corpus in, published model out.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
 use artifact::manifest::{FORMAT_VERSION, FileRole, Precision, TrainingSummary, Variant};
@@ -12,15 +12,15 @@ use jiff::Timestamp;
 
 use gpt::corpus::Corpus;
 use gpt::preset::Preset;
-use gpt::progress::{Progress, SampleWriter};
-use gpt::train::{Evaluation, new_model, train};
+use gpt::progress::{LogFormat, METRICS, Progress, SAMPLES, SampleWriter};
+use gpt::train::checkpoint::{Checkpoints, Position};
+use gpt::train::{Evaluation, Observer, Run, Trained, new_model};
 use gpt::{dataset, device, onnx, state_dict};
+use serde_json::json;
 
 /// File names inside a version's folder.
 const ONNX: &str = "model.onnx";
 const WEIGHTS: &str = "model.safetensors";
-const METRICS: &str = "metrics.jsonl";
-const SAMPLES: &str = "samples.txt";
 
 /// What to train, on what, and where to publish it.
 #[derive(Clone, Debug)]
@@ -35,15 +35,22 @@ pub struct Job {
     pub name: String,
     /// The channel that is to name the new version.
     pub channel: String,
+    /// Where checkpoints lie, in a folder for each model.
+    pub checkpoints: PathBuf,
+    /// Whether to go on from the newest checkpoint.
+    pub resume: bool,
+    /// How progress is reported.
+    pub log: LogFormat,
 }
 
 impl Job {
-    /// Trains, exports, publishes and makes the new version live.
+    /// Trains, exports, publishes and makes the new version live. `stop` ends the training with a
+    /// checkpoint.
     ///
     /// # Errors
     /// Before training where the cause can be known by then: a bad corpus, a store that cannot be
     /// written. A version is published whole or not at all.
-    pub fn run(&self) -> Result<VersionRef> {
+    pub fn run(&self, stop: &AtomicBool) -> Result<VersionRef> {
         let Preset { model: config, training, sample } = &self.preset;
         let tokenizer = Tokenizer::gpt2()?;
         anyhow::ensure!(
@@ -69,13 +76,20 @@ impl Job {
         let store = Store::new(&self.store);
         // Staged now rather than after training: a store that cannot be written is an early error.
         let mut staged = store.stage(&self.name)?;
-        let create = |name| {
-            let path = staged.path(name);
-            File::create(&path).with_context(|| path.display().to_string())
-        };
-
         let device = device::cpu().autodiff();
-        let total_steps = training.epochs * train_set.full_batches(training.batch_size);
+        let checkpoints = Checkpoints::new(
+            self.checkpoints.join(&self.name),
+            json!({"preset": self.preset, "corpus": corpus.entry(&tokenizer)}),
+        );
+        let run = Run {
+            train_set: &train_set,
+            validation_set: &validation_set,
+            settings: training,
+            device: &device,
+            checkpoints: &checkpoints,
+            resume: self.resume,
+            stop,
+        };
         let writer = SampleWriter {
             tokenizer: &tokenizer,
             prompt: prompt.clone(),
@@ -83,20 +97,20 @@ impl Job {
             seed: training.seed,
             device: device.clone().without_autodiff(),
         };
-        let mut progress = Progress::new(total_steps, create(METRICS)?, create(SAMPLES)?, writer);
+        let mut progress = Progress::new(run.total_steps(), &staged.path(""), writer, self.log)?;
         let model = new_model(config, training, &device);
-        eprintln!(
-            "training {} ({} parameters) on {}: {} epochs, {total_steps} steps of {} tokens",
+        progress.note(&format!(
+            "training {} ({} parameters) on {}: {} epochs, {} steps of {} tokens",
             self.name,
             model.num_params(),
             corpus.name(),
             training.epochs,
-            training.batch_size * config.context_length,
-        );
-        let (model, last) = train(model, &train_set, &validation_set, training, &device, &mut progress)?;
+            run.total_steps(),
+            training.batch_size * training.accumulate_batches * config.context_length,
+        ));
+        let Trained { model, evaluation, position } = run.train(model, &mut progress)?;
         drop(progress);
 
-        let model = model.valid();
         onnx::export(&model, &staged.path(ONNX))?;
         state_dict::save(&model, &staged.path(WEIGHTS))?;
         for (name, role) in [
@@ -107,9 +121,11 @@ impl Job {
         ] {
             staged.add(name, role)?;
         }
-        let manifest = self.manifest(&tokenizer, &corpus, staged.files(), &last, example_prompts)?;
+        let manifest =
+            self.manifest(&tokenizer, &corpus, staged.files(), &evaluation, &position, example_prompts)?;
         let reference = staged.publish(&manifest)?;
         store.set_channel(&self.channel, &reference)?;
+        checkpoints.clear()?;
         Ok(reference)
     }
 
@@ -118,7 +134,8 @@ impl Job {
         tokenizer: &Tokenizer,
         corpus: &Corpus,
         files: &[artifact::manifest::FileEntry],
-        last: &Evaluation,
+        evaluation: &Evaluation,
+        position: &Position,
         example_prompts: Vec<String>,
     ) -> Result<Manifest> {
         let created_at = Timestamp::now();
@@ -142,11 +159,11 @@ impl Job {
             training: TrainingSummary {
                 corpus: vec![corpus.entry(tokenizer)],
                 epochs: self.preset.training.epochs,
-                steps: last.step,
+                steps: position.step,
                 hyper_parameters: serde_json::to_value(&self.preset.training)?,
-                final_train_loss: last.train_loss,
-                final_val_loss: last.val_loss,
-                wall_seconds: last.seconds,
+                final_train_loss: evaluation.train_loss,
+                final_val_loss: evaluation.val_loss,
+                wall_seconds: position.seconds,
                 device: device::describe(),
             },
             example_prompts,

@@ -1,26 +1,34 @@
 //! The command `gpt`.
 
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use gpt::Preset;
+use gpt::progress::LogFormat;
+use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::job::{Job, default_name};
 
 mod job;
+
+/// How libtorch's threads wait for each other.
+const WAIT_POLICY: &str = "OMP_WAIT_POLICY";
 
 /// Train a small GPT on your own text and publish it for serving.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
     #[command(subcommand)]
-    command: Command,
+    action: Action,
 }
 
 #[derive(Subcommand)]
-enum Command {
+enum Action {
     /// Train a model on a text, export it to ONNX and publish it to a store.
     ///
     /// Nothing is visible in the store before the new version is complete; then the channel names it
@@ -44,10 +52,28 @@ enum Command {
         /// Fixes weights, shuffles and dropout [default: the preset's].
         #[arg(long)]
         seed: Option<u64>,
+        /// Where checkpoints lie, in a folder for each model.
+        #[arg(long, default_value = "checkpoints")]
+        checkpoints: PathBuf,
+        /// Go on from the newest checkpoint of this model, if there is one.
+        ///
+        /// Ctrl-C or SIGTERM makes a checkpoint and stops; so does every N-th step with
+        /// `checkpoint_every_steps`. The result is the same as if the run had not been interrupted.
+        #[arg(long)]
+        resume: bool,
+        /// How progress is reported.
+        #[arg(long, value_enum, default_value_t)]
+        log: LogFormat,
     },
 }
 
 fn main() -> ExitCode {
+    if std::env::var_os(WAIT_POLICY).is_none() {
+        let error = start_again_with_passive_threads();
+        eprintln!(
+            "warning: training may be slow beside other programs, {WAIT_POLICY} could not be set: {error}"
+        );
+    }
     match run(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -57,15 +83,51 @@ fn main() -> ExitCode {
     }
 }
 
+/// Replaces this process by itself with waiting threads that sleep. Returns only if that fails.
+///
+/// By default libtorch's threads spin while they wait for each other, which is no faster on a free
+/// machine and several times slower on a busy one or under a CPU quota. Their library reads this
+/// setting when it is loaded, before `main`, so it has to be there from the start.
+fn start_again_with_passive_threads() -> std::io::Error {
+    let program = match std::env::current_exe() {
+        Ok(program) => program,
+        Err(error) => return error,
+    };
+    Command::new(program).args(std::env::args_os().skip(1)).env(WAIT_POLICY, "passive").exec()
+}
+
 fn run(cli: Cli) -> Result<()> {
-    let Command::Train { preset: preset_name, corpus, store, name, channel, seed } = cli.command;
+    let Action::Train { preset: preset_name, corpus, store, name, channel, seed, checkpoints, resume, log } =
+        cli.action;
     let mut preset = Preset::named(&preset_name)?;
     if let Some(seed) = seed {
         preset.training.seed = seed;
     }
     let name = name.unwrap_or_else(|| default_name(&preset_name));
-    let published = Job { preset, corpus, store: store.clone(), name, channel: channel.clone() }.run()?;
+    let job = Job {
+        preset,
+        corpus,
+        store: store.clone(),
+        name,
+        channel: channel.clone(),
+        checkpoints,
+        resume,
+        log,
+    };
+    let stop = stop_on_signals()?;
+    let published = job.run(&stop)?;
     println!("published {} version {} to {}", published.name, published.version, store.display());
     println!("channel {channel} names it now");
     Ok(())
+}
+
+/// A flag that the first SIGINT or SIGTERM sets; a second one ends the process at once.
+fn stop_on_signals() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // In this order: the first signal finds the flag unset and sets it, the second finds it set.
+        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop))?;
+        signal_hook::flag::register(signal, Arc::clone(&stop))?;
+    }
+    Ok(stop)
 }

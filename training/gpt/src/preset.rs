@@ -24,28 +24,71 @@ pub struct Preset {
     pub sample: SampleSettings,
 }
 
-/// How a model is trained.
+/// How a model is trained. What is optional is off unless it is set, and then the run is the seed's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingSettings {
     /// Fixes weights, shuffles and dropout.
     pub seed: u64,
+    /// From which distributions weights are drawn.
+    #[serde(default)]
+    pub initialization: Initialization,
     /// Passes over the training windows.
     pub epochs: usize,
-    /// Windows in each step.
+    /// Windows in each batch.
     pub batch_size: usize,
+    /// Batches whose gradients are averaged for one step.
+    #[serde(default = "one")]
+    pub accumulate_batches: usize,
     /// Tokens between the starts of two windows.
     pub stride: usize,
     /// Share of the text's characters to train on; the rest validates.
     pub train_fraction: f64,
-    /// Step size of AdamW.
+    /// Step size of AdamW, the highest of the schedule.
     pub learning_rate: f64,
+    /// Steps in which the step size rises from 0 to `learning_rate`.
+    #[serde(default)]
+    pub warmup_steps: usize,
+    /// Where a cosine takes the step size in the last step; without it, it stays.
+    pub final_learning_rate: Option<f64>,
     /// Decoupled weight decay of AdamW.
     pub weight_decay: f64,
+    /// Whether biases and LayerNorms decay too, as in the seed, or matrices only.
+    #[serde(default = "yes")]
+    pub decay_vectors: bool,
+    /// The largest norm of all gradients together; larger ones are scaled down to it.
+    pub clip_gradient_norm: Option<f64>,
     /// Steps from one evaluation to the next.
     pub evaluate_every_steps: usize,
     /// Batches of each split in an evaluation.
     pub evaluation_batches: usize,
+    /// Ends the training after so many evaluations without a better validation loss.
+    pub stop_after_evaluations: Option<usize>,
+    /// Publishes the weights with the best validation loss instead of the last ones.
+    #[serde(default)]
+    pub keep_best: bool,
+    /// Steps from one checkpoint to the next; without it, only a signal makes one.
+    pub checkpoint_every_steps: Option<usize>,
+}
+
+/// From which distributions weights are drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Initialization {
+    /// As PyTorch's layers: embeddings standard normal, linear maps uniform over `±1/sqrt(d_in)`.
+    #[default]
+    Pytorch,
+    /// As GPT-2: normal with standard deviation 0.02, projections into the residual stream divided
+    /// by `sqrt(2 n_layers)`, biases 0.
+    Gpt2,
+}
+
+fn one() -> usize {
+    1
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// A text to sample.
@@ -97,17 +140,26 @@ pub enum PresetError {
         source: ConfigError,
     },
     /// A value that cannot be right.
-    #[error("preset {name}: `{field}` is {found}, expected {expected}")]
+    #[error("preset {name}: {source}")]
     Field {
         /// The preset.
         name: String,
-        /// The field at fault.
-        field: &'static str,
-        /// Its value.
-        found: String,
-        /// What would have been accepted.
-        expected: &'static str,
+        /// Which field.
+        #[source]
+        source: FieldError,
     },
+}
+
+/// A setting that cannot be right.
+#[derive(Debug, thiserror::Error, PartialEq)]
+#[error("`{field}` is {found}, expected {expected}")]
+pub struct FieldError {
+    /// The field at fault.
+    pub field: &'static str,
+    /// Its value.
+    pub found: String,
+    /// What would have been accepted.
+    pub expected: &'static str,
 }
 
 fn names() -> String {
@@ -136,55 +188,56 @@ impl Preset {
         let preset: Self =
             toml::from_str(toml).map_err(|source| PresetError::Toml { name: name.to_owned(), source })?;
         preset.model.validate().map_err(|source| PresetError::Model { name: name.to_owned(), source })?;
-        preset.validate().map_err(|(field, found, expected)| PresetError::Field {
-            name: name.to_owned(),
-            field,
-            found,
-            expected,
-        })?;
+        preset.validate().map_err(|source| PresetError::Field { name: name.to_owned(), source })?;
         Ok(preset)
     }
 
-    fn validate(&self) -> Result<(), (&'static str, String, &'static str)> {
-        let TrainingSettings {
-            seed: _,
-            epochs,
-            batch_size,
-            stride,
-            train_fraction,
-            learning_rate,
-            weight_decay,
-            evaluate_every_steps,
-            evaluation_batches,
-        } = &self.training;
-        let SampleSettings { max_tokens, temperature, top_k } = &self.sample;
-        for (field, value) in [
-            ("training.epochs", epochs),
-            ("training.batch_size", batch_size),
-            ("training.stride", stride),
-            ("training.evaluate_every_steps", evaluate_every_steps),
-            ("training.evaluation_batches", evaluation_batches),
-            ("sample.max_tokens", max_tokens),
-            ("sample.top_k", top_k),
-        ] {
-            if !(1..=1_000_000).contains(value) {
-                return Err((field, value.to_string(), "a number from 1 to 1,000,000"));
-            }
-        }
-        if !(*train_fraction > 0.0 && *train_fraction < 1.0) {
-            return Err(("training.train_fraction", train_fraction.to_string(), "a share between 0 and 1"));
-        }
-        if !(*learning_rate > 0.0 && *learning_rate <= 1.0) {
-            return Err(("training.learning_rate", learning_rate.to_string(), "a number above 0, at most 1"));
-        }
-        if !(0.0..=1.0).contains(weight_decay) {
-            return Err(("training.weight_decay", weight_decay.to_string(), "a number from 0 to 1"));
-        }
-        if !(0.0..=100.0).contains(temperature) {
-            return Err(("sample.temperature", temperature.to_string(), "a number from 0 to 100"));
-        }
-        Ok(())
+    /// Checks every field's range.
+    ///
+    /// # Errors
+    /// Names the first field that is out of range.
+    pub fn validate(&self) -> Result<(), FieldError> {
+        let training = &self.training;
+        let count = |field, value: usize, smallest: usize| {
+            check(field, value, (smallest..=1_000_000).contains(&value), "a number up to 1,000,000, not 0")
+        };
+        count("training.epochs", training.epochs, 1)?;
+        count("training.batch_size", training.batch_size, 1)?;
+        count("training.accumulate_batches", training.accumulate_batches, 1)?;
+        count("training.stride", training.stride, 1)?;
+        count("training.warmup_steps", training.warmup_steps, 0)?;
+        count("training.evaluate_every_steps", training.evaluate_every_steps, 1)?;
+        count("training.evaluation_batches", training.evaluation_batches, 1)?;
+        count("training.stop_after_evaluations", training.stop_after_evaluations.unwrap_or(1), 1)?;
+        count("training.checkpoint_every_steps", training.checkpoint_every_steps.unwrap_or(1), 1)?;
+        count("sample.max_tokens", self.sample.max_tokens, 1)?;
+        count("sample.top_k", self.sample.top_k, 1)?;
+
+        let TrainingSettings { train_fraction, learning_rate, weight_decay, .. } = *training;
+        let is_share = train_fraction > 0.0 && train_fraction < 1.0;
+        check("training.train_fraction", train_fraction, is_share, "a share between 0 and 1")?;
+        let is_rate = learning_rate > 0.0 && learning_rate <= 1.0;
+        check("training.learning_rate", learning_rate, is_rate, "a number above 0, at most 1")?;
+        let last = training.final_learning_rate.unwrap_or(0.0);
+        let is_lower = (0.0..=learning_rate).contains(&last);
+        check("training.final_learning_rate", last, is_lower, "a number from 0 to learning_rate")?;
+        let is_decay = (0.0..=1.0).contains(&weight_decay);
+        check("training.weight_decay", weight_decay, is_decay, "a number from 0 to 1")?;
+        let norm = training.clip_gradient_norm.unwrap_or(1.0);
+        check("training.clip_gradient_norm", norm, norm > 0.0 && norm.is_finite(), "a number above 0")?;
+        let temperature = self.sample.temperature;
+        let is_temperature = (0.0..=100.0).contains(&temperature);
+        check("sample.temperature", temperature, is_temperature, "a number from 0 to 100")
     }
+}
+
+fn check(
+    field: &'static str,
+    found: impl std::fmt::Display,
+    is_valid: bool,
+    expected: &'static str,
+) -> Result<(), FieldError> {
+    if is_valid { Ok(()) } else { Err(FieldError { field, found: found.to_string(), expected }) }
 }
 
 #[cfg(test)]

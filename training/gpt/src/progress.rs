@@ -1,28 +1,47 @@
 //! What a person sees of a training run, and what is kept of it.
 //!
 //! On a terminal: a progress bar with the loss, tokens per second and the time left. Elsewhere: a
-//! line for each evaluation. In both cases `metrics.jsonl` and `samples.txt`.
+//! line for each evaluation, or a JSON object for each. In all cases `metrics.jsonl` and
+//! `samples.txt`.
 
-use std::fs::File;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use artifact::{Sampler, Sampling, Tokenizer};
 use burn::tensor::Device;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::json;
 
 use crate::model::Gpt;
 use crate::preset::SampleSettings;
 use crate::sample::generate;
 use crate::train::{Evaluation, Observer, Step};
 
+/// File name of the evaluations, one JSON object a line.
+pub const METRICS: &str = "metrics.jsonl";
+/// File name of the texts that were sampled.
+pub const SAMPLES: &str = "samples.txt";
+
+/// How progress is reported.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// A progress bar on a terminal, lines elsewhere.
+    #[default]
+    Text,
+    /// One JSON object a line, for log services.
+    Json,
+}
+
 /// Reports on a training run and records it.
 pub struct Progress<'a> {
+    format: LogFormat,
     bar: ProgressBar,
-    started: Instant,
-    tokens: usize,
-    metrics: File,
-    samples: File,
+    /// When the first step of this process was under way, and the tokens since.
+    speed: Option<(Instant, usize)>,
+    metrics: PathBuf,
+    samples: PathBuf,
     sampler: SampleWriter<'a>,
 }
 
@@ -56,9 +75,17 @@ impl SampleWriter<'_> {
 }
 
 impl<'a> Progress<'a> {
-    /// Begins to report on a run of `total_steps` steps.
-    pub fn new(total_steps: usize, metrics: File, samples: File, sampler: SampleWriter<'a>) -> Self {
-        let target = if io::stderr().is_terminal() {
+    /// Begins to report on a run of `total_steps` steps and to record it in `folder`.
+    ///
+    /// # Errors
+    /// If the records cannot be created.
+    pub fn new(
+        total_steps: usize,
+        folder: &Path,
+        sampler: SampleWriter<'a>,
+        format: LogFormat,
+    ) -> io::Result<Self> {
+        let target = if format == LogFormat::Text && io::stderr().is_terminal() {
             ProgressDrawTarget::stderr()
         } else {
             ProgressDrawTarget::hidden()
@@ -67,7 +94,10 @@ impl<'a> Progress<'a> {
         if let Ok(style) = ProgressStyle::with_template("{bar:30} step {pos}/{len}  {msg}  {eta} left") {
             bar.set_style(style);
         }
-        Self { bar, started: Instant::now(), tokens: 0, metrics, samples, sampler }
+        let (metrics, samples) = (folder.join(METRICS), folder.join(SAMPLES));
+        File::create(&metrics)?;
+        File::create(&samples)?;
+        Ok(Self { format, bar, speed: None, metrics, samples, sampler })
     }
 
     /// Prints a line above the progress bar, or just prints it where there is no bar.
@@ -78,31 +108,62 @@ impl<'a> Progress<'a> {
             self.bar.println(text);
         }
     }
+
+    /// Reports an event as a line of text or as a JSON object.
+    fn report(&self, event: &str, fields: serde_json::Value, text: &str) {
+        match self.format {
+            LogFormat::Text => self.line(text),
+            LogFormat::Json => self.line(&json!({"event": event, event: fields}).to_string()),
+        }
+    }
+}
+
+fn append(path: &Path, text: &str) -> io::Result<()> {
+    OpenOptions::new().append(true).open(path)?.write_all(text.as_bytes())
 }
 
 impl Observer for Progress<'_> {
     fn step(&mut self, step: Step) {
-        self.tokens += step.tokens;
-        let tokens_per_second = self.tokens as f64 / self.started.elapsed().as_secs_f64();
+        let (start, tokens) = self.speed.get_or_insert_with(|| (Instant::now(), 0));
+        let tokens_per_second = *tokens as f64 / start.elapsed().as_secs_f64().max(1e-9);
+        *tokens += step.tokens;
         self.bar.set_message(format!("loss {:.3}  {tokens_per_second:.0} tokens/s", step.loss));
         self.bar.set_position(step.step as u64);
     }
 
     fn evaluation(&mut self, evaluation: &Evaluation) -> io::Result<()> {
-        serde_json::to_writer(&mut self.metrics, evaluation)?;
-        self.metrics.write_all(b"\n")?;
+        let json = serde_json::to_value(evaluation)?;
+        append(&self.metrics, &format!("{json}\n"))?;
         let Evaluation { epoch, step, tokens_seen, train_loss, val_loss, seconds } = evaluation;
-        self.line(&format!(
+        let text = format!(
             "epoch {epoch:>2}  step {step:>4}  tokens {tokens_seen:>7}  train loss {train_loss:.4}  \
              validation loss {val_loss:.4}  {seconds:.1} s"
-        ));
+        );
+        self.report("evaluation", json, &text);
         Ok(())
     }
 
     fn epoch(&mut self, epoch: usize, model: &Gpt) -> io::Result<()> {
-        let text = self.sampler.text(model);
-        self.line(&format!("epoch {epoch:>2}  {}", text.replace('\n', " ")));
-        writeln!(self.samples, "--- epoch {epoch}\n{text}\n")
+        let sample = self.sampler.text(model);
+        let text = format!("epoch {epoch:>2}  {}", sample.replace('\n', " "));
+        self.report("sample", json!({"epoch": epoch, "text": sample}), &text);
+        append(&self.samples, &format!("--- epoch {epoch}\n{sample}\n\n"))
+    }
+
+    fn note(&mut self, text: &str) {
+        self.report("note", text.into(), text);
+    }
+
+    fn records(&self) -> Vec<PathBuf> {
+        vec![self.metrics.clone(), self.samples.clone()]
+    }
+
+    fn resume(&mut self, checkpoint: &Path, step: usize) -> io::Result<()> {
+        fs::copy(checkpoint.join(METRICS), &self.metrics)?;
+        fs::copy(checkpoint.join(SAMPLES), &self.samples)?;
+        self.bar.set_position(step as u64);
+        self.bar.reset_eta();
+        Ok(())
     }
 }
 

@@ -13,6 +13,7 @@ pub mod embedding;
 pub mod feed_forward;
 pub mod gelu;
 pub mod gpt;
+pub mod init;
 pub mod layer_norm;
 pub mod linear;
 pub mod loss;

@@ -1,0 +1,99 @@
+//! What happens to gradients between the backward pass and the step.
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+
+use crate::model::Gpt;
+
+/// Scales all gradients by the same factor so that their norm together is at most `largest_norm`,
+/// and returns the norm that they had.
+///
+/// Pascanu et al., "On the difficulty of training Recurrent Neural Networks" (2013).
+pub fn clip_global_norm(
+    model: &Gpt,
+    gradients: GradientsParams,
+    largest_norm: f64,
+) -> (GradientsParams, f64) {
+    let mut squares = SumOfSquares { gradients: &gradients, sum: None };
+    model.visit(&mut squares);
+    let norm = squares.sum.map_or(0.0, |sum| f64::from(sum.sqrt().into_scalar::<f32>()));
+    if norm <= largest_norm {
+        return (gradients, norm);
+    }
+    let mut scale = Scale { from: gradients, to: GradientsParams::new(), factor: largest_norm / norm };
+    model.visit(&mut scale);
+    (scale.to, norm)
+}
+
+/// Sums on the device: one number comes back to the host, not one for each parameter.
+struct SumOfSquares<'a> {
+    gradients: &'a GradientsParams,
+    sum: Option<Tensor<1>>,
+}
+
+impl ModuleVisitor for SumOfSquares<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(gradient) = self.gradients.get::<D>(param.id) {
+            let squares = gradient.square().sum();
+            self.sum = Some(match self.sum.take() {
+                Some(sum) => sum + squares,
+                None => squares,
+            });
+        }
+    }
+}
+
+struct Scale {
+    from: GradientsParams,
+    to: GradientsParams,
+    factor: f64,
+}
+
+impl ModuleVisitor for Scale {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(gradient) = self.from.remove::<D>(param.id) {
+            self.to.register(param.id, gradient * self.factor);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device;
+    use artifact::GptConfig;
+    use burn::tensor::Int;
+
+    fn gradients(model: &Gpt) -> GradientsParams {
+        let ids = Tensor::<2, Int>::from_ints([[1, 2, 3]], &device::cpu().autodiff());
+        GradientsParams::from_grads(model.forward(ids).square().sum().backward(), model)
+    }
+
+    #[test]
+    fn all_gradients_shrink_by_the_same_factor() {
+        let config = GptConfig {
+            vocab_size: 5,
+            context_length: 4,
+            d_model: 4,
+            n_layers: 1,
+            n_heads: 2,
+            d_ff: 8,
+            dropout: 0.0,
+            qkv_bias: false,
+            tied_output_head: false,
+        };
+        let model = Gpt::new(&config, &device::cpu().autodiff());
+        let id = model.final_norm.scale.id;
+        let before: Tensor<1> = gradients(&model).get(id).unwrap();
+        let (untouched, norm) = clip_global_norm(&model, gradients(&model), f64::INFINITY);
+        assert_eq!(untouched.get::<1>(id).unwrap().into_data(), before.clone().into_data());
+
+        let (clipped, same_norm) = clip_global_norm(&model, gradients(&model), norm / 8.0);
+        assert_eq!(norm, same_norm);
+        let difference = (clipped.get::<1>(id).unwrap() * 8.0 - before).abs().max().into_scalar::<f32>();
+        assert!(difference <= 1e-5 * norm as f32, "{difference}");
+        let (_, clipped_norm) = clip_global_norm(&model, clipped, f64::INFINITY);
+        assert!((clipped_norm * 8.0 / norm - 1.0).abs() < 1e-5, "{clipped_norm}");
+    }
+}

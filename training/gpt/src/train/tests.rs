@@ -1,0 +1,151 @@
+//! What each setting does to a run.
+
+use std::path::Path;
+
+use artifact::Tokenizer;
+
+use super::*;
+use crate::dataset;
+use crate::preset::Preset;
+
+/// Takes note of what is noted.
+#[derive(Default)]
+struct Notes(Vec<String>);
+
+impl Observer for Notes {
+    fn step(&mut self, _step: Step) {}
+
+    fn evaluation(&mut self, _evaluation: &Evaluation) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    fn epoch(&mut self, _epoch: usize, _model: &Gpt) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    fn note(&mut self, text: &str) {
+        self.0.push(text.to_owned());
+    }
+
+    fn records(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
+    fn resume(&mut self, _checkpoint: &Path, _step: usize) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A preset whose runs do not draw: without dropout, tests may run beside each other.
+fn preset() -> Preset {
+    let mut preset = Preset::named("tiny").unwrap();
+    preset.model.dropout = 0.0;
+    preset.model.context_length = 16;
+    preset.training.stride = 16;
+    preset.training.evaluate_every_steps = 1;
+    preset
+}
+
+fn datasets(preset: &Preset) -> (Dataset, Dataset) {
+    let text = include_str!("../../../corpus/the-north-light.txt").get(..3000).unwrap();
+    let TrainingSettings { train_fraction, stride, batch_size, .. } = preset.training;
+    let tokenizer = Tokenizer::gpt2().unwrap();
+    dataset::split(text, &tokenizer, train_fraction, preset.model.context_length, stride, batch_size).unwrap()
+}
+
+fn run(preset: &Preset, notes: &mut Notes) -> Trained {
+    let device = crate::device::cpu().autodiff();
+    let (train_set, validation_set) = datasets(preset);
+    let folder = tempfile::tempdir().unwrap();
+    let run = Run {
+        train_set: &train_set,
+        validation_set: &validation_set,
+        settings: &preset.training,
+        device: &device,
+        checkpoints: &Checkpoints::new(folder.path(), serde_json::Value::Null),
+        resume: false,
+        stop: &AtomicBool::new(false),
+    };
+    run.train(Gpt::new(&preset.model, &device), notes).unwrap()
+}
+
+#[test]
+fn a_run_without_progress_stops_early() {
+    let mut preset = preset();
+    preset.training.learning_rate = 1e-30;
+    preset.training.stop_after_evaluations = Some(3);
+    let mut notes = Notes::default();
+    let trained = run(&preset, &mut notes);
+    // The first evaluation after a step is the best; three more are no better.
+    assert_eq!(trained.position.step, 4);
+    assert!(notes.0.iter().any(|note| note.contains("stopping early after step 4")), "{:?}", notes.0);
+}
+
+#[test]
+fn the_best_weights_are_kept() {
+    let mut preset = preset();
+    preset.training.learning_rate = 0.3; // soon too large
+    preset.training.keep_best = true;
+    let trained = run(&preset, &mut Notes::default());
+    let evaluations = &trained.position.evaluations;
+    let lowest = evaluations[1..].iter().map(|evaluation| evaluation.val_loss).fold(f64::INFINITY, f64::min);
+    assert_eq!(trained.evaluation.val_loss, lowest);
+    assert!(evaluations.last().unwrap().val_loss > lowest, "the run must get worse for this to be a test");
+
+    let (_, validation_set) = datasets(&preset);
+    let batch_size = preset.training.batch_size;
+    let device = crate::device::cpu();
+    let loss =
+        mean_loss(&trained.model, &validation_set, batch_size, preset.training.evaluation_batches, &device);
+    assert_eq!(loss, lowest);
+}
+
+#[test]
+fn two_batches_of_one_give_the_gradients_of_a_batch_of_two() {
+    let preset = preset();
+    let device = crate::device::cpu().autodiff();
+    let (train_set, validation_set) = datasets(&preset);
+    let folder = tempfile::tempdir().unwrap();
+    let run = Run {
+        train_set: &train_set,
+        validation_set: &validation_set,
+        settings: &preset.training,
+        device: &device,
+        checkpoints: &Checkpoints::new(folder.path(), serde_json::Value::Null),
+        resume: false,
+        stop: &AtomicBool::new(false),
+    };
+    let model = Gpt::new(&preset.model, &device);
+    let (together, loss_together, tokens_together) = run.gradients(&model, &[vec![0, 3]]);
+    let (apart, loss_apart, tokens_apart) = run.gradients(&model, &[vec![0], vec![3]]);
+    assert_eq!(tokens_together, tokens_apart);
+    assert!((loss_together - loss_apart).abs() < 1e-5, "{loss_together} != {loss_apart}");
+    let weight = model.blocks[0].feed_forward.expand.weight.id;
+    let (together, apart) = (together.get::<2>(weight).unwrap(), apart.get::<2>(weight).unwrap());
+    let largest: f32 = together.clone().abs().max().into_scalar();
+    let difference: f32 = (together - apart).abs().max().into_scalar();
+    assert!(difference < 1e-5 * largest, "{difference} of {largest}");
+}
+
+#[test]
+fn vectors_decay_only_if_they_are_told_to() {
+    let device = crate::device::cpu().autodiff();
+    let ids = burn::tensor::Tensor::<2, burn::tensor::Int>::from_ints([[1, 2, 3]], &device);
+    let after_step = |decay_vectors: bool| {
+        let preset = preset();
+        let settings = TrainingSettings { decay_vectors, weight_decay: 1.0, ..preset.training };
+        let model = Gpt::new(&preset.model, &device);
+        // A loss that no weight changes: what moves, decays.
+        let loss = model.forward(ids.clone()).sum() * 0.0;
+        let gradients = GradientsParams::from_grads(loss.backward(), &model);
+        let before: f32 = model.output_head.as_ref().unwrap().weight.val().abs().sum().into_scalar();
+        let model = adamw(&settings).step(0.1, model, gradients);
+        let after: f32 = model.output_head.as_ref().unwrap().weight.val().abs().sum().into_scalar();
+        let scale: f32 = model.final_norm.scale.val().mean().into_scalar();
+        (after / before, scale)
+    };
+    for (decay_vectors, expected_scale) in [(true, 0.9), (false, 1.0)] {
+        let (matrix, scale) = after_step(decay_vectors);
+        assert!((matrix - 0.9).abs() < 1e-5 && (scale - expected_scale).abs() < 1e-6, "{matrix} {scale}");
+    }
+}
