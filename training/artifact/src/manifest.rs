@@ -74,6 +74,8 @@ pub enum FileRole {
     Metrics,
     /// Texts sampled during training.
     Samples,
+    /// A picture of the loss.
+    Plot,
     /// Anything that a newer writer adds; a reader leaves it alone.
     #[serde(other)]
     Other,
@@ -99,6 +101,12 @@ pub struct Variant {
     pub file: String,
     /// Length of that file.
     pub bytes: u64,
+    /// Loss on validation data, nats per token.
+    pub val_loss: f64,
+    /// Mean Kullback-Leibler divergence of its next-token distribution from the trained model's.
+    pub kl_divergence: f64,
+    /// Share of positions at which it finds the same token most likely as the trained model.
+    pub top_1_agreement: f64,
 }
 
 /// How a version was trained.
@@ -296,7 +304,10 @@ pub(crate) mod tests {
         let entry =
             serde_json::json!([{"path": "a/b", "role": "onnx", "bytes": 1, "sha256": "0".repeat(64)}]);
         assert!(refusal(|json| json["files"] = entry).contains("`files.path`"));
-        let variant = serde_json::json!([{"precision": "float32", "file": "model.onnx", "bytes": 1}]);
+        let variant = serde_json::json!([{
+            "precision": "float32", "file": "model.onnx", "bytes": 1,
+            "val_loss": 1.0, "kl_divergence": 0.0, "top_1_agreement": 1.0,
+        }]);
         assert!(refusal(|json| json["variants"] = variant).contains("`variants.file`"));
     }
 

@@ -1,5 +1,6 @@
 //! `gpt train`: corpus in, published model out.
 
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
@@ -10,17 +11,24 @@ use artifact::{Manifest, Sha256Hex, Store, Tokenizer};
 use burn::module::Module;
 use jiff::Timestamp;
 
+use engine::OnnxModel;
 use gpt::corpus::Corpus;
+use gpt::evaluate::{Comparison, compare};
+use gpt::plot::loss_curve;
 use gpt::preset::Preset;
 use gpt::progress::{LogFormat, METRICS, Progress, SAMPLES, SampleWriter};
-use gpt::train::checkpoint::{Checkpoints, Position};
-use gpt::train::{Evaluation, Observer, Run, Trained, new_model};
+use gpt::train::checkpoint::Checkpoints;
+use gpt::train::{Observer, Run, Trained, new_model};
 use gpt::{dataset, device, onnx, state_dict};
 use serde_json::json;
 
 /// File names inside a version's folder.
 const ONNX: &str = "model.onnx";
 const WEIGHTS: &str = "model.safetensors";
+const PLOT: &str = "loss.svg";
+
+/// An export is compared with its model on at most so much text: minutes for the largest preset.
+const COMPARED_WINDOWS: usize = 256;
 
 /// What to train, on what, and where to publish it.
 #[derive(Clone, Debug)]
@@ -52,6 +60,8 @@ impl Job {
     /// written. A version is published whole or not at all.
     pub fn run(&self, stop: &AtomicBool) -> Result<VersionRef> {
         let Preset { model: config, training, sample } = &self.preset;
+        // Needed at the end, to check the export; found missing at the beginning.
+        engine::runtime::environment()?;
         let tokenizer = Tokenizer::gpt2()?;
         anyhow::ensure!(
             config.vocab_size == tokenizer.vocab_size(),
@@ -108,21 +118,28 @@ impl Job {
             run.total_steps(),
             training.batch_size * training.accumulate_batches * config.context_length,
         ));
-        let Trained { model, evaluation, position } = run.train(model, &mut progress)?;
+        let trained = run.train(model, &mut progress)?;
         drop(progress);
 
-        onnx::export(&model, &staged.path(ONNX))?;
-        state_dict::save(&model, &staged.path(WEIGHTS))?;
+        let Trained { model, position, .. } = &trained;
+        onnx::export(model, &staged.path(ONNX))?;
+        let mut export = OnnxModel::load(&staged.path(ONNX), config, threads())?;
+        let comparison = compare(model, &mut export, &validation_set, COMPARED_WINDOWS, &device::cpu())?;
+        drop(export);
+        state_dict::save(model, &staged.path(WEIGHTS))?;
+        let plot = staged.path(PLOT);
+        let curve = loss_curve(&self.name, &position.evaluations).map_err(anyhow::Error::msg)?;
+        std::fs::write(&plot, curve).with_context(|| plot.display().to_string())?;
         for (name, role) in [
             (ONNX, FileRole::Onnx),
             (WEIGHTS, FileRole::Weights),
             (METRICS, FileRole::Metrics),
             (SAMPLES, FileRole::Samples),
+            (PLOT, FileRole::Plot),
         ] {
             staged.add(name, role)?;
         }
-        let manifest =
-            self.manifest(&tokenizer, &corpus, staged.files(), &evaluation, &position, example_prompts)?;
+        let manifest = self.manifest(&tokenizer, &corpus, staged.files(), &trained, &comparison)?;
         let reference = staged.publish(&manifest)?;
         store.set_channel(&self.channel, &reference)?;
         checkpoints.clear()?;
@@ -134,10 +151,10 @@ impl Job {
         tokenizer: &Tokenizer,
         corpus: &Corpus,
         files: &[artifact::manifest::FileEntry],
-        evaluation: &Evaluation,
-        position: &Position,
-        example_prompts: Vec<String>,
+        trained: &Trained,
+        comparison: &Comparison,
     ) -> Result<Manifest> {
+        let Trained { evaluation, position, .. } = trained;
         let created_at = Timestamp::now();
         let hashes: String = files.iter().map(|file| file.sha256.as_str()).collect();
         let short_hash = &Sha256Hex::of_bytes(hashes.as_bytes()).as_str()[..8].to_owned();
@@ -155,6 +172,9 @@ impl Job {
                 precision: Precision::Float32,
                 file: onnx.path.clone(),
                 bytes: onnx.bytes,
+                val_loss: comparison.val_loss,
+                kl_divergence: comparison.kl_divergence,
+                top_1_agreement: comparison.top_1_agreement,
             }],
             training: TrainingSummary {
                 corpus: vec![corpus.entry(tokenizer)],
@@ -166,10 +186,14 @@ impl Job {
                 wall_seconds: position.seconds,
                 device: device::describe(),
             },
-            example_prompts,
+            example_prompts: corpus.example_prompts(),
             parent: None,
         })
     }
+}
+
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 /// Name of a model that is trained with a preset, unless it is given another: the preset's name, or

@@ -16,8 +16,13 @@ use crate::job::{Job, default_name};
 
 mod job;
 
-/// How libtorch's threads wait for each other.
-const WAIT_POLICY: &str = "OMP_WAIT_POLICY";
+/// What libraries read from the environment when they are loaded, some of them before `main`.
+///
+/// libtorch's threads spin while they wait for each other unless they are told to be passive. That
+/// is no faster on a free machine and several times slower on a busy one or under a CPU quota.
+/// ONNX Runtime's Linux builds report on their users unless they are told not to.
+const SETTINGS_OF_LIBRARIES: [(&str, &str); 2] =
+    [("OMP_WAIT_POLICY", "passive"), ("ORT_DISABLE_TELEMETRY", "1")];
 
 /// Train a small GPT on your own text and publish it for serving.
 #[derive(Parser)]
@@ -68,11 +73,10 @@ enum Action {
 }
 
 fn main() -> ExitCode {
-    if std::env::var_os(WAIT_POLICY).is_none() {
-        let error = start_again_with_passive_threads();
-        eprintln!(
-            "warning: training may be slow beside other programs, {WAIT_POLICY} could not be set: {error}"
-        );
+    if SETTINGS_OF_LIBRARIES.iter().any(|(name, _)| std::env::var_os(name).is_none()) {
+        let error = start_again_with_settings();
+        eprintln!("error: starting this program again with its libraries' settings: {error}");
+        return ExitCode::FAILURE;
     }
     match run(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -83,17 +87,15 @@ fn main() -> ExitCode {
     }
 }
 
-/// Replaces this process by itself with waiting threads that sleep. Returns only if that fails.
-///
-/// By default libtorch's threads spin while they wait for each other, which is no faster on a free
-/// machine and several times slower on a busy one or under a CPU quota. Their library reads this
-/// setting when it is loaded, before `main`, so it has to be there from the start.
-fn start_again_with_passive_threads() -> std::io::Error {
+/// Replaces this process by itself with [`SETTINGS_OF_LIBRARIES`] in its environment, where they are
+/// not set already. Returns only if that fails.
+fn start_again_with_settings() -> std::io::Error {
     let program = match std::env::current_exe() {
         Ok(program) => program,
         Err(error) => return error,
     };
-    Command::new(program).args(std::env::args_os().skip(1)).env(WAIT_POLICY, "passive").exec()
+    let missing = SETTINGS_OF_LIBRARIES.into_iter().filter(|(name, _)| std::env::var_os(name).is_none());
+    Command::new(program).args(std::env::args_os().skip(1)).envs(missing).exec()
 }
 
 fn run(cli: Cli) -> Result<()> {
