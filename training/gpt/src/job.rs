@@ -29,8 +29,8 @@ pub struct Job {
     pub preset: Preset,
     /// The text to train on.
     pub corpus: PathBuf,
-    /// The directory of the store.
-    pub store: PathBuf,
+    /// The store: a directory, or `s3://bucket/prefix`.
+    pub store: String,
     /// Name of the model in the store.
     pub name: String,
     /// The channel that is to name the new version.
@@ -66,9 +66,10 @@ impl Job {
         let prompt = example_prompts.first().context(
             "the corpus has no paragraph of at least four words to take a prompt from; use a text with paragraphs",
         )?;
-        let store = Store::new(&self.store);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let store = runtime.block_on(Store::open(&self.store))?;
         // Staged now rather than after training: a store that cannot be written is an early error.
-        let mut staged = store.stage(&self.name)?;
+        let mut staged = runtime.block_on(store.stage(&self.name))?;
         let create = |name| {
             let path = staged.path(name);
             File::create(&path).with_context(|| path.display().to_string())
@@ -108,9 +109,12 @@ impl Job {
             staged.add(name, role)?;
         }
         let manifest = self.manifest(&tokenizer, &corpus, staged.files(), &last, example_prompts)?;
-        let reference = staged.publish(&manifest)?;
-        store.set_channel(&self.channel, &reference)?;
-        Ok(reference)
+        runtime.block_on(async {
+            let reference = staged.publish(&manifest).await?;
+            let before = store.find_channel(&self.channel).await?;
+            store.promote(&self.channel, &reference, before.as_ref()).await?;
+            Ok(reference)
+        })
     }
 
     fn manifest(

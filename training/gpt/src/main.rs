@@ -32,9 +32,10 @@ enum Command {
         /// The text to train on, a UTF-8 file.
         #[arg(long)]
         corpus: PathBuf,
-        /// The directory to publish to; it is made if it does not exist.
+        /// The store to publish to: a directory, which is made if it does not exist, or
+        /// s3://BUCKET/PREFIX.
         #[arg(long)]
-        store: PathBuf,
+        store: String,
         /// Name of the model in the store [default: the preset's name].
         #[arg(long)]
         name: Option<String>,
@@ -65,7 +66,7 @@ fn run(cli: Cli) -> Result<()> {
     }
     let name = name.unwrap_or_else(|| default_name(&preset_name));
     let published = Job { preset, corpus, store: store.clone(), name, channel: channel.clone() }.run()?;
-    println!("published {} version {} to {}", published.name, published.version, store.display());
+    println!("published {} version {} to {store}", published.name, published.version);
     println!("channel {channel} names it now");
     Ok(())
 }
