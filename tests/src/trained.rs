@@ -21,10 +21,18 @@ pub fn corpus() -> PathBuf {
 /// # Errors
 /// If training fails.
 pub fn train_tiny(store: &Path, seed: &str) -> Result<()> {
-    let (corpus, store) = (corpus(), store.to_string_lossy());
-    let corpus = corpus.to_string_lossy();
-    let output =
-        run("gpt", &["train", "--preset", "tiny", "--corpus", &corpus, "--store", &store, "--seed", seed])?;
+    let (corpus, checkpoints) = (corpus(), store.join("checkpoints"));
+    let [corpus, store, checkpoints] =
+        [corpus.as_path(), store, checkpoints.as_path()].map(Path::to_string_lossy);
+    let output = run(
+        "gpt",
+        &[
+            ["train", "--preset"].as_slice(),
+            &["tiny", "--corpus", &corpus, "--store", &store],
+            &["--checkpoints", &checkpoints, "--seed", seed],
+        ]
+        .concat(),
+    )?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Ok(())
 }

@@ -179,20 +179,45 @@ fn answers_function_url_events_in_lambda() {
     assert_eq!(in_lambda["response"], on_localhost["response"]);
 }
 
-/// The README's first command, and its second run.
+/// A second, worse model is published but not served; it can be promoted by hand and taken back.
 #[test]
-fn the_demo_prints_a_sample_and_reuses_its_model() {
-    let demo = || {
-        let output = Command::new(root().join("scripts/demo.sh"))
-            .args(["--preset", "tiny", "--once", "--port", "0"])
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
-        assert!(text.contains("50 tokens in") && text.contains("ask again:"), "{text}");
-        text
-    };
-    demo();
-    assert!(demo().contains("using the model"));
+fn the_gate_holds_back_a_worse_model_and_rollback_returns() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().to_str().unwrap();
+    train_tiny(folder.path(), "1").unwrap();
+    let gpt = |arguments: &[&str]| process::run("gpt", arguments).unwrap();
+    let text = |output: &std::process::Output| String::from_utf8_lossy(&output.stdout).into_owned();
+
+    // Untrained, as good as: its step size is next to nothing.
+    let tiny = include_str!("../../training/presets/tiny.toml");
+    let preset = folder.path().join("tiny.toml");
+    std::fs::write(&preset, tiny.replace("learning_rate = 4e-3", "learning_rate = 1e-9")).unwrap();
+    let corpus = e2e::trained::corpus();
+    let worse = gpt(&[
+        "train",
+        "--preset",
+        preset.to_str().unwrap(),
+        "--corpus",
+        corpus.to_str().unwrap(),
+        "--store",
+        store,
+        "--checkpoints",
+        folder.path().join("checkpoints").to_str().unwrap(),
+    ]);
+    let errors = String::from_utf8_lossy(&worse.stderr);
+    assert_eq!(worse.status.code(), Some(3), "{errors}");
+    assert!(errors.contains("channel live stays as it is: its validation loss is"), "{errors}");
+
+    let listing = text(&gpt(&["models", "--store", store]));
+    let rows: Vec<Vec<&str>> = listing.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(rows.len(), 3, "{listing}");
+    let (newer, older) = (rows[1][1], rows[2][1]);
+    assert!(newer > older && rows[1][2] != "live" && rows[2][2] == "live", "{listing}");
+
+    let promoted = text(&gpt(&["promote", "--store", store, "tiny", newer]));
+    assert!(promoted.contains(newer), "{promoted}");
+    let back = text(&gpt(&["rollback", "--store", store]));
+    assert!(back.contains(older), "{back}");
+    let unknown = gpt(&["promote", "--store", store, "tiny", "20200101T000000Z-00000000"]);
+    assert!(process::error_message(&unknown).unwrap().contains("there is no such version"));
 }

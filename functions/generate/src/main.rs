@@ -21,12 +21,15 @@ const LAMBDA_RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
-    /// The directory of the store.
+    /// The store of the model: a directory, or s3://BUCKET/PREFIX.
     #[arg(long, env = "MODEL_STORE")]
-    store: PathBuf,
+    store: String,
     /// The channel that names the model to serve.
     #[arg(long, env = "MODEL_CHANNEL", default_value = "live")]
     channel: String,
+    /// Where models from S3 are kept [default: a folder for temporary files].
+    #[arg(long, env = "MODEL_CACHE")]
+    cache: Option<PathBuf>,
     /// Where to listen; not used in Lambda.
     #[arg(long, default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
@@ -60,15 +63,17 @@ async fn run(cli: &Cli) -> Result<()> {
     }
 
     if in_lambda {
-        return lambda_http::run(app(load(cli)?)).await.map_err(|error| anyhow!(error));
+        return lambda_http::run(app(load(cli).await?)).await.map_err(|error| anyhow!(error));
     }
     let listener = server::bind(cli.listen).await?;
-    server::serve(app(load(cli)?), listener).await
+    server::serve(app(load(cli).await?), listener).await
 }
 
-fn load(cli: &Cli) -> Result<Arc<ServedModel>> {
+async fn load(cli: &Cli) -> Result<Arc<ServedModel>> {
     let start = Instant::now();
-    let model = ServedModel::load(&Store::new(&cli.store), &cli.channel)?;
+    let store = Store::open(&cli.store).await?;
+    let cache = cli.cache.clone().unwrap_or_else(|| std::env::temp_dir().join("troelsllm-models"));
+    let model = ServedModel::load(&store, &cli.channel, &cache).await?;
     let ModelRef { name, version, .. } = model.status().model;
     tracing::info!(name, version, milliseconds = start.elapsed().as_millis() as u64, "model loaded");
     Ok(Arc::new(model))

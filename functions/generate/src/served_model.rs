@@ -1,6 +1,7 @@
 //! The model behind the API.
 
 use std::num::NonZero;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
@@ -24,12 +25,13 @@ pub struct ServedModel {
 }
 
 impl ServedModel {
-    /// Loads the model that a channel names, after verifying every file that it needs.
+    /// Loads the model that a channel names, after verifying every file that it needs. What must be
+    /// downloaded goes to the folder `cache`.
     ///
     /// # Errors
     /// If the channel, the manifest or the model file is missing or damaged.
-    pub fn load(store: &Store, channel: &str) -> Result<Self> {
-        let version = store.open(&store.channel(channel)?.current)?;
+    pub async fn load(store: &Store, channel: &str, cache: &Path) -> Result<Self> {
+        let version = store.open_version(&store.channel(channel).await?.current).await?;
         let manifest = version.manifest.clone();
         let tokenizer = Tokenizer::from_manifest(&manifest.tokenizer)
             .with_context(|| format!("model {} {}", manifest.name, manifest.version))?;
@@ -37,7 +39,8 @@ impl ServedModel {
             .variant(Precision::Float32)
             .ok_or_else(|| version.no_such_file("variant of precision float32"))?;
         let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
-        let model = OnnxModel::load(&version.verified_file(file)?, &manifest.config, threads)?;
+        let path = version.verified_file(file, cache).await?;
+        let model = OnnxModel::load(&path, &manifest.config, threads)?;
         Ok(Self { manifest, tokenizer, engine: Mutex::new(Engine::new(model)) })
     }
 

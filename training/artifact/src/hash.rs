@@ -1,7 +1,7 @@
 //! SHA-256 of files and bytes, as lower-case hexadecimal text.
 
 use std::fmt;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -23,17 +23,15 @@ impl Sha256Hex {
     /// # Errors
     /// If the file cannot be read.
     pub fn of_file(path: &Path) -> io::Result<(Self, u64)> {
-        let mut hasher = Sha256::new();
         let mut file = std::fs::File::open(path)?;
+        let mut writer = Sha256Writer::new(io::sink());
         let mut buffer = vec![0; 1 << 20];
-        let mut length = 0;
         loop {
             let count = file.read(&mut buffer)?;
             if count == 0 {
-                return Ok((Self::from_digest(hasher.finalize().as_ref()), length));
+                return Ok(writer.finish());
             }
-            hasher.update(&buffer[..count]);
-            length += count as u64;
+            writer.write_all(&buffer[..count])?;
         }
     }
 
@@ -49,6 +47,36 @@ impl Sha256Hex {
     /// The digits.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// Passes on what is written to it, and knows its digest and length.
+pub(crate) struct Sha256Writer<W> {
+    inner: W,
+    hasher: Sha256,
+    length: u64,
+}
+
+impl<W: Write> Sha256Writer<W> {
+    pub(crate) fn new(inner: W) -> Self {
+        Self { inner, hasher: Sha256::new(), length: 0 }
+    }
+
+    pub(crate) fn finish(self) -> (Sha256Hex, u64) {
+        (Sha256Hex::from_digest(self.hasher.finalize().as_ref()), self.length)
+    }
+}
+
+impl<W: Write> Write for Sha256Writer<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.inner.write(bytes)?;
+        self.hasher.update(&bytes[..count]);
+        self.length += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
     }
 }
 

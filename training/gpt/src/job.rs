@@ -13,14 +13,16 @@ use jiff::Timestamp;
 
 use engine::OnnxModel;
 use gpt::corpus::Corpus;
-use gpt::evaluate::{Comparison, compare};
+use gpt::evaluate::{Comparison, compare, export_loss};
+use gpt::gate::{Gate, GateFailure};
 use gpt::plot::loss_curve;
-use gpt::preset::Preset;
+use gpt::preset::{Preset, TrainingSettings};
 use gpt::progress::{LogFormat, METRICS, Progress, SAMPLES, SampleWriter};
 use gpt::train::checkpoint::Checkpoints;
 use gpt::train::{Observer, Run, Trained, new_model};
 use gpt::{dataset, device, onnx, state_dict};
 use serde_json::json;
+use tokio::runtime::Runtime;
 
 /// File names inside a version's folder.
 const ONNX: &str = "model.onnx";
@@ -37,8 +39,8 @@ pub struct Job {
     pub preset: Preset,
     /// The text to train on.
     pub corpus: PathBuf,
-    /// The directory of the store.
-    pub store: PathBuf,
+    /// The store: a directory, or `s3://bucket/prefix`.
+    pub store: String,
     /// Name of the model in the store.
     pub name: String,
     /// The channel that is to name the new version.
@@ -49,16 +51,27 @@ pub struct Job {
     pub resume: bool,
     /// How progress is reported.
     pub log: LogFormat,
+    /// What the new version must show before the channel names it.
+    pub gate: Gate,
+}
+
+/// How a job ended.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The new version.
+    pub published: VersionRef,
+    /// Why the channel does not name it, if it does not.
+    pub held_back: Option<GateFailure>,
 }
 
 impl Job {
-    /// Trains, exports, publishes and makes the new version live. `stop` ends the training with a
-    /// checkpoint.
+    /// Trains, exports, publishes and, if the gate lets it pass, makes the new version live. `stop`
+    /// ends the training with a checkpoint.
     ///
     /// # Errors
     /// Before training where the cause can be known by then: a bad corpus, a store that cannot be
     /// written. A version is published whole or not at all.
-    pub fn run(&self, stop: &AtomicBool) -> Result<VersionRef> {
+    pub fn run(&self, runtime: &Runtime, stop: &AtomicBool) -> Result<Outcome> {
         let Preset { model: config, training, sample } = &self.preset;
         // Needed at the end, to check the export; found missing at the beginning.
         engine::runtime::environment()?;
@@ -83,9 +96,9 @@ impl Job {
         let prompt = example_prompts.first().context(
             "the corpus has no paragraph of at least four words to take a prompt from; use a text with paragraphs",
         )?;
-        let store = Store::new(&self.store);
+        let store = runtime.block_on(Store::open(&self.store))?;
         // Staged now rather than after training: a store that cannot be written is an early error.
-        let mut staged = store.stage(&self.name)?;
+        let mut staged = runtime.block_on(store.stage(&self.name))?;
         let device = device::cpu().autodiff();
         let checkpoints = Checkpoints::new(
             self.checkpoints.join(&self.name),
@@ -140,10 +153,62 @@ impl Job {
             staged.add(name, role)?;
         }
         let manifest = self.manifest(&tokenizer, &corpus, staged.files(), &trained, &comparison)?;
-        let reference = staged.publish(&manifest)?;
-        store.set_channel(&self.channel, &reference)?;
-        checkpoints.clear()?;
-        Ok(reference)
+        runtime.block_on(async {
+            let published = staged.publish(&manifest).await?;
+            checkpoints.clear()?;
+            let held_back = self.promote(&store, &published, &comparison, &corpus, &tokenizer).await?;
+            Ok(Outcome { published, held_back })
+        })
+    }
+
+    /// Makes a new version live if the gate lets it pass; otherwise says why not.
+    async fn promote(
+        &self,
+        store: &Store,
+        published: &VersionRef,
+        comparison: &Comparison,
+        corpus: &Corpus,
+        tokenizer: &Tokenizer,
+    ) -> Result<Option<GateFailure>> {
+        let before = store.find_channel(&self.channel).await?;
+        let serving_val_loss = match &before {
+            Some(channel) => Some(self.serving_loss(store, &channel.current, corpus, tokenizer).await?),
+            None => None,
+        };
+        if let Err(failure) = self.gate.judge(comparison, serving_val_loss) {
+            return Ok(Some(failure));
+        }
+        store.promote(&self.channel, published, before.as_ref()).await?;
+        Ok(None)
+    }
+
+    /// Validation loss of the version being served, on the text that the new one is judged by.
+    async fn serving_loss(
+        &self,
+        store: &Store,
+        serving: &VersionRef,
+        corpus: &Corpus,
+        tokenizer: &Tokenizer,
+    ) -> Result<f64> {
+        let version = store.open_version(serving).await?;
+        let config = &version.manifest.config;
+        anyhow::ensure!(
+            version.manifest.tokenizer == tokenizer.reference(),
+            "{serving} has another tokenizer, so the two cannot be compared; use another channel",
+        );
+        let file = version
+            .manifest
+            .variant(Precision::Float32)
+            .ok_or_else(|| version.no_such_file("variant of precision float32"))?;
+        let downloads = tempfile::tempdir()?;
+        let path = version.verified_file(file, downloads.path()).await?;
+        let mut model = OnnxModel::load(&path, config, threads())?;
+        // Its context may be another one; the text is the same.
+        let TrainingSettings { train_fraction, .. } = self.preset.training;
+        let window = config.context_length;
+        let (_, validation_set) =
+            dataset::split(corpus.text(), tokenizer, train_fraction, window, window, 1)?;
+        Ok(export_loss(&mut model, &validation_set, COMPARED_WINDOWS, &device::cpu())?)
     }
 
     fn manifest(

@@ -1,20 +1,23 @@
 //! The command `gpt`.
 
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::Parser;
 use gpt::Preset;
-use gpt::progress::LogFormat;
+use gpt::gate::Gate;
 use signal_hook::consts::{SIGINT, SIGTERM};
+use tokio::runtime::Runtime;
 
-use crate::job::{Job, default_name};
+use crate::cli::{Action, Cli, TrainArguments};
+use crate::job::{Job, Outcome, default_name};
 
+mod cli;
 mod job;
+mod registry;
 
 /// What libraries read from the environment when they are loaded, some of them before `main`.
 ///
@@ -24,53 +27,8 @@ mod job;
 const SETTINGS_OF_LIBRARIES: [(&str, &str); 2] =
     [("OMP_WAIT_POLICY", "passive"), ("ORT_DISABLE_TELEMETRY", "1")];
 
-/// Train a small GPT on your own text and publish it for serving.
-#[derive(Parser)]
-#[command(version)]
-struct Cli {
-    #[command(subcommand)]
-    action: Action,
-}
-
-#[derive(Subcommand)]
-enum Action {
-    /// Train a model on a text, export it to ONNX and publish it to a store.
-    ///
-    /// Nothing is visible in the store before the new version is complete; then the channel names it
-    /// and servers pick it up.
-    Train {
-        /// Model and training settings: `the-verdict`, `tiny`, or the path of a .toml file.
-        #[arg(long, default_value = "the-verdict")]
-        preset: String,
-        /// The text to train on, a UTF-8 file.
-        #[arg(long)]
-        corpus: PathBuf,
-        /// The directory to publish to; it is made if it does not exist.
-        #[arg(long)]
-        store: PathBuf,
-        /// Name of the model in the store [default: the preset's name].
-        #[arg(long)]
-        name: Option<String>,
-        /// The channel that is to name the new version.
-        #[arg(long, default_value = "live")]
-        channel: String,
-        /// Fixes weights, shuffles and dropout [default: the preset's].
-        #[arg(long)]
-        seed: Option<u64>,
-        /// Where checkpoints lie, in a folder for each model.
-        #[arg(long, default_value = "checkpoints")]
-        checkpoints: PathBuf,
-        /// Go on from the newest checkpoint of this model, if there is one.
-        ///
-        /// Ctrl-C or SIGTERM makes a checkpoint and stops; so does every N-th step with
-        /// `checkpoint_every_steps`. The result is the same as if the run had not been interrupted.
-        #[arg(long)]
-        resume: bool,
-        /// How progress is reported.
-        #[arg(long, value_enum, default_value_t)]
-        log: LogFormat,
-    },
-}
+/// Exit code of a run whose version was published, but not promoted.
+const NOT_PROMOTED: u8 = 3;
 
 fn main() -> ExitCode {
     if SETTINGS_OF_LIBRARIES.iter().any(|(name, _)| std::env::var_os(name).is_none()) {
@@ -79,7 +37,7 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     match run(Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
@@ -98,29 +56,51 @@ fn start_again_with_settings() -> std::io::Error {
     Command::new(program).args(std::env::args_os().skip(1)).envs(missing).exec()
 }
 
-fn run(cli: Cli) -> Result<()> {
-    let Action::Train { preset: preset_name, corpus, store, name, channel, seed, checkpoints, resume, log } =
-        cli.action;
-    let mut preset = Preset::named(&preset_name)?;
-    if let Some(seed) = seed {
+fn run(cli: Cli) -> Result<ExitCode> {
+    // Training computes for minutes between the few times that it talks to the store.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    match cli.action {
+        Action::Train(arguments) => return train(&runtime, arguments),
+        Action::Models { store } => runtime.block_on(registry::models(&store.location))?,
+        Action::Promote { store, channel, name, version } => {
+            runtime.block_on(registry::promote(&store.location, &channel, &name, &version))?;
+        }
+        Action::Rollback { store, channel } => {
+            runtime.block_on(registry::rollback(&store.location, &channel))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn train(runtime: &Runtime, arguments: TrainArguments) -> Result<ExitCode> {
+    let mut preset = Preset::named(&arguments.preset)?;
+    if let Some(seed) = arguments.seed {
         preset.training.seed = seed;
     }
-    let name = name.unwrap_or_else(|| default_name(&preset_name));
     let job = Job {
         preset,
-        corpus,
-        store: store.clone(),
-        name,
-        channel: channel.clone(),
-        checkpoints,
-        resume,
-        log,
+        corpus: arguments.corpus,
+        store: arguments.store.location,
+        name: arguments.name.unwrap_or_else(|| default_name(&arguments.preset)),
+        channel: arguments.channel,
+        checkpoints: arguments.checkpoints,
+        resume: arguments.resume,
+        log: arguments.log,
+        gate: Gate { margin: arguments.margin, ..Gate::default() },
     };
     let stop = stop_on_signals()?;
-    let published = job.run(&stop)?;
-    println!("published {} version {} to {}", published.name, published.version, store.display());
-    println!("channel {channel} names it now");
-    Ok(())
+    let Outcome { published, held_back } = job.run(runtime, &stop)?;
+    println!("published {published} to {}", job.store);
+    match held_back {
+        None => {
+            println!("channel {} names it now", job.channel);
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(reason) => {
+            eprintln!("error: channel {} stays as it is: {reason}", job.channel);
+            Ok(ExitCode::from(NOT_PROMOTED))
+        }
+    }
 }
 
 /// A flag that the first SIGINT or SIGTERM sets; a second one ends the process at once.

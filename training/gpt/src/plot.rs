@@ -38,10 +38,9 @@ pub fn loss_curve(title: &str, evaluations: &[Evaluation]) -> Result<String, Str
             .x_desc("steps (tokens)")
             .y_desc("loss, nats per token")
             .draw()?;
-        let curves: [(&str, RGBColor, fn(&Evaluation) -> f64); 2] =
-            [("training", TRAIN, |e| e.train_loss), ("validation", VALIDATION, |e| e.val_loss)];
-        for (name, colour, loss) in curves {
-            let points = evaluations.iter().map(|e| (e.step as f64, loss(e)));
+        let train: Vec<_> = evaluations.iter().map(|e| (e.step as f64, e.train_loss)).collect();
+        let validation: Vec<_> = evaluations.iter().map(|e| (e.step as f64, e.val_loss)).collect();
+        for (name, colour, points) in [("training", TRAIN, train), ("validation", VALIDATION, validation)] {
             chart
                 .draw_series(LineSeries::new(points, colour.stroke_width(2)))?
                 .label(name)

@@ -1,0 +1,145 @@
+//! Channels: names such as `live` that point to a version.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::StoreError;
+use super::objects::{Condition, Content, Tag};
+use super::version::VersionRef;
+use super::{Store, checked_name};
+
+const CHANNELS: &str = "channels";
+
+/// A channel: the version that is live, and the one before it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Channel {
+    /// The live version.
+    #[serde(flatten)]
+    pub current: VersionRef,
+    /// The version that was live before it.
+    pub previous: Option<VersionRef>,
+}
+
+impl fmt::Display for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.current)
+    }
+}
+
+impl Store {
+    /// Reads a channel that must exist.
+    ///
+    /// # Errors
+    /// If it does not exist or is not a channel.
+    pub async fn channel(&self, channel: &str) -> Result<Channel, StoreError> {
+        let key = channel_key(channel)?;
+        self.find_channel(channel).await?.ok_or_else(|| StoreError::NoChannel {
+            channel: channel.to_owned(),
+            location: self.objects.location(&key),
+        })
+    }
+
+    /// Reads a channel; `None` if it has never been set.
+    ///
+    /// # Errors
+    /// If it is not a channel.
+    pub async fn find_channel(&self, channel: &str) -> Result<Option<Channel>, StoreError> {
+        Ok(self.read_channel(&channel_key(channel)?).await?.map(|(channel, _)| channel))
+    }
+
+    /// Makes `target` the live version of a channel and remembers the one before it. `expected` is
+    /// the channel as the caller has read it, `None` if there was none: what a decision rests on must
+    /// still hold when it takes effect, so of several callers that promote at once one wins.
+    ///
+    /// Promoting the version that is live already changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::LostRace`] if the channel was changed since it was read; then it is left as it
+    /// is. Also if `target` is not a complete version, or the store cannot be read or written.
+    pub async fn promote(
+        &self,
+        channel: &str,
+        target: &VersionRef,
+        expected: Option<&Channel>,
+    ) -> Result<Channel, StoreError> {
+        let key = channel_key(channel)?;
+        // A channel never names what a reader could not open.
+        self.open_version(target).await?;
+        let (found, tag) = self.read_channel(&key).await?.unzip();
+        if found.as_ref() != expected {
+            return self.settle(&key, target, expected, found);
+        }
+        if let Some(channel) = found.filter(|channel| channel.current == *target) {
+            return Ok(channel);
+        }
+        let pointer = pointer(target, expected);
+        let json = serde_json::to_vec_pretty(&pointer)
+            .map_err(|source| StoreError::Channel { location: self.objects.location(&key), source })?;
+        let condition = tag.as_ref().map_or(Condition::IfAbsent, Condition::IfUnchanged);
+        if self.objects.write(&key, Content::Bytes(&json), condition).await? {
+            return Ok(pointer);
+        }
+        let found = self.read_channel(&key).await?.map(|(channel, _)| channel);
+        self.settle(&key, target, expected, found)
+    }
+
+    /// Makes the previous version of a channel live again. The version that it leaves becomes the
+    /// previous one, so a second rollback undoes the first.
+    ///
+    /// # Errors
+    /// If there is no previous version, and as [`promote`](Self::promote).
+    pub async fn rollback(&self, channel: &str) -> Result<Channel, StoreError> {
+        let found = self.channel(channel).await?;
+        let Some(previous) = &found.previous else {
+            return Err(StoreError::NoPrevious { location: self.objects.location(&channel_key(channel)?) });
+        };
+        self.promote(channel, previous, Some(&found)).await
+    }
+
+    /// The names of all channels, sorted.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub async fn channels(&self) -> Result<Vec<String>, StoreError> {
+        let keys = self.objects.list(CHANNELS).await?;
+        let name = |key: &String| key.split_once('/')?.1.strip_suffix(".json").map(str::to_owned);
+        Ok(keys.iter().filter_map(name).collect())
+    }
+
+    /// The channel is not as expected. If it is as it was to become, an answer was lost on the way
+    /// and the request made again: that is success.
+    fn settle(
+        &self,
+        key: &str,
+        target: &VersionRef,
+        expected: Option<&Channel>,
+        found: Option<Channel>,
+    ) -> Result<Channel, StoreError> {
+        let describe =
+            |channel: Option<&Channel>| channel.map_or("no channel".to_owned(), Channel::to_string);
+        match found {
+            Some(channel) if channel == pointer(target, expected) => Ok(channel),
+            found => Err(StoreError::LostRace {
+                location: self.objects.location(key),
+                expected: describe(expected),
+                found: describe(found.as_ref()),
+            }),
+        }
+    }
+
+    async fn read_channel(&self, key: &str) -> Result<Option<(Channel, Tag)>, StoreError> {
+        let Some(object) = self.objects.read(key).await? else { return Ok(None) };
+        let channel = serde_json::from_slice(&object.bytes)
+            .map_err(|source| StoreError::Channel { location: self.objects.location(key), source })?;
+        Ok(Some((channel, object.tag)))
+    }
+}
+
+fn pointer(target: &VersionRef, before: Option<&Channel>) -> Channel {
+    Channel { current: target.clone(), previous: before.map(|channel| channel.current.clone()) }
+}
+
+fn channel_key(channel: &str) -> Result<String, StoreError> {
+    Ok(format!("{CHANNELS}/{}.json", checked_name("channel", channel)?))
+}

@@ -1,0 +1,42 @@
+//! What only a directory does: it cleans up after writers that were killed.
+
+use super::*;
+
+async fn open(root: &TempDir) -> Store {
+    Store::open(&format!("file://{}", root.path().display())).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_a_killed_writer_left_is_removed_and_a_living_writers_is_not() {
+    let root = tempfile::tempdir().unwrap();
+    let store = open(&root).await;
+    let living = store.stage(MODEL).await.unwrap();
+    let abandoned = root.path().join("models/the-verdict/.staging-killed");
+    fs::create_dir(&abandoned).unwrap();
+    fs::write(abandoned.join("model.onnx"), "half").unwrap();
+    let other = store.stage(MODEL).await.unwrap();
+    assert!(!abandoned.exists());
+    assert!(living.path("").exists() && other.path("").exists());
+    assert!(store.models().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn half_an_object_is_not_listed_and_is_overwritten() {
+    let root = tempfile::tempdir().unwrap();
+    let store = open(&root).await;
+    store.put_bytes("run/a", b"a").await.unwrap();
+    fs::write(root.path().join("checkpoints/run/.partial"), "much longer than b").unwrap();
+    assert_eq!(store.list("run").await.unwrap(), ["run/a"]);
+    store.put_bytes("run/b", b"b").await.unwrap();
+    assert_eq!(fs::read(root.path().join("checkpoints/run/b")).unwrap(), b"b");
+    assert!(!root.path().join("checkpoints/run/.partial").exists());
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_made_is_an_early_error() {
+    let root = tempfile::tempdir().unwrap();
+    fs::write(root.path().join("file"), "").unwrap();
+    let store = Store::open(root.path().join("file").to_str().unwrap()).await.unwrap();
+    let error = store.stage(MODEL).await.unwrap_err().to_string();
+    assert!(error.contains("file/models/the-verdict"), "{error}");
+}

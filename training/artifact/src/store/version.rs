@@ -1,0 +1,260 @@
+//! Versions of models: written once, complete or not there, verified when read.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::error::StoreError;
+use super::local::{at, persist, temporary_beside};
+use super::objects::{Objects, Staging};
+use super::{MANIFEST, Store, checked_name};
+use crate::hash::Sha256Hex;
+use crate::manifest::{FileEntry, FileRole, Manifest};
+
+const MODELS: &str = "models";
+
+/// A version by name and content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionRef {
+    /// Name of the model.
+    pub name: String,
+    /// Which of its versions.
+    pub version: String,
+    /// Digest of its manifest, and so of everything in it.
+    pub manifest_sha256: Sha256Hex,
+}
+
+impl fmt::Display for VersionRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.name, self.version)
+    }
+}
+
+impl Store {
+    /// Begins a new version of a model: files are added to a local folder, and nothing is visible to
+    /// readers before [`StagedVersion::publish`].
+    ///
+    /// # Errors
+    /// If the name is unsafe or the store cannot be written: better now than after the training.
+    pub async fn stage(&self, name: &str) -> Result<StagedVersion, StoreError> {
+        let parent = format!("{MODELS}/{}", checked_name("model", name)?);
+        let staging = self.objects.stage(&parent).await?;
+        Ok(StagedVersion { objects: self.objects.clone(), name: name.to_owned(), staging, files: Vec::new() })
+    }
+
+    /// Opens the version that a reference names, and checks that its manifest is the one meant.
+    ///
+    /// # Errors
+    /// If the manifest is missing, damaged, or of another format version.
+    pub async fn open_version(&self, reference: &VersionRef) -> Result<ModelVersion, StoreError> {
+        self.read_version(&reference.name, &reference.version, Some(&reference.manifest_sha256)).await
+    }
+
+    /// Opens a version by name, trusting the manifest that is there.
+    ///
+    /// # Errors
+    /// If the manifest is missing, damaged, or of another format version.
+    pub async fn find_version(&self, name: &str, version: &str) -> Result<ModelVersion, StoreError> {
+        self.read_version(name, version, None).await
+    }
+
+    /// The names of all models that have a version, sorted.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub async fn models(&self) -> Result<Vec<String>, StoreError> {
+        let keys = self.objects.list(MODELS).await?;
+        let mut names: Vec<_> = manifests(&keys).map(|(name, _)| name.to_owned()).collect();
+        names.dedup();
+        Ok(names)
+    }
+
+    /// The complete versions of a model, sorted: the oldest first.
+    ///
+    /// # Errors
+    /// If the name is unsafe or the store cannot be read.
+    pub async fn versions(&self, name: &str) -> Result<Vec<String>, StoreError> {
+        let keys = self.objects.list(&format!("{MODELS}/{}", checked_name("model", name)?)).await?;
+        Ok(manifests(&keys).map(|(_, version)| version.to_owned()).collect())
+    }
+
+    async fn read_version(
+        &self,
+        name: &str,
+        version: &str,
+        expected: Option<&Sha256Hex>,
+    ) -> Result<ModelVersion, StoreError> {
+        let folder = version_folder(name, version)?;
+        let key = format!("{folder}/{MANIFEST}");
+        let location = self.objects.location(&key);
+        let Some(object) = self.objects.read(&key).await? else {
+            return Err(StoreError::NoVersion { location });
+        };
+        let manifest_sha256 = Sha256Hex::of_bytes(&object.bytes);
+        if let Some(expected) = expected {
+            expect_equal(&location, "sha256", expected.as_str(), manifest_sha256.as_str())?;
+        }
+        let manifest = Manifest::from_json(&object.bytes)
+            .map_err(|source| StoreError::Manifest { location: location.clone(), source })?;
+        expect_equal(&location, "name", name, &manifest.name)?;
+        expect_equal(&location, "version", version, &manifest.version)?;
+        let reference = VersionRef { name: name.to_owned(), version: version.to_owned(), manifest_sha256 };
+        Ok(ModelVersion { objects: self.objects.clone(), folder, reference, manifest })
+    }
+}
+
+/// A version being written.
+#[derive(Debug)]
+pub struct StagedVersion {
+    objects: Objects,
+    name: String,
+    staging: Staging,
+    files: Vec<FileEntry>,
+}
+
+impl StagedVersion {
+    /// Where a file of this name is to be written, before it is [`add`](Self::add)ed.
+    pub fn path(&self, file_name: &str) -> PathBuf {
+        self.staging.folder.path().join(file_name)
+    }
+
+    /// Lists a file that lies at [`path`](Self::path), with its hash.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn add(&mut self, file_name: &str, role: FileRole) -> Result<&FileEntry, StoreError> {
+        let path = self.path(file_name);
+        let file = fs::File::open(&path).map_err(at(&path))?;
+        file.sync_all().map_err(at(&path))?;
+        let (sha256, bytes) = Sha256Hex::of_file(&path).map_err(at(&path))?;
+        let index = self.files.len();
+        self.files.push(FileEntry { path: checked_name("file", file_name)?.to_owned(), role, bytes, sha256 });
+        Ok(&self.files[index])
+    }
+
+    /// The files added so far.
+    pub fn files(&self) -> &[FileEntry] {
+        &self.files
+    }
+
+    /// Writes the files and at last the manifest, which makes the version visible.
+    ///
+    /// A publication that was killed is completed by publishing again, under the same version or a
+    /// new one.
+    ///
+    /// # Errors
+    /// If the version exists already with other contents, or cannot be written; then no version is
+    /// visible.
+    pub async fn publish(self, manifest: &Manifest) -> Result<VersionRef, StoreError> {
+        let folder = version_folder(&self.name, &manifest.version)?;
+        let key = format!("{folder}/{MANIFEST}");
+        let location = self.objects.location(&key);
+        expect_equal(&location, "name", &self.name, &manifest.name)?;
+        let refused = |source| StoreError::Manifest { location: location.clone(), source };
+        let json = manifest.to_json().map_err(refused)?;
+        // What a reader would refuse is not published.
+        Manifest::from_json(&json).map_err(refused)?;
+
+        let Self { objects, staging, files, .. } = self;
+        if !objects.commit(staging, &folder, &files, &json).await? {
+            // The same manifest means the same files: this version was published before, perhaps by
+            // a request whose answer was lost.
+            let existing = objects.read(&key).await?;
+            if existing.is_none_or(|existing| existing.bytes != json) {
+                return Err(StoreError::VersionExists { location: objects.location(&folder) });
+            }
+        }
+        Ok(VersionRef {
+            name: manifest.name.clone(),
+            version: manifest.version.clone(),
+            manifest_sha256: Sha256Hex::of_bytes(&json),
+        })
+    }
+}
+
+/// A published version, its manifest verified.
+#[derive(Clone, Debug)]
+pub struct ModelVersion {
+    objects: Objects,
+    folder: String,
+    /// Its name and the digest of its manifest.
+    pub reference: VersionRef,
+    /// What it consists of.
+    pub manifest: Manifest,
+}
+
+impl ModelVersion {
+    /// The local path of a file of this version, after its length and hash have been verified.
+    ///
+    /// A file in S3 is downloaded to `cache` first, unless it lies there from an earlier call. A file
+    /// in a directory is used where it is.
+    ///
+    /// # Errors
+    /// If it is missing or not what was published.
+    pub async fn verified_file(&self, entry: &FileEntry, cache: &Path) -> Result<PathBuf, StoreError> {
+        let key = format!("{}/{}", self.folder, checked_name("file", &entry.path)?);
+        if let Some(path) = self.objects.local_path(&key) {
+            verify_file(&path, entry)?;
+            return Ok(path);
+        }
+        let path = cache.join(&key);
+        if verify_file(&path, entry).is_ok() {
+            return Ok(path);
+        }
+        let location = self.objects.location(&key);
+        let mut file = temporary_beside(&path)?;
+        let Some((sha256, length)) = self.objects.fetch(&key, &mut file).await? else {
+            return Err(StoreError::NoFile { location });
+        };
+        expect_equal(&location, "length", &entry.bytes.to_string(), &length.to_string())?;
+        expect_equal(&location, "sha256", entry.sha256.as_str(), sha256.as_str())?;
+        persist(file, &path)?;
+        Ok(path)
+    }
+
+    /// The error of a reader that does not find what it needs in the manifest.
+    pub fn no_such_file(&self, what: impl Into<String>) -> StoreError {
+        let location = self.objects.location(&format!("{}/{MANIFEST}", self.folder));
+        StoreError::NoSuchFile { location, what: what.into() }
+    }
+}
+
+fn verify_file(path: &Path, entry: &FileEntry) -> Result<(), StoreError> {
+    let location = path.display().to_string();
+    // The length first: it is free, and most damage shows in it.
+    let length = fs::metadata(path).map_err(at(path))?.len();
+    expect_equal(&location, "length", &entry.bytes.to_string(), &length.to_string())?;
+    let (sha256, _) = Sha256Hex::of_file(path).map_err(at(path))?;
+    expect_equal(&location, "sha256", entry.sha256.as_str(), sha256.as_str())
+}
+
+fn version_folder(name: &str, version: &str) -> Result<String, StoreError> {
+    Ok(format!("{MODELS}/{}/{}", checked_name("model", name)?, checked_name("version", version)?))
+}
+
+/// The name and version of each manifest among the keys.
+fn manifests(keys: &[String]) -> impl Iterator<Item = (&str, &str)> {
+    keys.iter().filter_map(|key| match key.split('/').collect::<Vec<_>>()[..] {
+        [MODELS, name, version, MANIFEST] => Some((name, version)),
+        _ => None,
+    })
+}
+
+fn expect_equal(
+    location: &str,
+    property: &'static str,
+    expected: &str,
+    found: &str,
+) -> Result<(), StoreError> {
+    if expected == found {
+        return Ok(());
+    }
+    Err(StoreError::Mismatch {
+        location: location.to_owned(),
+        property,
+        expected: expected.to_owned(),
+        found: found.to_owned(),
+    })
+}
