@@ -10,7 +10,7 @@ use artifact::{Manifest, Sha256Hex, Store, Tokenizer};
 use burn::module::Module;
 use jiff::Timestamp;
 
-use gpt::corpus::Corpus;
+use gpt::corpus::{self, Corpus, Loader, Source};
 use gpt::preset::Preset;
 use gpt::progress::{Progress, SampleWriter};
 use gpt::train::{Evaluation, new_model, train};
@@ -44,7 +44,7 @@ impl Job {
     /// Before training where the cause can be known by then: a bad corpus, a store that cannot be
     /// written. A version is published whole or not at all.
     pub fn run(&self) -> Result<VersionRef> {
-        let Preset { model: config, training, sample } = &self.preset;
+        let Preset { model: config, training, sample, .. } = &self.preset;
         let tokenizer = Tokenizer::gpt2()?;
         anyhow::ensure!(
             config.vocab_size == tokenizer.vocab_size(),
@@ -53,16 +53,18 @@ impl Job {
             tokenizer.vocab_size(),
             tokenizer.reference().name,
         );
-        let corpus = Corpus::read(&self.corpus)?;
-        let (train_set, validation_set) = dataset::split(
-            corpus.text(),
-            &tokenizer,
-            training.train_fraction,
-            config.context_length,
-            training.stride,
-            training.batch_size,
-        )?;
-        let example_prompts = corpus.example_prompts();
+        let loader = Loader {
+            tokenizer: &tokenizer,
+            train_fraction: training.train_fraction,
+            cache: &corpus::default_cache()?,
+            fetch_s3: &|_, _| Err("this build does not read from S3; pass files instead".into()),
+            notify: &|note| eprintln!("{note}"),
+        };
+        let source: Source = self.corpus.display().to_string().parse()?;
+        let corpus = loader.load(&[source])?;
+        let (train_set, validation_set) =
+            dataset::split(&corpus, config.context_length, training.stride, training.batch_size)?;
+        let example_prompts = corpus.example_prompts().to_vec();
         let prompt = example_prompts.first().context(
             "the corpus has no paragraph of at least four words to take a prompt from; use a text with paragraphs",
         )?;
@@ -140,7 +142,7 @@ impl Job {
                 bytes: onnx.bytes,
             }],
             training: TrainingSummary {
-                corpus: vec![corpus.entry(tokenizer)],
+                corpus: corpus.entries(),
                 epochs: self.preset.training.epochs,
                 steps: last.step,
                 hyper_parameters: serde_json::to_value(&self.preset.training)?,
