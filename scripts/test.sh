@@ -5,6 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/setup.sh --tests
+export GPT_CACHE=$PWD/target/test-cache
 
 echo "test: formatting"
 cargo fmt --check

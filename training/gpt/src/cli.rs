@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use gpt::corpus::Source;
 use gpt::progress::LogFormat;
 
 /// Train a small GPT on your own text, publish it, and decide which version is served.
@@ -61,12 +62,18 @@ pub struct StoreArgument {
 /// What `gpt train` can be told.
 #[derive(Args)]
 pub struct TrainArguments {
-    /// Model and training settings: `the-verdict`, `tiny`, or the path of a .toml file.
+    /// Model and training settings: `the-verdict`, `books`, `tiny`, or the path of a .toml file.
     #[arg(long, default_value = "the-verdict")]
     pub preset: String,
-    /// The text to train on, a UTF-8 file.
-    #[arg(long)]
-    pub corpus: PathBuf,
+    /// The texts to train on [default: those of the preset].
+    ///
+    /// UTF-8 files, folders of .txt files, patterns such as `texts/*.txt`, or
+    /// https://ADDRESS with an optional #sha256=DIGEST.
+    #[arg(long, num_args = 1..)]
+    pub corpus: Vec<Source>,
+    /// Where encoded texts and downloads are kept [default: in the user's cache folder].
+    #[arg(long, env = "GPT_CACHE")]
+    pub cache: Option<PathBuf>,
     /// Where to publish.
     #[command(flatten)]
     pub store: StoreArgument,

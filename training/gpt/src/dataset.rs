@@ -1,19 +1,20 @@
-//! From a text to batches of token ids.
+//! From token ids to batches.
 //!
-//! The text is split by characters into training and validation parts, each part is encoded, and
-//! the ids are cut into windows. The model sees a window and learns to predict, at each position,
-//! the id that follows.
+//! The ids of a split are cut into windows. The model sees a window and learns to predict, at each
+//! position, the id that follows. The ids stay on disk: what takes memory is a batch, and the order
+//! of an epoch's windows.
 
-use artifact::Tokenizer;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-/// Windows of one split of a text.
+use crate::corpus::{Corpus, Tokens};
+
+/// Windows of one split of a corpus.
 #[derive(Clone, Debug)]
 pub struct Dataset {
-    ids: Vec<u32>,
+    tokens: Tokens,
     window: usize,
     stride: usize,
 }
@@ -41,49 +42,40 @@ pub struct TooShort {
     windows: usize,
 }
 
-/// Splits a text into a training part, the first `train_fraction` of its characters, and a
-/// validation part, the rest.
+/// The training and the validation windows of a corpus.
 ///
 /// # Errors
 /// If the training part does not fill one batch of windows, or the validation part one window.
 pub fn split(
-    text: &str,
-    tokenizer: &Tokenizer,
-    train_fraction: f64,
+    corpus: &Corpus,
     window: usize,
     stride: usize,
     batch_size: usize,
 ) -> Result<(Dataset, Dataset), TooShort> {
-    let characters = text.chars().count();
-    let train_characters = (characters as f64 * train_fraction) as usize;
-    let border = text.char_indices().nth(train_characters).map_or(text.len(), |(offset, _)| offset);
-    let (train, validation) = text.split_at(border);
     Ok((
-        Dataset::new("training", tokenizer.encode(train), window, stride, batch_size)?,
-        Dataset::new("validation", tokenizer.encode(validation), window, stride, 1)?,
+        Dataset::new(corpus.training().clone(), window, stride, batch_size)?,
+        Dataset::new(corpus.validation().clone(), window, stride, 1)?,
     ))
 }
 
 impl Dataset {
     /// Windows of `window` ids, each beginning `stride` ids after the one before it.
-    fn new(
-        split: &'static str,
-        ids: Vec<u32>,
-        window: usize,
-        stride: usize,
-        windows: usize,
-    ) -> Result<Self, TooShort> {
+    ///
+    /// # Errors
+    /// If there are fewer than `windows`, of which at least one is asked for.
+    pub fn new(tokens: Tokens, window: usize, stride: usize, windows: usize) -> Result<Self, TooShort> {
         // One id more than the inputs: the last target.
-        let needed = window + (windows - 1) * stride + 1;
-        if ids.len() < needed {
-            return Err(TooShort { split, found: ids.len(), needed, window, windows });
+        let needed = window + windows.saturating_sub(1) * stride + 1;
+        let found = tokens.count();
+        if found < needed {
+            return Err(TooShort { split: tokens.split().name(), found, needed, window, windows });
         }
-        Ok(Self { ids, window, stride })
+        Ok(Self { tokens, window, stride })
     }
 
     /// Number of windows, at least 1.
     pub fn windows(&self) -> usize {
-        (self.ids.len() - self.window).div_ceil(self.stride)
+        (self.tokens.count() - self.window).div_ceil(self.stride)
     }
 
     /// Number of full batches in an epoch.
@@ -93,43 +85,57 @@ impl Dataset {
 
     /// The windows of one epoch in full batches, shuffled as the seed and the epoch's number say.
     /// What is left over is dropped: a smaller batch would weigh its windows more.
-    pub fn shuffled(&self, batch_size: usize, seed: u64, epoch: usize) -> Vec<Vec<usize>> {
+    ///
+    /// Takes one `usize` of memory a window.
+    pub fn shuffled(
+        &self,
+        batch_size: usize,
+        seed: u64,
+        epoch: usize,
+    ) -> impl ExactSizeIterator<Item = Vec<usize>> + use<> {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(epoch as u64);
         let mut order: Vec<usize> = (0..self.windows()).collect();
         order.shuffle(&mut random);
-        order.chunks_exact(batch_size).map(<[usize]>::to_vec).collect()
+        (0..self.full_batches(batch_size))
+            .map(move |batch| order[batch * batch_size..(batch + 1) * batch_size].to_vec())
     }
 
     /// All windows in order; the last batch may be smaller.
-    pub fn in_order(&self, batch_size: usize) -> Vec<Vec<usize>> {
-        let order: Vec<usize> = (0..self.windows()).collect();
-        order.chunks(batch_size).map(<[usize]>::to_vec).collect()
+    pub fn in_order(&self, batch_size: usize) -> impl ExactSizeIterator<Item = Vec<usize>> + use<> {
+        let windows = self.windows();
+        (0..windows.div_ceil(batch_size))
+            .map(move |batch| (batch * batch_size..windows.min((batch + 1) * batch_size)).collect())
     }
 
     /// The tensors of a batch of windows.
     pub fn batch(&self, windows: &[usize], device: &Device) -> Batch {
-        let tensor = |shift: usize| {
-            let ids: Vec<i64> = windows
-                .iter()
-                .flat_map(|window| {
-                    let start = window * self.stride + shift;
-                    self.ids[start..start + self.window].iter().map(|&id| i64::from(id))
-                })
-                .collect();
-            Tensor::from_data(TensorData::new(ids, [windows.len(), self.window]), device)
-        };
-        Batch { inputs: tensor(0), targets: tensor(1) }
+        let shape = [windows.len(), self.window];
+        let (mut inputs, mut targets) = (Vec::new(), Vec::new());
+        for window in windows {
+            let ids = self.tokens.read(window * self.stride, self.window + 1);
+            inputs.extend_from_slice(&ids[..self.window]);
+            targets.extend_from_slice(&ids[1..]);
+        }
+        let tensor = |ids: Vec<i64>| Tensor::from_data(TensorData::new(ids, shape), device);
+        Batch { inputs: tensor(inputs), targets: tensor(targets) }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::{Path, PathBuf};
+
+    use artifact::Tokenizer;
+
     use super::*;
+    use crate::corpus::tokens::tests::tokens;
+    use crate::corpus::{Loader, Source};
     use crate::device;
 
-    fn dataset(count: u32, window: usize, stride: usize) -> Dataset {
-        Dataset::new("training", (0..count).collect(), window, stride, 1).unwrap()
+    /// The ids from 0 on.
+    fn dataset(count: u16, window: usize, stride: usize) -> Dataset {
+        Dataset::new(tokens(count), window, stride, 1).unwrap()
     }
 
     fn ids(tensor: Tensor<2, Int>) -> Vec<i64> {
@@ -156,14 +162,15 @@ mod tests {
     #[test]
     fn an_epoch_is_a_permutation_fixed_by_its_seed() {
         let dataset = dataset(41, 4, 4);
-        let epoch = dataset.shuffled(2, 123, 0);
-        assert_eq!(epoch.len(), 5);
+        let shuffled = |seed, epoch| dataset.shuffled(2, seed, epoch).collect::<Vec<_>>();
+        assert_eq!(dataset.shuffled(2, 123, 0).len(), 5);
+        let epoch = shuffled(123, 0);
         let mut seen = epoch.concat();
         seen.sort_unstable();
         assert_eq!(seen, (0..10).collect::<Vec<_>>());
-        assert_eq!(epoch, dataset.shuffled(2, 123, 0));
-        assert_ne!(epoch, dataset.shuffled(2, 123, 1));
-        assert_ne!(epoch, dataset.shuffled(2, 124, 0));
+        assert_eq!(epoch, shuffled(123, 0));
+        assert_ne!(epoch, shuffled(123, 1));
+        assert_ne!(epoch, shuffled(124, 0));
     }
 
     #[test]
@@ -172,42 +179,85 @@ mod tests {
         assert_eq!(dataset.windows(), 3);
         assert_eq!(dataset.shuffled(2, 0, 0).len(), 1);
         assert_eq!(dataset.full_batches(2), 1);
-        assert_eq!(dataset.in_order(2), [vec![0, 1], vec![2]]);
+        assert_eq!(dataset.in_order(2).collect::<Vec<_>>(), [vec![0, 1], vec![2]]);
     }
 
     #[test]
     fn splits_by_characters_and_refuses_a_text_without_a_window() {
         let tokenizer = Tokenizer::gpt2().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let corpus = |text: &str, train_fraction| {
+            let path = folder.path().join("text.txt");
+            std::fs::write(&path, text).unwrap();
+            load(&path, train_fraction, folder.path())
+        };
         let text = "é ".repeat(100);
-        let (train, validation) = split(&text, &tokenizer, 0.5, 4, 4, 2).unwrap();
-        assert_eq!(train.ids, tokenizer.encode(&"é ".repeat(50)));
-        assert_eq!(validation.ids, tokenizer.encode(&"é ".repeat(50)));
+        let (train, validation) = split(&corpus(&text, 0.5), 4, 4, 2).unwrap();
+        let half: Vec<i64> = tokenizer.encode(&"é ".repeat(50)).into_iter().map(i64::from).collect();
+        assert_eq!(all(&train), half);
+        assert_eq!(all(&validation), half);
 
-        let error = split("too short", &tokenizer, 0.9, 256, 256, 2).unwrap_err();
+        let error = split(&corpus("too short", 0.9), 256, 256, 2).unwrap_err();
         let message = error.to_string();
         assert!(message.contains("training part has") && message.contains("at least 513"), "{message}");
-        let error = split(&text, &tokenizer, 0.99, 4, 4, 2).unwrap_err();
+        let error = split(&corpus(&text, 0.99), 4, 4, 2).unwrap_err();
         assert!(error.to_string().contains("validation part"), "{error}");
     }
 
     /// The seed run: 9 steps an epoch, and one validation batch.
     #[test]
     fn the_verdict_has_nine_batches_an_epoch() {
-        let Some(folder) = std::env::var_os("CORPUS_DIR") else {
-            eprintln!("CORPUS_DIR is not set: tested on the project's own story");
-            let (train, validation) = seed_split(include_str!("../../corpus/the-north-light.txt"));
+        let cache = tempfile::tempdir().unwrap();
+        let Some(folder) = corpus_folder() else {
+            let story = Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus/the-north-light.txt");
+            let (train, validation) = split(&load(&story, 0.9, cache.path()), 256, 256, 2).unwrap();
             assert!(train.full_batches(2) >= 8 && validation.windows() >= 1);
             return;
         };
-        // Relative to the root of the checkout, as scripts/test.sh sees it.
-        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let text = std::fs::read_to_string(root.join(folder).join("the-verdict.txt")).unwrap();
-        let (train, validation) = seed_split(&text);
+        let path = folder.join("the-verdict.txt");
+        let corpus = load(&path, 0.9, cache.path());
+        let (train, validation) = split(&corpus, 256, 256, 2).unwrap();
         assert_eq!((train.full_batches(2), validation.in_order(2).len()), (9, 1));
-        assert_eq!(Tokenizer::gpt2().unwrap().encode(&text).len(), 5145);
+        assert_eq!(corpus.entries()[0].tokens, 5145);
+
+        // Id for id what the public code makes of it.
+        let text = std::fs::read_to_string(path).unwrap();
+        let (head, tail) = text.split_at((text.chars().count() as f64 * 0.9) as usize);
+        let tokenizer = Tokenizer::gpt2().unwrap();
+        for (dataset, part) in [(train, head), (validation, tail)] {
+            let ids: Vec<i64> = tokenizer.encode(part).into_iter().map(i64::from).collect();
+            assert_eq!(all(&dataset), ids);
+        }
     }
 
-    fn seed_split(text: &str) -> (Dataset, Dataset) {
-        split(text, &Tokenizer::gpt2().unwrap(), 0.9, 256, 256, 2).unwrap()
+    #[test]
+    fn three_books_are_three_documents() {
+        let Some(folder) = corpus_folder() else { return };
+        let cache = tempfile::tempdir().unwrap();
+        let corpus = load(&folder.join("books"), 0.9, cache.path());
+        let tokens: Vec<usize> = corpus.entries().iter().map(|entry| entry.tokens).collect();
+        // Alice, Pride and Prejudice, Sherlock Holmes, as Python's tiktoken counts them.
+        assert_eq!(tokens, [39_577, 167_280, 145_743]);
+        assert_eq!(corpus.tokens(), 352_600);
+    }
+
+    fn all(dataset: &Dataset) -> Vec<i64> {
+        dataset.tokens.read(0, dataset.tokens.count())
+    }
+
+    /// Where the public texts lie, relative to the root of the checkout, as scripts/test.sh sees it.
+    fn corpus_folder() -> Option<PathBuf> {
+        let folder = std::env::var_os("CORPUS_DIR");
+        if folder.is_none() {
+            eprintln!("CORPUS_DIR is not set: not tested on the public texts");
+        }
+        Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(folder?))
+    }
+
+    fn load(path: &Path, train_fraction: f64, cache: &Path) -> Corpus {
+        let tokenizer = Tokenizer::gpt2().unwrap();
+        let fetch_s3: &crate::corpus::FetchS3<'_> = &|_, _| Ok(Vec::new());
+        let loader = Loader { tokenizer: &tokenizer, train_fraction, cache, fetch_s3, notify: &|_| () };
+        loader.load(&[Source::Local(path.to_str().unwrap().to_owned())]).unwrap()
     }
 }

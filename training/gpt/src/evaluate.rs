@@ -11,7 +11,7 @@ use crate::model::{Gpt, cross_entropy};
 /// `model` must be in evaluation mode, so that dropout is off and nothing is recorded for gradients.
 pub fn mean_loss(model: &Gpt, dataset: &Dataset, batch_size: usize, batches: usize, device: &Device) -> f64 {
     let (mut total, mut tokens) = (0.0, 0);
-    for windows in dataset.in_order(batch_size).into_iter().take(batches) {
+    for windows in dataset.in_order(batch_size).take(batches) {
         let batch = dataset.batch(&windows, device);
         let count = batch.targets.shape().num_elements();
         let loss: f32 = cross_entropy(model.forward(batch.inputs), batch.targets).into_scalar();

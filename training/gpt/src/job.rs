@@ -12,11 +12,12 @@ use burn::module::Module;
 use jiff::Timestamp;
 
 use engine::OnnxModel;
-use gpt::corpus::Corpus;
+use gpt::corpus::{Corpus, Loader, Source};
+use gpt::dataset::Dataset;
 use gpt::evaluate::{Comparison, compare, export_loss};
 use gpt::gate::{Gate, GateFailure};
 use gpt::plot::loss_curve;
-use gpt::preset::{Preset, TrainingSettings};
+use gpt::preset::Preset;
 use gpt::progress::{LogFormat, METRICS, Progress, SAMPLES, SampleWriter};
 use gpt::train::checkpoint::Checkpoints;
 use gpt::train::{Observer, Run, Trained, new_model};
@@ -37,8 +38,10 @@ const COMPARED_WINDOWS: usize = 256;
 pub struct Job {
     /// The model and how to train it.
     pub preset: Preset,
-    /// The text to train on.
-    pub corpus: PathBuf,
+    /// The texts to train on.
+    pub corpus: Vec<Source>,
+    /// Where encoded texts and downloads are kept.
+    pub cache: PathBuf,
     /// The store: a directory, or `s3://bucket/prefix`.
     pub store: String,
     /// Name of the model in the store.
@@ -72,7 +75,7 @@ impl Job {
     /// Before training where the cause can be known by then: a bad corpus, a store that cannot be
     /// written. A version is published whole or not at all.
     pub fn run(&self, runtime: &Runtime, stop: &AtomicBool) -> Result<Outcome> {
-        let Preset { model: config, training, sample } = &self.preset;
+        let Preset { model: config, training, sample, .. } = &self.preset;
         // Needed at the end, to check the export; found missing at the beginning.
         engine::runtime::environment()?;
         let tokenizer = Tokenizer::gpt2()?;
@@ -83,17 +86,17 @@ impl Job {
             tokenizer.vocab_size(),
             tokenizer.reference().name,
         );
-        let corpus = Corpus::read(&self.corpus)?;
-        let (train_set, validation_set) = dataset::split(
-            corpus.text(),
-            &tokenizer,
-            training.train_fraction,
-            config.context_length,
-            training.stride,
-            training.batch_size,
-        )?;
-        let example_prompts = corpus.example_prompts();
-        let prompt = example_prompts.first().context(
+        let loader = Loader {
+            tokenizer: &tokenizer,
+            train_fraction: training.train_fraction,
+            cache: &self.cache,
+            fetch_s3: &|_, _| Err("corpora in S3 are not read yet; copy them to a folder first".into()),
+            notify: &|note| eprintln!("{note}"),
+        };
+        let corpus = loader.load(&self.corpus)?;
+        let (train_set, validation_set) =
+            dataset::split(&corpus, config.context_length, training.stride, training.batch_size)?;
+        let prompt = corpus.example_prompts().first().context(
             "the corpus has no paragraph of at least four words to take a prompt from; use a text with paragraphs",
         )?;
         let store = runtime.block_on(Store::open(&self.store))?;
@@ -102,7 +105,7 @@ impl Job {
         let device = device::cpu().autodiff();
         let checkpoints = Checkpoints::new(
             self.checkpoints.join(&self.name),
-            json!({"preset": self.preset, "corpus": corpus.entry(&tokenizer)}),
+            json!({"preset": self.preset, "corpus": corpus.sha256()}),
         );
         let run = Run {
             train_set: &train_set,
@@ -204,10 +207,8 @@ impl Job {
         let path = version.verified_file(file, downloads.path()).await?;
         let mut model = OnnxModel::load(&path, config, threads())?;
         // Its context may be another one; the text is the same.
-        let TrainingSettings { train_fraction, .. } = self.preset.training;
         let window = config.context_length;
-        let (_, validation_set) =
-            dataset::split(corpus.text(), tokenizer, train_fraction, window, window, 1)?;
+        let validation_set = Dataset::new(corpus.validation().clone(), window, window, 1)?;
         Ok(export_loss(&mut model, &validation_set, COMPARED_WINDOWS, &device::cpu())?)
     }
 
@@ -242,7 +243,7 @@ impl Job {
                 top_1_agreement: comparison.top_1_agreement,
             }],
             training: TrainingSummary {
-                corpus: vec![corpus.entry(tokenizer)],
+                corpus: corpus.entries(),
                 epochs: self.preset.training.epochs,
                 steps: position.step,
                 hyper_parameters: serde_json::to_value(&self.preset.training)?,
@@ -251,7 +252,7 @@ impl Job {
                 wall_seconds: position.seconds,
                 device: device::describe(),
             },
-            example_prompts: corpus.example_prompts(),
+            example_prompts: corpus.example_prompts().to_vec(),
             parent: None,
         })
     }

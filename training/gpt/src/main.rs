@@ -7,8 +7,8 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
 use clap::Parser;
-use gpt::Preset;
 use gpt::gate::Gate;
+use gpt::{Preset, corpus};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use tokio::runtime::Runtime;
 
@@ -77,9 +77,14 @@ fn train(runtime: &Runtime, arguments: TrainArguments) -> Result<ExitCode> {
     if let Some(seed) = arguments.seed {
         preset.training.seed = seed;
     }
+    let corpus = match (&preset.corpus, arguments.corpus) {
+        (Some(of_preset), given) if given.is_empty() => of_preset.sources.clone(),
+        (_, given) => given,
+    };
     let job = Job {
         preset,
-        corpus: arguments.corpus,
+        corpus,
+        cache: arguments.cache.map_or_else(corpus::default_cache, Ok)?,
         store: arguments.store.location,
         name: arguments.name.unwrap_or_else(|| default_name(&arguments.preset)),
         channel: arguments.channel,

@@ -6,10 +6,13 @@ use artifact::GptConfig;
 use artifact::config::ConfigError;
 use serde::{Deserialize, Serialize};
 
+use crate::corpus::Source;
+
 /// The presets that are built in, by name.
-const BUILT_IN: [(&str, &str); 2] = [
+const BUILT_IN: [(&str, &str); 3] = [
     ("the-verdict", include_str!("../../presets/the-verdict.toml")),
     ("tiny", include_str!("../../presets/tiny.toml")),
+    ("books", include_str!("../../presets/books.toml")),
 ];
 
 /// A model and how to train it.
@@ -22,6 +25,17 @@ pub struct Preset {
     pub training: TrainingSettings,
     /// The text that is sampled after each epoch.
     pub sample: SampleSettings,
+    /// What it is trained on, unless other texts are given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub corpus: Option<CorpusSettings>,
+}
+
+/// What a model is trained on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CorpusSettings {
+    /// Files, folders, patterns and addresses, in this order.
+    pub sources: Vec<Source>,
 }
 
 /// How a model is trained. What is optional is off unless it is set, and then the run is the seed's.
@@ -257,6 +271,7 @@ mod tests {
         }
         let tiny = Preset::named("tiny").unwrap().model.num_parameters();
         assert!((500_000..2_000_000).contains(&tiny), "{tiny}");
+        assert_eq!(Preset::named("books").unwrap().corpus.unwrap().sources.len(), 3);
     }
 
     #[test]
@@ -266,6 +281,9 @@ mod tests {
         assert!(refusal(("train_fraction = 0.9", "train_fraction = 1.5")).contains("train_fraction"));
         assert!(refusal(("learning_rate = ", "learning_rate = -")).contains("learning_rate"));
         assert!(refusal(("n_heads = 2", "n_heads = 5")).contains("n_heads"));
+        let source = refusal(("[sample]", "[corpus]\nsources = [\"http://example.org/a\"]\n[sample]"));
+        assert!(source.contains("https:// only"), "{source}");
+        assert!(refusal(("[sample]", "[corpus]\nsource = []\n[sample]")).contains("unknown field `source`"));
     }
 
     #[test]

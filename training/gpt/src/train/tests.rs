@@ -5,6 +5,7 @@ use std::path::Path;
 use artifact::Tokenizer;
 
 use super::*;
+use crate::corpus::{Loader, Source};
 use crate::dataset;
 use crate::preset::Preset;
 
@@ -48,9 +49,19 @@ fn preset() -> Preset {
 
 fn datasets(preset: &Preset) -> (Dataset, Dataset) {
     let text = include_str!("../../../corpus/the-north-light.txt").get(..3000).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("beginning.txt");
+    std::fs::write(&path, text).unwrap();
     let TrainingSettings { train_fraction, stride, batch_size, .. } = preset.training;
-    let tokenizer = Tokenizer::gpt2().unwrap();
-    dataset::split(text, &tokenizer, train_fraction, preset.model.context_length, stride, batch_size).unwrap()
+    let loader = Loader {
+        tokenizer: &Tokenizer::gpt2().unwrap(),
+        train_fraction,
+        cache: folder.path(),
+        fetch_s3: &|_, _| Ok(Vec::new()),
+        notify: &|_| (),
+    };
+    let corpus = loader.load(&[Source::Local(path.to_str().unwrap().to_owned())]).unwrap();
+    dataset::split(&corpus, preset.model.context_length, stride, batch_size).unwrap()
 }
 
 fn run(preset: &Preset, notes: &mut Notes) -> Trained {

@@ -1,0 +1,129 @@
+//! Why a corpus cannot be used.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use artifact::Sha256Hex;
+
+/// Why a corpus cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CorpusError {
+    /// A file could not be read.
+    #[error("corpus {path}: {source}")]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// A file is not text, or not in this encoding.
+    #[error(
+        "corpus {path}: byte {offset} is not valid UTF-8; convert it, for example: iconv -f latin1 -t utf8"
+    )]
+    NotUtf8 {
+        /// The file.
+        path: PathBuf,
+        /// Where it goes wrong, in bytes from the beginning of the file.
+        offset: u64,
+    },
+    /// A stretch of text in which no word ends cannot be encoded in constant memory.
+    #[error(
+        "corpus {path}: no word ends in the {length} bytes after byte {offset} of its text; \
+         is it a text? Break its lines, or leave it out"
+    )]
+    NoWordEnds {
+        /// The file.
+        path: PathBuf,
+        /// Where the stretch begins, in bytes of the normalised text.
+        offset: u64,
+        /// How long it is at least.
+        length: usize,
+    },
+    /// A file is not the one that was looked at a moment ago.
+    #[error("corpus {path}: it changed while it was read; try again when nothing writes to it")]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Nothing was asked for.
+    #[error("no corpus is given; pass files, folders or addresses: --corpus FILES")]
+    NoSources,
+    /// A source without a text.
+    #[error("corpus {source_text}: {expected}")]
+    Nothing {
+        /// The source.
+        source_text: String,
+        /// What was looked for, and what would help.
+        expected: &'static str,
+    },
+    /// A file name pattern that is none.
+    #[error("corpus {pattern}: not a pattern of file names: {reason}")]
+    Pattern {
+        /// The pattern.
+        pattern: String,
+        /// Where it goes wrong.
+        reason: &'static str,
+    },
+    /// An address could not be read.
+    #[error(
+        "corpus {url}: {reason}; where there is no network, pass the texts as files instead: --corpus FILES"
+    )]
+    Download {
+        /// The address.
+        url: String,
+        /// Why not.
+        reason: String,
+    },
+    /// An address holds something else than was expected.
+    #[error("corpus {url}: expected SHA-256 {expected}, found {found}; the text there has changed")]
+    Digest {
+        /// The address.
+        url: String,
+        /// The digest in the address.
+        expected: Sha256Hex,
+        /// The digest of what came.
+        found: Sha256Hex,
+    },
+    /// Objects could not be fetched from S3.
+    #[error("corpus {address}: {source}")]
+    S3 {
+        /// `s3://bucket/prefix`
+        address: String,
+        /// Why not.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The token cache could not be written or read.
+    #[error("token cache {path}: {source}; pass a folder that can be written and has room: --cache DIR")]
+    Cache {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// What was just written reads differently.
+    #[error("token cache {path}: {damage}, right after it was written; is the disk sound?")]
+    Damaged {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        damage: String,
+    },
+    /// Nobody says where the cache is to be.
+    #[error("neither XDG_CACHE_HOME nor HOME names a folder for the token cache; pass one: --cache DIR")]
+    NoCacheFolder,
+}
+
+impl CorpusError {
+    /// Names the file that an I/O error is about.
+    pub(super) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { path: path.to_owned(), source }
+    }
+
+    /// Names the cache file that an I/O error is about.
+    pub(super) fn cache(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Cache { path: path.to_owned(), source }
+    }
+}

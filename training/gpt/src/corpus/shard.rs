@@ -1,0 +1,333 @@
+//! Files of token ids that are mapped into memory.
+//!
+//! | bytes | |
+//! |---|---|
+//! | 8 | `GPTTOKEN` |
+//! | 4 | version of this format, 1 |
+//! | 4 | split: 0 training, 1 validation |
+//! | 8 | number of the shard in its split, from 0 |
+//! | 8 | number of token ids |
+//! | 64 | SHA-256 of the tokenizer's vocabulary, as text |
+//! | 64 | SHA-256 that names the corpus, as text |
+//! | 32 | SHA-256 of the token ids |
+//! | 2 each | token ids |
+//!
+//! Numbers are unsigned and little endian.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use artifact::Sha256Hex;
+use memmap2::{Mmap, UncheckedAdvice};
+use sha2::{Digest, Sha256};
+
+const MAGIC: &[u8; 8] = b"GPTTOKEN";
+const VERSION: u32 = 1;
+const HEADER_BYTES: usize = 192;
+const TOKEN_BYTES: usize = size_of::<u16>();
+
+/// What a corpus is divided into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Split {
+    /// To train on.
+    Training,
+    /// To validate with.
+    Validation,
+}
+
+impl Split {
+    /// The word for it in messages and file names.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Training => "training",
+            Self::Validation => "validation",
+        }
+    }
+}
+
+/// What a shard belongs to.
+#[derive(Clone, Debug)]
+pub struct Shelf {
+    /// The folder of the shards.
+    pub folder: PathBuf,
+    /// Digest of the tokenizer's vocabulary.
+    pub tokenizer: Sha256Hex,
+    /// Digest that names the corpus.
+    pub corpus: Sha256Hex,
+}
+
+impl Shelf {
+    /// The file of a shard.
+    pub fn path(&self, split: Split, number: u64) -> PathBuf {
+        self.folder.join(format!("{}-{number:05}.tokens", split.name()))
+    }
+
+    fn header(&self, split: Split, number: u64, tokens: u64, digest: &[u8]) -> Vec<u8> {
+        let mut header = Vec::with_capacity(HEADER_BYTES);
+        header.extend(MAGIC);
+        header.extend(VERSION.to_le_bytes());
+        header.extend((split as u32).to_le_bytes());
+        header.extend(number.to_le_bytes());
+        header.extend(tokens.to_le_bytes());
+        header.extend(self.tokenizer.as_str().as_bytes());
+        header.extend(self.corpus.as_str().as_bytes());
+        header.extend(digest);
+        header
+    }
+}
+
+/// Why a cached file is not used.
+#[derive(Debug, thiserror::Error)]
+pub enum Damage {
+    /// It cannot be read.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// It is not what it should be.
+    #[error("{path}: expected {expected}, found {found}")]
+    Differs {
+        /// The file.
+        path: PathBuf,
+        /// What it should be.
+        expected: String,
+        /// What it is.
+        found: String,
+    },
+}
+
+impl Damage {
+    /// Names the file that an I/O error is about.
+    pub(super) fn io(path: &Path) -> impl Fn(io::Error) -> Self {
+        move |source| Self::Io { path: path.to_owned(), source }
+    }
+
+    pub(super) fn differs(path: &Path, expected: impl Into<String>, found: impl Into<String>) -> Self {
+        Self::Differs { path: path.to_owned(), expected: expected.into(), found: found.into() }
+    }
+}
+
+/// Writes one shard.
+pub struct ShardWriter {
+    file: BufWriter<File>,
+    hasher: Sha256,
+    tokens: u64,
+}
+
+impl ShardWriter {
+    /// Begins a file.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        let mut file = BufWriter::new(File::create(path)?);
+        file.write_all(&[0; HEADER_BYTES])?;
+        Ok(Self { file, hasher: Sha256::new(), tokens: 0 })
+    }
+
+    /// Number of ids so far.
+    pub fn tokens(&self) -> u64 {
+        self.tokens
+    }
+
+    /// Appends ids.
+    ///
+    /// # Errors
+    /// If they cannot be written.
+    pub fn push(&mut self, ids: &[u16]) -> io::Result<()> {
+        let bytes: Vec<u8> = ids.iter().flat_map(|id| id.to_le_bytes()).collect();
+        self.hasher.update(&bytes);
+        self.tokens += ids.len() as u64;
+        self.file.write_all(&bytes)
+    }
+
+    /// Writes the header and waits until everything is on the disk.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn finish(self, shelf: &Shelf, split: Split, number: u64) -> io::Result<()> {
+        let mut file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.rewind()?;
+        file.write_all(&shelf.header(split, number, self.tokens, &self.hasher.finalize()))?;
+        file.sync_all()
+    }
+}
+
+/// A shard that is mapped into memory.
+#[derive(Debug)]
+pub struct Shard {
+    map: Mmap,
+}
+
+impl Shard {
+    /// Opens a shard and checks that it is whole and the one that is asked for.
+    ///
+    /// # Errors
+    /// If it is not.
+    pub fn open(shelf: &Shelf, split: Split, number: u64) -> Result<Self, Damage> {
+        let path = &shelf.path(split, number);
+        let mut file = File::open(path).map_err(Damage::io(path))?;
+        let bytes = file.metadata().map_err(Damage::io(path))?.len();
+        let mut header = [0; HEADER_BYTES];
+        file.read_exact(&mut header).map_err(Damage::io(path))?;
+        if !header.starts_with(MAGIC) {
+            return Err(Damage::differs(path, "a file of token ids", "another kind of file"));
+        }
+        // Read rather than mapped: the pages of a map would count as this program's memory.
+        let digest = digest(&mut file).map_err(Damage::io(path))?;
+        let tokens = (bytes - HEADER_BYTES as u64) / TOKEN_BYTES as u64;
+        if bytes % TOKEN_BYTES as u64 != 0 || header[..] != shelf.header(split, number, tokens, &digest) {
+            return Err(Damage::differs(
+                path,
+                format!("{tokens} token ids of corpus {} under their SHA-256", shelf.corpus),
+                "a header that does not fit: the file is damaged or belongs elsewhere",
+            ));
+        }
+        // SAFETY: the map stays valid while nobody changes or shortens the file. This program writes
+        // a shard under a temporary name, never again after its last rename, and replaces it by
+        // removing it, which leaves the mapped file as it is.
+        let map = unsafe { Mmap::map(&file) }.map_err(Damage::io(path))?;
+        Ok(Self { map })
+    }
+
+    /// Number of ids.
+    pub fn tokens(&self) -> usize {
+        (self.map.len() - HEADER_BYTES) / TOKEN_BYTES
+    }
+
+    /// Appends the `count` ids from `start` on to `ids`.
+    pub fn read(&self, start: usize, count: usize, ids: &mut Vec<i64>) {
+        let bytes = &self.map[HEADER_BYTES..][start * TOKEN_BYTES..(start + count) * TOKEN_BYTES];
+        ids.extend(
+            bytes.chunks_exact(TOKEN_BYTES).map(|pair| i64::from(u16::from_le_bytes([pair[0], pair[1]]))),
+        );
+        // Gives the pages back to the system, which keeps them as long as it has memory to spare.
+        // Without this, an epoch would end with the whole corpus resident.
+        //
+        // SAFETY: a shared, read-only map of a file: a page that is dropped is read from the file
+        // again, with the same contents, even under the hands of another thread. Advice that is not
+        // taken costs memory, nothing else.
+        let _ = unsafe { self.map.unchecked_advise(UncheckedAdvice::DontNeed) };
+    }
+}
+
+fn digest(file: &mut File) -> io::Result<[u8; 32]> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hasher.finalize().into()),
+            count => hasher.update(&buffer[..count]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shelf(folder: &Path) -> Shelf {
+        Shelf {
+            folder: folder.to_owned(),
+            tokenizer: Sha256Hex::of_bytes(b"tokenizer"),
+            corpus: Sha256Hex::of_bytes(b"corpus"),
+        }
+    }
+
+    fn write(shelf: &Shelf, ids: &[u16]) -> PathBuf {
+        let path = shelf.path(Split::Training, 3);
+        let mut writer = ShardWriter::create(&path).unwrap();
+        writer.push(&ids[..1]).unwrap();
+        writer.push(&ids[1..]).unwrap();
+        assert_eq!(writer.tokens(), ids.len() as u64);
+        writer.finish(shelf, Split::Training, 3).unwrap();
+        path
+    }
+
+    #[test]
+    fn reads_what_was_written_and_again_after_the_pages_were_given_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let shelf = shelf(folder.path());
+        let ids: Vec<u16> = (0..50_257).collect();
+        let path = write(&shelf, &ids);
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), 192 + 2 * 50_257);
+        let shard = Shard::open(&shelf, Split::Training, 3).unwrap();
+        assert_eq!(shard.tokens(), ids.len());
+        let expected: Vec<i64> = ids.iter().map(|&id| i64::from(id)).collect();
+        for (start, count) in [(0, 50_257), (50_256, 1), (50_257, 0), (2_000, 4_000), (0, 50_257)] {
+            let mut found = vec![-1];
+            shard.read(start, count, &mut found);
+            assert_eq!(found[1..], expected[start..start + count]);
+        }
+        // A file that is removed stays mapped.
+        std::fs::remove_file(path).unwrap();
+        let mut found = Vec::new();
+        shard.read(0, 50_257, &mut found);
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn threads_read_side_by_side() {
+        let folder = tempfile::tempdir().unwrap();
+        let shelf = shelf(folder.path());
+        write(&shelf, &(0..50_000).collect::<Vec<u16>>());
+        let shard = &Shard::open(&shelf, Split::Training, 3).unwrap();
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                scope.spawn(move || {
+                    let mut found = Vec::new();
+                    for start in (thread..49_000).step_by(97) {
+                        found.clear();
+                        shard.read(start, 300, &mut found);
+                        assert!(found.iter().copied().eq((start as i64..).take(300)), "{start}");
+                    }
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn every_damaged_byte_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let shelf = shelf(folder.path());
+        let path = write(&shelf, &[1, 2, 3]);
+        let sound = std::fs::read(&path).unwrap();
+        for offset in 0..sound.len() {
+            let mut bytes = sound.clone();
+            bytes[offset] ^= 1;
+            std::fs::write(&path, bytes).unwrap();
+            assert!(Shard::open(&shelf, Split::Training, 3).is_err(), "byte {offset}");
+        }
+        for length in 0..sound.len() {
+            std::fs::write(&path, &sound[..length]).unwrap();
+            assert!(Shard::open(&shelf, Split::Training, 3).is_err(), "{length} bytes");
+        }
+        std::fs::write(&path, [&sound[..], &[0]].concat()).unwrap();
+        assert!(Shard::open(&shelf, Split::Training, 3).is_err());
+        std::fs::write(&path, &sound).unwrap();
+        assert!(Shard::open(&shelf, Split::Training, 3).is_ok());
+    }
+
+    #[test]
+    fn a_shard_that_belongs_elsewhere_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let here = shelf(folder.path());
+        let path = write(&here, &[1, 2, 3]);
+        for other in [
+            Shelf { corpus: Sha256Hex::of_bytes(b"another corpus"), ..here.clone() },
+            Shelf { tokenizer: Sha256Hex::of_bytes(b"another tokenizer"), ..here.clone() },
+        ] {
+            let error = Shard::open(&other, Split::Training, 3).unwrap_err();
+            assert!(error.to_string().contains("training-00003.tokens"), "{error}");
+        }
+        for (split, number) in [(Split::Training, 0), (Split::Validation, 3)] {
+            std::fs::copy(&path, here.path(split, number)).unwrap();
+            assert!(Shard::open(&here, split, number).is_err());
+        }
+    }
+}
