@@ -14,7 +14,7 @@ use gpt::corpus::Corpus;
 use gpt::preset::Preset;
 use gpt::progress::{Progress, SampleWriter};
 use gpt::train::{Evaluation, new_model, train};
-use gpt::{dataset, device, onnx, state_dict};
+use gpt::{dataset, device, onnx, weights};
 
 /// File names inside a version's folder.
 const ONNX: &str = "model.onnx";
@@ -98,7 +98,7 @@ impl Job {
 
         let model = model.valid();
         onnx::export(&model, &staged.path(ONNX))?;
-        state_dict::save(&model, &staged.path(WEIGHTS))?;
+        weights::save(&model, &staged.path(WEIGHTS))?;
         for (name, role) in [
             (ONNX, FileRole::Onnx),
             (WEIGHTS, FileRole::Weights),
