@@ -31,6 +31,27 @@ command -v python3 >/dev/null || need_package "Python 3" python3
 python3 -c 'import ensurepip, venv' 2>/dev/null || need_package "Python's venv module" python3-venv
 command -v flock >/dev/null || need_package flock util-linux
 
+# stand_in_for_cuda LIBRARY_DIR: lets torch load without CUDA. Its x86-64 wheel is a CUDA build, which
+# asks the loader for ten libraries (1.7 GB to download) that a machine without a GPU never calls.
+# Empty ones of the same names satisfy the loader, and one more has the symbols, all on a trap.
+stand_in_for_cuda() {
+    local lib=$1 work name
+    work=$(mktemp -d)
+    readelf --wide --dyn-syms "$lib"/libtorch_{cuda,python,nvshmem}.so |
+        awk '$7 == "UND" && $8 ~ /^(cublas|cudnn|cufft|cuFile|cusparse|nccl|nvrtc|nvshmem)/ {
+                 sub("@.*", "", $8)
+                 if (!seen[$8]++) printf ".globl %s\n%s:\n", $8, $8
+             }
+             END { print "ud2" }' >"$work/symbols.s"
+    c++ -shared -nostdlib -Wl,-soname,libcuda_stand_ins.so -o "$lib/libcuda_stand_ins.so" "$work/symbols.s"
+    for name in libcublas.so.13 libcublasLt.so.13 libcudnn.so.9 libcufft.so.12 libcufile.so.0 \
+        libcusparse.so.12 libcusparseLt.so.0 libnccl.so.2 libnvrtc.so.13 libnvshmem_host.so.3; do
+        c++ -shared -nostdlib -Wl,-soname,"$name" -Wl,--no-as-needed -Wl,-rpath,'$ORIGIN' \
+            -o "$lib/$name" "$lib/libcuda_stand_ins.so"
+    done
+    rm -rf "$work"
+}
+
 cache=${TROELSLLM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/troelsllm}
 key=$(cat scripts/native-libraries.txt scripts/unpack_native.py | sha256sum | cut -c1-12)
 native=$cache/native-$key
@@ -59,11 +80,12 @@ fi
 if [ "${1:-}" = --tests ]; then
     key=$(sha256sum scripts/requirements-test.txt | cut -c1-12)
     if [ ! -f "target/venv/.ready-$key" ]; then
-        echo "setup: making target/venv with the Python tools of the tests"
+        echo "setup: making target/venv with the Python tools of the tests (750 MB to download, 2.2 GB on disk)"
         rm -rf target/venv
         python3 -m venv target/venv
         target/venv/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
             --only-binary=:all: --requirement scripts/requirements-test.txt
+        stand_in_for_cuda target/venv/lib/python3.*/site-packages/torch/lib
         touch "target/venv/.ready-$key"
     fi
 fi

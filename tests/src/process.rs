@@ -37,6 +37,21 @@ pub fn run(name: &str, arguments: &[&str]) -> Result<Output> {
     Ok(Command::new(program(name)?).args(arguments).stdin(Stdio::null()).output()?)
 }
 
+/// Runs one of the Python scripts in this folder with the tools that the set-up installed, and gives
+/// what it printed.
+///
+/// # Errors
+/// If the tools are missing or the script fails.
+pub fn python(script: &str, arguments: &[&Path]) -> Result<String> {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let python = root().join("target/venv/bin/python");
+    ensure!(python.exists(), "{} is missing: run scripts/setup.sh --tests", python.display());
+    let output = Command::new(python).arg(tests.join(script)).args(arguments).output()?;
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    ensure!(output.status.success(), "{script}: {}\n{stdout}{stderr}", output.status);
+    Ok(stdout.into_owned())
+}
+
 /// What a failed program printed, after checking that it failed as a program should: with exit code
 /// 1, a line that begins with `error:`, and no backtrace.
 ///

@@ -82,16 +82,24 @@ impl TinyGpt {
     /// PyTorch's logits of `input_ids`, `[batch, seq, vocab_size]` in one row.
     ///
     /// # Errors
-    /// If the file is not what NumPy writes for little-endian float32 in C order.
+    /// As of [`logits`].
     pub fn logits(&self) -> Result<Vec<f32>> {
-        let bytes = std::fs::read(folder().join("tiny-gpt/logits.npy"))?;
-        ensure!(bytes.starts_with(b"\x93NUMPY\x01"), "not a NumPy file of format 1");
-        let header_length = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
-        let (header, data) = bytes[10..].split_at(header_length);
-        let header = std::str::from_utf8(header)?;
-        ensure!(header.contains("'<f4'") && header.contains("'fortran_order': False"), "{header}");
-        Ok(data.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
+        logits("tiny-gpt")
     }
+}
+
+/// `logits.npy` of a reference, in one row.
+///
+/// # Errors
+/// If the file is not what NumPy writes for little-endian float32 in C order.
+pub fn logits(reference: &str) -> Result<Vec<f32>> {
+    let bytes = std::fs::read(folder().join(reference).join("logits.npy"))?;
+    ensure!(bytes.starts_with(b"\x93NUMPY\x01"), "not a NumPy file of format 1");
+    let header_length = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
+    let (header, data) = bytes[10..].split_at(header_length);
+    let header = std::str::from_utf8(header)?;
+    ensure!(header.contains("'<f4'") && header.contains("'fortran_order': False"), "{header}");
+    Ok(data.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
 }
 
 /// The largest distance between two rows of numbers.

@@ -3,14 +3,13 @@
 
 #![allow(clippy::unwrap_used)] // In a test, the panic is the report.
 
-use std::process::Command;
-
 use artifact::{GptConfig, Sampling};
 use burn::module::Module;
 use burn::tensor::{Int, Tensor, TensorData};
+use e2e::process::python;
 use e2e::reference::{TinyGpt, largest_difference};
 use engine::{Engine, FinishReason, GenerationOptions, OnnxModel};
-use gpt::{Gpt, device, onnx, state_dict};
+use gpt::{Gpt, device, onnx, weights};
 
 /// A model and its export.
 struct Pair {
@@ -28,7 +27,7 @@ fn export(burn: Gpt) -> Pair {
 
 fn tiny_gpt() -> (TinyGpt, Pair) {
     let reference = TinyGpt::read().unwrap();
-    let model = state_dict::load(&reference.config(), &reference.weights(), &device::cpu()).unwrap();
+    let model = weights::load(&reference.config(), &reference.weights(), &device::cpu()).unwrap();
     (reference, export(model.valid()))
 }
 
@@ -182,16 +181,6 @@ fn what_cannot_be_run_is_an_error_that_says_why() {
 #[test]
 fn the_onnx_checker_and_python_accept_the_file() {
     let (_, pair) = tiny_gpt();
-    let tests = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let python = tests.join("../target/venv/bin/python");
-    assert!(python.exists(), "{} is missing: run scripts/setup.sh --tests", python.display());
-    let output = Command::new(python)
-        .arg(tests.join("check_onnx.py"))
-        .arg(pair.file.path())
-        .arg(e2e::reference::folder().join("tiny-gpt"))
-        .output()
-        .unwrap();
-    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{stdout}{stderr}");
-    print!("{stdout}");
+    let reference = e2e::reference::folder().join("tiny-gpt");
+    print!("{}", python("check_onnx.py", &[pair.file.path(), &reference]).unwrap());
 }

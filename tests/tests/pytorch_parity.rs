@@ -10,7 +10,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use e2e::reference::{TinyGpt, largest_difference};
 use gpt::model::{Gpt, cross_entropy};
 use gpt::preset::Preset;
-use gpt::{device, sample, state_dict, train};
+use gpt::{device, sample, train, weights};
 
 fn tensor(rows: &[Vec<i64>], device: &Device) -> Tensor<2, Int> {
     let data = TensorData::new(rows.concat(), [rows.len(), rows[0].len()]);
@@ -18,7 +18,7 @@ fn tensor(rows: &[Vec<i64>], device: &Device) -> Tensor<2, Int> {
 }
 
 fn model(reference: &TinyGpt, device: &Device) -> Gpt {
-    state_dict::load(&reference.config(), &reference.weights(), device).unwrap()
+    weights::load(&reference.config(), &reference.weights(), device).unwrap()
 }
 
 #[test]
@@ -43,7 +43,7 @@ impl ModuleVisitor for GradientNorms<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let gradient = self.gradients.get::<D>(param.id).unwrap();
         let norm: f32 = gradient.square().sum().sqrt().into_scalar();
-        self.norms.push((state_dict::pytorch_name(&self.path.join(".")), f64::from(norm)));
+        self.norms.push((weights::pytorch_name(&self.path.join(".")), f64::from(norm)));
     }
 
     fn enter_module(&mut self, name: &str, _container_type: &str) {

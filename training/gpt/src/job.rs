@@ -21,7 +21,7 @@ use gpt::preset::Preset;
 use gpt::progress::{LogFormat, METRICS, Progress, SAMPLES, SampleWriter};
 use gpt::train::checkpoint::Checkpoints;
 use gpt::train::{Observer, Run, Trained, new_model};
-use gpt::{dataset, device, onnx, state_dict};
+use gpt::{dataset, device, onnx, weights};
 use serde_json::json;
 use tokio::runtime::Runtime;
 
@@ -142,7 +142,7 @@ impl Job {
         let mut export = OnnxModel::load(&staged.path(ONNX), config, threads())?;
         let comparison = compare(model, &mut export, &validation_set, COMPARED_WINDOWS, &device::cpu())?;
         drop(export);
-        state_dict::save(model, &staged.path(WEIGHTS))?;
+        weights::save(model, &staged.path(WEIGHTS))?;
         let plot = staged.path(PLOT);
         let curve = loss_curve(&self.name, &position.evaluations).map_err(anyhow::Error::msg)?;
         std::fs::write(&plot, curve).with_context(|| plot.display().to_string())?;

@@ -3,7 +3,7 @@
 //! - [`model`]: the network, from tensor primitives;
 //! - [`corpus`] and [`dataset`]: from a file to batches of token ids;
 //! - [`train`]: the training loop, with [`evaluate`] and [`sample`];
-//! - [`state_dict`]: weights in and out, under PyTorch's names;
+//! - [`weights`]: weights in and out, from and for PyTorch and Hugging Face too;
 //! - [`onnx`]: the graph that serving runs.
 //!
 //! The binary `gpt` puts them together.
@@ -19,8 +19,8 @@ pub mod plot;
 pub mod preset;
 pub mod progress;
 pub mod sample;
-pub mod state_dict;
 pub mod train;
+pub mod weights;
 
 pub use dataset::{Batch, Dataset};
 pub use model::Gpt;

@@ -13,7 +13,7 @@ use super::proto::{
     DataType, GraphProto, IR_VERSION, ModelProto, OPSET_VERSION, OperatorSetIdProto, TensorProto,
 };
 use crate::model::Gpt;
-use crate::state_dict::{ParameterVisitor, Walk};
+use crate::weights::{ParameterVisitor, Walk};
 
 /// Field numbers that are written by hand, see [`super::proto`].
 const MODEL_GRAPH: u32 = 7;

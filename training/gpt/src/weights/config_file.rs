@@ -1,0 +1,154 @@
+//! `config.json` beside a file of weights, in the words of whoever wrote it, or the manifest that a
+//! published version has in its place.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use artifact::GptConfig;
+use artifact::config::LAYER_NORM_EPSILON;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::CONFIG;
+use super::error::ImportError;
+
+/// More than any configuration needs.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// A configuration and where it was found.
+pub(super) struct ConfigFile {
+    path: PathBuf,
+    pub(super) words: Words,
+}
+
+/// What configurations say that matters here, see the table in [`artifact::config`]. They say more,
+/// so other fields are left alone.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Words {
+    vocab_size: Option<usize>,
+    #[serde(alias = "block_size", alias = "n_positions")]
+    context_length: Option<usize>,
+    #[serde(alias = "emb_dim", alias = "n_embd", alias = "hidden_size")]
+    d_model: Option<usize>,
+    #[serde(alias = "n_layer", alias = "num_hidden_layers")]
+    n_layers: Option<usize>,
+    #[serde(alias = "n_head", alias = "num_attention_heads")]
+    pub(super) n_heads: Option<usize>,
+    #[serde(alias = "n_inner")]
+    d_ff: Option<usize>,
+    #[serde(alias = "drop_rate")]
+    dropout: Option<f64>,
+    #[serde(alias = "tie_word_embeddings")]
+    pub(super) tied_output_head: Option<bool>,
+    // What only Hugging Face says.
+    attn_pdrop: Option<f64>,
+    embd_pdrop: Option<f64>,
+    resid_pdrop: Option<f64>,
+    activation_function: Option<String>,
+    layer_norm_epsilon: Option<f64>,
+    scale_attn_weights: Option<bool>,
+    scale_attn_by_inverse_layer_idx: Option<bool>,
+    add_cross_attention: Option<bool>,
+}
+
+impl ConfigFile {
+    /// The configuration in the folder of a file, if there is one.
+    pub(super) fn beside(file: &Path) -> Result<Option<Self>, ImportError> {
+        #[derive(Deserialize)]
+        struct Manifest {
+            config: Words,
+        }
+        let invalid = |path: &Path, source| ImportError::ConfigFile { path: path.to_owned(), source };
+
+        let path = file.with_file_name(CONFIG);
+        if let Some(json) = read_small(&path)? {
+            let words = serde_json::from_slice(&json).map_err(|source| invalid(&path, source))?;
+            return Ok(Some(Self { path, words }));
+        }
+        let path = file.with_file_name(artifact::store::MANIFEST);
+        if let Some(json) = read_small(&path)? {
+            let manifest: Manifest =
+                serde_json::from_slice(&json).map_err(|source| invalid(&path, source))?;
+            return Ok(Some(Self { path, words: manifest.config }));
+        }
+        Ok(None)
+    }
+
+    /// The one probability of dropout that a [`GptConfig`] has.
+    pub(super) fn dropout(&self) -> Result<f64, ImportError> {
+        let words = &self.words;
+        let mut given =
+            [words.dropout, words.attn_pdrop, words.embd_pdrop, words.resid_pdrop].into_iter().flatten();
+        let Some(dropout) = given.next() else { return Ok(0.0) };
+        match given.find(|other| *other != dropout) {
+            None => Ok(dropout),
+            Some(other) => Err(ImportError::Config {
+                path: self.path.clone(),
+                field: "attn_pdrop, embd_pdrop, resid_pdrop",
+                found: format!("{dropout} in one place and {other} in another"),
+                expected: "the same dropout everywhere; pass --dropout to choose one".to_owned(),
+            }),
+        }
+    }
+
+    /// Checks that the configuration does not contradict the tensors, and asks for nothing that a
+    /// [`Gpt`](crate::Gpt) does not compute.
+    pub(super) fn check(&self, tensors: &GptConfig) -> Result<(), ImportError> {
+        let Words { activation_function, layer_norm_epsilon, .. } = &self.words;
+        for (field, said, found) in [
+            ("vocab_size", self.words.vocab_size, tensors.vocab_size),
+            ("context_length", self.words.context_length, tensors.context_length),
+            ("d_model", self.words.d_model, tensors.d_model),
+            ("n_layers", self.words.n_layers, tensors.n_layers),
+            ("d_ff", self.words.d_ff, tensors.d_ff),
+        ] {
+            self.expect(field, said, |said| *said == found, format_args!("{found}, as the tensors have it"))?;
+        }
+        let tanh_gelu = |name: &String| matches!(name.as_str(), "gelu_new" | "gelu_pytorch_tanh");
+        self.expect("activation_function", activation_function.clone(), tanh_gelu, "gelu_new")?;
+        self.expect(
+            "layer_norm_epsilon",
+            *layer_norm_epsilon,
+            |e| *e == LAYER_NORM_EPSILON,
+            LAYER_NORM_EPSILON,
+        )?;
+        for (field, said, expected) in [
+            ("scale_attn_weights", self.words.scale_attn_weights, true),
+            ("scale_attn_by_inverse_layer_idx", self.words.scale_attn_by_inverse_layer_idx, false),
+            ("add_cross_attention", self.words.add_cross_attention, false),
+        ] {
+            self.expect(field, said, |said| *said == expected, expected)?;
+        }
+        Ok(())
+    }
+
+    /// Refuses a field whose value is not accepted; a field that is not there is.
+    fn expect<T: Into<Value>>(
+        &self,
+        field: &'static str,
+        said: Option<T>,
+        accepts: impl Fn(&T) -> bool,
+        expected: impl std::fmt::Display,
+    ) -> Result<(), ImportError> {
+        match said {
+            Some(said) if !accepts(&said) => Err(ImportError::Config {
+                path: self.path.clone(),
+                field,
+                found: said.into().to_string(),
+                expected: expected.to_string(),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Reads a file if it is there; more than any configuration needs is cut off, and so no valid JSON.
+fn read_small(path: &Path) -> Result<Option<Vec<u8>>, ImportError> {
+    let mut bytes = Vec::new();
+    match File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes)) {
+        Ok(_) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(ImportError::Io { path: path.to_owned(), source }),
+    }
+}

@@ -1,0 +1,99 @@
+//! A model whose parameters are those of a file.
+
+use std::collections::HashSet;
+
+use artifact::GptConfig;
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{Device, Tensor};
+
+use super::error::ImportError;
+use super::names::{Names, Place};
+use super::tensor_file::TensorFile;
+use super::walk::ModulePath;
+use crate::model::Gpt;
+
+/// Makes a model of a known shape from a file. PyTorch's mask buffers are left alone.
+pub(super) fn load(
+    config: &GptConfig,
+    file: &TensorFile,
+    names: &Names,
+    device: &Device,
+) -> Result<Gpt, ImportError> {
+    let mut loader = Loader { file, names, path: ModulePath::default(), used: HashSet::new(), error: None };
+    let model = Gpt::new(config, device).map(&mut loader);
+    if let Some(error) = loader.error {
+        return Err(error);
+    }
+    if config.tied_output_head {
+        loader.used.insert(names.place("output_head.weight", true).name);
+    }
+    match file.names().find(|name| names.is_weight(name) && !loader.used.contains(*name)) {
+        Some(name) => Err(ImportError::Unexpected { path: file.path.clone(), name: name.to_owned() }),
+        None => Ok(model),
+    }
+}
+
+struct Loader<'a> {
+    file: &'a TensorFile,
+    names: &'a Names,
+    path: ModulePath,
+    /// The tensors that have found their place.
+    used: HashSet<String>,
+    /// The first; a mapper cannot fail, so the rest of the walk changes nothing.
+    error: Option<ImportError>,
+}
+
+impl Loader<'_> {
+    /// The tensor that belongs at the current place, in this model's layout.
+    fn value<const D: usize>(
+        &mut self,
+        shape: [usize; D],
+        device: &Device,
+    ) -> Result<Tensor<D>, ImportError> {
+        let Place { name, transposed, third } =
+            self.names.place(&self.path.join(), self.path.is_linear_weight());
+        let mut stored_shape = shape;
+        if transposed {
+            stored_shape.swap(0, 1);
+        }
+        if third.is_some() {
+            stored_shape[D - 1] *= 3;
+        }
+        let mut tensor = Tensor::<D>::from_data(self.file.read(&name, &stored_shape)?, device);
+        self.used.insert(name);
+        if let Some(third) = third {
+            tensor = tensor.narrow(D - 1, third * shape[D - 1], shape[D - 1]);
+        }
+        if transposed {
+            tensor = tensor.transpose();
+        }
+        if third.is_none() && !transposed {
+            return Ok(tensor);
+        }
+        // Copied, so that the layout in memory is that of a new model and not a view of the file's.
+        Ok(Tensor::from_data(tensor.into_data(), device))
+    }
+}
+
+impl ModuleMapper for Loader<'_> {
+    fn enter_module(&mut self, name: &str, container_type: &str) {
+        self.path.enter(name, container_type);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.exit();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        if self.error.is_some() {
+            return param;
+        }
+        match self.value(param.dims(), &param.device()) {
+            Ok(value) => param.map(|old| value.set_require_grad(old.is_require_grad())),
+            Err(error) => {
+                self.error = Some(error);
+                param
+            }
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! The shape of a model, from its tensors and from a configuration beside them.
+
+use artifact::GptConfig;
+
+use super::ImportOptions;
+use super::config_file::ConfigFile;
+use super::error::ImportError;
+use super::names::Names;
+use super::tensor_file::TensorFile;
+
+/// Works out the shape of the model in a file.
+pub(super) fn infer(
+    file: &TensorFile,
+    names: &Names,
+    beside: Option<&ConfigFile>,
+    options: &ImportOptions,
+) -> Result<GptConfig, ImportError> {
+    let name = |path| names.place(path, false).name;
+    let [vocab_size, d_model] = file.matrix_shape(&name("token_embedding.weight"))?;
+    let [context_length, _] = file.matrix_shape(&name("position_embedding.weight"))?;
+    let expand = names.place("blocks.0.feed_forward.expand.weight", true);
+    let [rows, columns] = file.matrix_shape(&expand.name)?;
+    let config = GptConfig {
+        vocab_size,
+        context_length,
+        d_model,
+        n_layers: file.names().filter_map(|name| names.block(name)).max().unwrap_or(0).saturating_add(1),
+        n_heads: match options.n_heads.or(beside.and_then(|config| config.words.n_heads)) {
+            Some(n_heads) => n_heads,
+            None => return Err(ImportError::UnknownHeads { path: file.path.clone() }),
+        },
+        d_ff: if expand.transposed { rows } else { columns },
+        dropout: match (options.dropout, beside) {
+            (Some(dropout), _) => dropout,
+            (None, Some(config)) => config.dropout()?,
+            (None, None) => 0.0,
+        },
+        qkv_bias: file.has(&name("blocks.0.attention.query.bias")),
+        tied_output_head: match beside.and_then(|config| config.words.tied_output_head) {
+            // A tied head is often stored all the same, as a second copy of the embedding.
+            Some(tied) => tied,
+            None => !file.has(&name("output_head.weight")),
+        },
+    };
+    config.validate().map_err(|source| ImportError::InvalidShape { path: file.path.clone(), source })?;
+    if let Some(beside) = beside {
+        beside.check(&config)?;
+    }
+    Ok(config)
+}
