@@ -20,8 +20,8 @@ fi
 
 # Before the tests, which build the same programs with the features of their servers.
 echo "test: the demo, and its second run"
-scripts/demo.sh --preset tiny --once --port 0 2>/dev/null | grep "tokens in"
-scripts/demo.sh --preset tiny --once --port 0 2>/dev/null | grep "using the model"
+scripts/demo.sh --preset tiny --once --port 0 | grep "tokens in"
+scripts/demo.sh --preset tiny --once --port 0 | grep "using the model"
 
 # One build, optimised as what is shipped: training in debug mode would take minutes.
 echo "test: build and run"
