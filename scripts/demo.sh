@@ -53,7 +53,7 @@ if [ -f "$store/channels/$channel.json" ]; then
 else
     echo "demo: training preset $preset on $corpus"
     # Interrupted, it goes on where it stopped.
-    "$programs/gpt" train --preset "$preset" --corpus "$corpus" --store "$store" --channel "$channel" \
+    "$programs/gpt" train --preset "$preset" --corpus "$corpus" --store "$store" --promote "$channel" \
         --checkpoints "$store/checkpoints/$channel" --resume
 fi
 

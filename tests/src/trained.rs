@@ -29,7 +29,7 @@ pub fn train_tiny(store: &Path, seed: &str) -> Result<()> {
         &[
             ["train", "--preset"].as_slice(),
             &["tiny", "--corpus", &corpus, "--store", &store],
-            &["--checkpoints", &checkpoints, "--seed", seed],
+            &["--checkpoints", &checkpoints, "--set", &format!("training.seed={seed}")],
         ]
         .concat(),
     )?;

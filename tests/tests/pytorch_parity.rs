@@ -85,7 +85,7 @@ fn twenty_adamw_steps_are_within_1e_3() {
     let reference = TinyGpt::read().unwrap();
     let device = device::cpu().autodiff();
     let mut model = model(&reference, &device);
-    let settings = Preset::named("the-verdict").unwrap().training;
+    let settings = Preset::named("the-verdict", &[]).unwrap().training;
     assert_eq!((settings.learning_rate, settings.weight_decay), (4e-4, 0.1));
     let mut optimizer = train::adamw(&settings);
 

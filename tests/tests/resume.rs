@@ -60,7 +60,8 @@ impl Workbench {
         let output = self.train(store).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let (version, manifest) = only_version(&self.path(store)).unwrap();
-        assert!(manifest.training.steps >= 130, "{}", manifest.training.steps);
+        let steps = manifest.training.unwrap().steps;
+        assert!(steps >= 130, "{steps}");
         let text = |name: &str| fs::read_to_string(version.join(name)).unwrap();
         let without_time = |line: &str| {
             let mut evaluation: serde_json::Value = serde_json::from_str(line).unwrap();

@@ -37,6 +37,9 @@ async fn generate(
     JsonBody(request): JsonBody<GenerateRequest>,
 ) -> Result<Json<GenerateResponse>, ApiError> {
     request.validate()?;
+    if !model.has_tokenizer() {
+        return Err(ApiError::NoTokenizer);
+    }
     // Generating takes all cores for seconds: off the threads that answer other requests.
     let generation = tokio::task::spawn_blocking(move || model.generate(request)).await;
     match generation {

@@ -35,6 +35,8 @@ pub enum ApiError {
         /// What was expected and what was found.
         message: String,
     },
+    /// 422: the model was imported without a tokenizer, so it cannot be asked with text.
+    NoTokenizer,
     /// 500: the fault is ours; the log says what it was.
     Internal,
 }
@@ -47,7 +49,7 @@ impl ApiError {
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::InvalidField { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::InvalidField { .. } | Self::NoTokenizer => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -60,6 +62,7 @@ impl ApiError {
             Self::TooLarge { .. } => "body_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::InvalidField { .. } => "invalid_field",
+            Self::NoTokenizer => "no_tokenizer",
             Self::Internal => "internal",
         }
     }
@@ -74,6 +77,9 @@ impl ApiError {
                 "expected a JSON body with the header Content-Type: application/json".to_owned()
             }
             Self::InvalidField { message, .. } => message.clone(),
+            Self::NoTokenizer => {
+                "the model was published without a tokenizer, so it cannot continue a text".to_owned()
+            }
             Self::Internal => "the server failed to answer; its log says why".to_owned(),
         }
     }

@@ -19,7 +19,8 @@ const MAX_DRAWN_SEED: u64 = 1 << 53;
 /// A verified model, its tokenizer and its engine.
 pub struct ServedModel {
     manifest: Manifest,
-    tokenizer: Tokenizer,
+    /// None for a model that was imported with a vocabulary of its own.
+    tokenizer: Option<Tokenizer>,
     /// One generation at a time: it uses all cores.
     engine: Mutex<Engine>,
 }
@@ -33,7 +34,11 @@ impl ServedModel {
     pub async fn load(store: &Store, channel: &str, cache: &Path) -> Result<Self> {
         let version = store.open_version(&store.channel(channel).await?.current).await?;
         let manifest = version.manifest.clone();
-        let tokenizer = Tokenizer::from_manifest(&manifest.tokenizer)
+        let tokenizer = manifest
+            .tokenizer
+            .as_ref()
+            .map(Tokenizer::from_manifest)
+            .transpose()
             .with_context(|| format!("model {} {}", manifest.name, manifest.version))?;
         let file = manifest
             .variant(Precision::Float32)
@@ -54,13 +59,19 @@ impl ServedModel {
         }
     }
 
+    /// Whether it can be asked with text.
+    pub fn has_tokenizer(&self) -> bool {
+        self.tokenizer.is_some()
+    }
+
     /// Answers a valid `POST /generate`. It blocks until the text is complete.
     ///
     /// # Errors
-    /// If the engine fails, or the model makes ids that are no text.
+    /// If the engine fails, or the model has no tokenizer or makes ids that are no text.
     pub fn generate(&self, request: GenerateRequest) -> Result<GenerateResponse> {
+        let tokenizer = self.tokenizer.as_ref().context("the model has no tokenizer")?;
         let seed = request.seed.unwrap_or_else(|| rand::random_range(0..MAX_DRAWN_SEED));
-        let prompt_ids = self.tokenizer.encode(&request.prompt);
+        let prompt_ids = tokenizer.encode(&request.prompt);
         let options = GenerationOptions {
             max_tokens: request.max_tokens,
             sampling: request.sampling(),
@@ -74,7 +85,7 @@ impl ServedModel {
 
         let Generation { ids, finish_reason, first_token, total } = generation;
         Ok(GenerateResponse {
-            response: self.tokenizer.decode(&ids)?,
+            response: tokenizer.decode(&ids)?,
             prompt: request.prompt,
             tokens_generated: ids.len(),
             model_info: self.model_info(),

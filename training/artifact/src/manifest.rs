@@ -3,6 +3,8 @@
 //! It is written after every file that it lists, so a version is complete if and only if its
 //! manifest exists. A reader trusts nothing that the manifest does not vouch for by hash.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::config::GptConfig;
@@ -26,17 +28,21 @@ pub struct Manifest {
     pub source_commit: Option<String>,
     /// Shape of the model.
     pub config: GptConfig,
-    /// How its token ids are made.
-    pub tokenizer: TokenizerRef,
+    /// How its token ids are made; an imported model may have a tokenizer that this build has not.
+    pub tokenizer: Option<TokenizerRef>,
     /// Every other file of the version.
     pub files: Vec<FileEntry>,
     /// The precisions in which it can be served.
     pub variants: Vec<Variant>,
-    /// How it was trained.
-    pub training: TrainingSummary,
+    /// How well the trained model predicts its validation text; none if it was imported without one.
+    pub evaluation: Option<EvaluationSummary>,
+    /// How it was trained, if it was trained here.
+    pub training: Option<TrainingSummary>,
+    /// The file that it was imported from, if it was.
+    pub imported_from: Option<ImportSummary>,
     /// Prompts that show what it can do.
     pub example_prompts: Vec<String>,
-    /// Version that training started from, if not from random weights.
+    /// What training started from, if not from random weights: a version, or a file of weights.
     pub parent: Option<String>,
 }
 
@@ -76,6 +82,8 @@ pub enum FileRole {
     Samples,
     /// A picture of the loss.
     Plot,
+    /// The effective settings of the training run, as a preset.
+    Preset,
     /// Anything that a newer writer adds; a reader leaves it alone.
     #[serde(other)]
     Other,
@@ -87,9 +95,25 @@ pub enum FileRole {
 pub enum Precision {
     /// 32-bit floating point.
     Float32,
+    /// 8-bit integers, each block of weights with a scale.
+    W8,
+    /// 4-bit integers, each block of weights with a scale.
+    W4,
     /// Anything that a newer writer adds; a reader leaves it alone.
     #[serde(other)]
     Other,
+}
+
+impl fmt::Display for Precision {
+    /// As a manifest writes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Float32 => "float32",
+            Self::W8 => "w8",
+            Self::W4 => "w4",
+            Self::Other => "other",
+        })
+    }
 }
 
 /// A precision in which the model can be served.
@@ -101,12 +125,38 @@ pub struct Variant {
     pub file: String,
     /// Length of that file.
     pub bytes: u64,
-    /// Loss on validation data, nats per token.
-    pub val_loss: f64,
+    /// Loss on the validation text, nats per token; none if there was no text.
+    pub val_loss: Option<f64>,
+    /// `exp(val_loss)`: among how many equally likely tokens it seems to choose.
+    pub perplexity: Option<f64>,
     /// Mean Kullback-Leibler divergence of its next-token distribution from the trained model's.
     pub kl_divergence: f64,
     /// Share of positions at which it finds the same token most likely as the trained model.
     pub top_1_agreement: f64,
+    /// The largest distance of one of its logits from the trained model's.
+    pub largest_logit_difference: f64,
+}
+
+/// How well a model predicts a text.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EvaluationSummary {
+    /// Mean cross-entropy, nats per token.
+    pub val_loss: f64,
+    /// `exp(val_loss)`.
+    pub perplexity: f64,
+    /// Tokens predicted: the whole validation text, unless the preset bounds it.
+    pub tokens: usize,
+}
+
+/// A file of weights from elsewhere.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ImportSummary {
+    /// Its name, without its folder.
+    pub file: String,
+    /// Digest of its contents.
+    pub sha256: Sha256Hex,
+    /// What wrote it.
+    pub format: String,
 }
 
 /// How a version was trained.
@@ -259,10 +309,14 @@ pub(crate) mod tests {
                 qkv_bias: false,
                 tied_output_head: false,
             },
-            tokenizer: TokenizerRef { name: "gpt2".to_owned(), sha256: Sha256Hex::of_bytes(b"vocabulary") },
+            tokenizer: Some(TokenizerRef {
+                name: "gpt2".to_owned(),
+                sha256: Sha256Hex::of_bytes(b"vocabulary"),
+            }),
             files: Vec::new(),
             variants: Vec::new(),
-            training: TrainingSummary {
+            evaluation: Some(EvaluationSummary { val_loss: 2.0, perplexity: 7.389, tokens: 32 }),
+            training: Some(TrainingSummary {
                 corpus: Vec::new(),
                 epochs: 1,
                 steps: 9,
@@ -271,7 +325,8 @@ pub(crate) mod tests {
                 final_val_loss: 2.0,
                 wall_seconds: 3.0,
                 device: "cpu".to_owned(),
-            },
+            }),
+            imported_from: None,
             example_prompts: vec!["The painting was".to_owned()],
             parent: None,
         }
@@ -306,7 +361,8 @@ pub(crate) mod tests {
         assert!(refusal(|json| json["files"] = entry).contains("`files.path`"));
         let variant = serde_json::json!([{
             "precision": "float32", "file": "model.onnx", "bytes": 1,
-            "val_loss": 1.0, "kl_divergence": 0.0, "top_1_agreement": 1.0,
+            "val_loss": null, "perplexity": null,
+            "kl_divergence": 0.0, "top_1_agreement": 1.0, "largest_logit_difference": 0.0,
         }]);
         assert!(refusal(|json| json["variants"] = variant).contains("`variants.file`"));
     }

@@ -3,8 +3,13 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use gpt::corpus::Source;
+use gpt::gate::Gate;
+use gpt::preset::Override;
 use gpt::progress::LogFormat;
+
+use crate::commands::corpus_arguments::CorpusArguments;
+use crate::commands::model_argument::ModelSpec;
+use crate::commands::{evaluate, export, import, publish, sample};
 
 /// Train a small GPT on your own text, publish it, and decide which version is served.
 #[derive(Parser)]
@@ -21,9 +26,22 @@ pub enum Action {
     /// Train a model on a text, export it to ONNX and publish it to a store.
     ///
     /// Nothing is visible in the store before the new version is complete. The channel then names it
-    /// if its export computes what the model computes, and if it predicts the validation text no
+    /// if its exports compute what the model computes, and if it predicts the validation text no
     /// worse than the version being served. Otherwise the exit code is 3.
-    Train(TrainArguments),
+    Train(Box<TrainArguments>),
+    /// Measure how well a model and its exports predict a text.
+    Evaluate(evaluate::Arguments),
+    /// Write a model in another format.
+    Export(export::Arguments),
+    /// Publish a model that was trained elsewhere: PyTorch, safetensors or Hugging Face's GPT-2.
+    Import(import::Arguments),
+    /// Copy a published version into another store, such as from a directory to S3.
+    ///
+    /// With --promote, the channel then names it if it passes the same gate as a trained model;
+    /// otherwise the exit code is 3. Publishing again completes what was interrupted.
+    Publish(publish::Arguments),
+    /// Continue a text.
+    Sample(sample::Arguments),
     /// List what a store holds: versions, the channels that name them, loss, size and age.
     Models {
         #[command(flatten)]
@@ -59,21 +77,37 @@ pub struct StoreArgument {
     pub location: String,
 }
 
+/// By how much a new version may be worse.
+#[derive(Args)]
+pub struct GateArguments {
+    /// How much worse than the version being served the new one may predict, in nats per token.
+    #[arg(long, default_value_t = 0.05)]
+    pub margin: f64,
+}
+
 /// What `gpt train` can be told.
 #[derive(Args)]
 pub struct TrainArguments {
     /// Model and training settings: `the-verdict`, `books`, `tiny`, or the path of a .toml file.
     #[arg(long, default_value = "the-verdict")]
     pub preset: String,
-    /// The texts to train on [default: those of the preset].
+    /// Set a field of the preset to another value, such as training.epochs=3; can be repeated.
     ///
-    /// UTF-8 files, folders of .txt files, patterns such as `texts/*.txt`, or
-    /// https://ADDRESS with an optional #sha256=DIGEST.
-    #[arg(long, num_args = 1..)]
-    pub corpus: Vec<Source>,
-    /// Where encoded texts and downloads are kept [default: in the user's cache folder].
-    #[arg(long, env = "GPT_CACHE")]
-    pub cache: Option<PathBuf>,
+    /// The effective settings are printed, and published as preset.toml, which can be given to
+    /// --preset again.
+    #[arg(long, value_name = "SECTION.FIELD=VALUE")]
+    pub set: Vec<Override>,
+    /// What to train on; without --corpus, the texts of the preset.
+    #[command(flatten)]
+    pub texts: CorpusArguments,
+    /// Start from the weights of a model instead of random ones, and with its shape.
+    ///
+    /// As for the other commands: channel:NAME, version:NAME/VERSION, or a path of weights.
+    #[arg(long, value_name = "MODEL")]
+    pub init: Option<ModelSpec>,
+    /// Attention heads of the weights to start from, where no configuration beside them tells.
+    #[arg(long)]
+    pub n_heads: Option<usize>,
     /// Where to publish.
     #[command(flatten)]
     pub store: StoreArgument,
@@ -81,14 +115,10 @@ pub struct TrainArguments {
     #[arg(long)]
     pub name: Option<String>,
     /// The channel that is to name the new version.
-    #[arg(long, default_value = "live")]
-    pub channel: String,
-    /// How much worse than the version being served the new one may predict, in nats per token.
-    #[arg(long, default_value_t = 0.05)]
-    pub margin: f64,
-    /// Fixes weights, shuffles and dropout [default: the preset's].
-    #[arg(long)]
-    pub seed: Option<u64>,
+    #[arg(long, default_value = "live", value_name = "CHANNEL")]
+    pub promote: String,
+    #[command(flatten)]
+    pub gate: GateArguments,
     /// Where checkpoints lie, in a folder for each model.
     #[arg(long, default_value = "checkpoints")]
     pub checkpoints: PathBuf,
@@ -101,4 +131,11 @@ pub struct TrainArguments {
     /// How progress is reported.
     #[arg(long, value_enum, default_value_t)]
     pub log: LogFormat,
+}
+
+impl GateArguments {
+    /// The gate that they describe.
+    pub fn gate(&self) -> Gate {
+        Gate { margin: self.margin, ..Gate::default() }
+    }
 }

@@ -110,14 +110,34 @@ impl Dataset {
 
     /// The tensors of a batch of windows.
     pub fn batch(&self, windows: &[usize], device: &Device) -> Batch {
-        let shape = [windows.len(), self.window];
+        let starts = windows.iter().map(|window| window * self.stride);
+        self.batch_at(starts, windows.len(), self.window, device)
+    }
+
+    /// Every window in order, in batches of one, and at last the ids that fill no window: where
+    /// windows do not overlap, each id but the first is a target once.
+    pub fn whole(&self, device: &Device) -> impl Iterator<Item = Batch> {
+        let end = (self.windows() - 1) * self.stride + self.window;
+        let rest = self.tokens.count() - 1 - end;
+        let windows = (0..self.windows()).map(|window| self.batch(&[window], device));
+        windows.chain((rest > 0).then(|| self.batch_at([end].into_iter(), 1, rest, device)))
+    }
+
+    /// As many windows of a length as there are starts.
+    fn batch_at(
+        &self,
+        starts: impl Iterator<Item = usize>,
+        count: usize,
+        length: usize,
+        device: &Device,
+    ) -> Batch {
         let (mut inputs, mut targets) = (Vec::new(), Vec::new());
-        for window in windows {
-            let ids = self.tokens.read(window * self.stride, self.window + 1);
-            inputs.extend_from_slice(&ids[..self.window]);
+        for start in starts {
+            let ids = self.tokens.read(start, length + 1);
+            inputs.extend_from_slice(&ids[..length]);
             targets.extend_from_slice(&ids[1..]);
         }
-        let tensor = |ids: Vec<i64>| Tensor::from_data(TensorData::new(ids, shape), device);
+        let tensor = |ids: Vec<i64>| Tensor::from_data(TensorData::new(ids, [count, length]), device);
         Batch { inputs: tensor(inputs), targets: tensor(targets) }
     }
 }
@@ -140,6 +160,16 @@ mod tests {
 
     fn ids(tensor: Tensor<2, Int>) -> Vec<i64> {
         tensor.into_data().try_to_vec().unwrap()
+    }
+
+    #[test]
+    fn the_whole_text_is_predicted_once() {
+        for count in 5..16 {
+            let dataset = dataset(count, 4, 4);
+            let device = device::cpu();
+            let targets: Vec<i64> = dataset.whole(&device).flat_map(|batch| ids(batch.targets)).collect();
+            assert_eq!(targets, (1..i64::from(count)).collect::<Vec<_>>());
+        }
     }
 
     #[test]

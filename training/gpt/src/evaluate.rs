@@ -1,8 +1,11 @@
 //! How well a model predicts a text that it is not training on, and how close an export is to it.
 
-use burn::tensor::Device;
+use artifact::GptConfig;
+use burn::tensor::{Device, Tensor, TensorData};
 use engine::{EngineError, OnnxModel};
-use serde::Serialize;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 
 use crate::dataset::{Batch, Dataset};
 use crate::model::{Gpt, cross_entropy};
@@ -22,96 +25,131 @@ pub fn mean_loss(model: &Gpt, dataset: &Dataset, batch_size: usize, batches: usi
     total / tokens as f64
 }
 
+/// How well a model predicts a text.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Score {
+    /// Mean cross-entropy, nats per token.
+    pub loss: f64,
+    /// Tokens predicted.
+    pub tokens: usize,
+}
+
+impl Score {
+    /// `exp(loss)`: among how many equally likely tokens the model seems to choose.
+    pub fn perplexity(&self) -> f64 {
+        self.loss.exp()
+    }
+}
+
 /// An exported model beside the one that it was exported from, on the same text.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Comparison {
-    /// Mean cross-entropy of the export, nats per token.
-    pub val_loss: f64,
-    /// `exp(val_loss)`: among how many equally likely tokens it seems to choose.
-    pub perplexity: f64,
+    /// How well the export predicts the text.
+    pub score: Score,
     /// Mean Kullback-Leibler divergence of the export's next-token distribution from the model's.
     pub kl_divergence: f64,
     /// Share of positions at which both find the same token most likely.
     pub top_1_agreement: f64,
     /// The largest distance between two logits.
     pub largest_logit_difference: f64,
-    /// Tokens compared.
-    pub tokens: usize,
 }
 
-/// Runs an export over at most `windows` windows of a data set and compares it with `model`, which
-/// must be in evaluation mode.
+/// Runs a model, which must be in evaluation mode, and its exports over the same batches of one
+/// window each; gives the model's score and the comparison of each export with it.
 ///
 /// # Errors
 /// If ONNX Runtime fails.
 pub fn compare(
     model: &Gpt,
-    export: &mut OnnxModel,
-    dataset: &Dataset,
-    windows: usize,
-    device: &Device,
-) -> Result<Comparison, EngineError> {
+    exports: &mut [&mut OnnxModel],
+    batches: impl Iterator<Item = Batch>,
+) -> Result<(Score, Vec<Comparison>), EngineError> {
     let vocab_size = model.config().vocab_size;
-    let mut sums = Sums::default();
-    for window in 0..dataset.windows().min(windows) {
-        let batch = dataset.batch(&[window], device);
+    let mut own = Sums::default();
+    let mut sums = vec![Sums::default(); exports.len()];
+    for batch in batches {
         let expected: Vec<f32> = model.forward(batch.inputs.clone()).into_data().iter().collect();
-        logits_at_targets(export, batch, |found, targets| {
-            let rows = expected.chunks_exact(vocab_size).zip(found.chunks_exact(vocab_size));
-            for ((expected, found), target) in rows.zip(targets) {
-                sums.add(expected, found, *target);
-            }
-        })?;
+        let Window { ids, targets } = Window::from(batch);
+        let expected: Vec<Row> = rows(&expected, &targets, vocab_size);
+        own.add(&expected, &expected);
+        for (export, sums) in exports.iter_mut().zip(&mut sums) {
+            let found = logits(export, &ids, |logits| rows(logits, &targets, vocab_size))?;
+            sums.add(&expected, &found);
+        }
     }
-    let mean = |sum: f64| sum / sums.tokens as f64;
-    Ok(Comparison {
-        val_loss: mean(sums.loss),
-        perplexity: mean(sums.loss).exp(),
-        kl_divergence: mean(sums.kl_divergence),
-        top_1_agreement: mean(sums.agreements as f64),
-        largest_logit_difference: sums.largest_logit_difference,
-        tokens: sums.tokens,
-    })
+    Ok((own.score(), sums.iter().map(Sums::comparison).collect()))
 }
 
-/// Mean cross-entropy, in nats per token, of an exported model over at most `windows` windows.
+/// How well an exported model alone predicts the targets of some batches of one window each.
 ///
 /// # Errors
 /// If ONNX Runtime fails.
-pub fn export_loss(
+pub fn score_export(
     export: &mut OnnxModel,
-    dataset: &Dataset,
-    windows: usize,
-    device: &Device,
-) -> Result<f64, EngineError> {
+    batches: impl Iterator<Item = Batch>,
+) -> Result<Score, EngineError> {
     let vocab_size = export.config().vocab_size;
-    let (mut total, mut tokens) = (0.0, 0);
-    for window in 0..dataset.windows().min(windows) {
-        logits_at_targets(export, dataset.batch(&[window], device), |logits, targets| {
-            for (row, target) in logits.chunks_exact(vocab_size).zip(targets) {
-                total -= log_softmax(row)[*target];
-            }
-            tokens += targets.len();
-        })?;
+    let mut sums = Sums::default();
+    for batch in batches {
+        let Window { ids, targets } = Window::from(batch);
+        let found = logits(export, &ids, |logits| rows(logits, &targets, vocab_size))?;
+        sums.add(&found, &found);
     }
-    Ok(total / tokens as f64)
+    Ok(sums.score())
 }
 
-/// Calls `read` with an export's logits at every position of a batch of one window, and the ids that
-/// follow.
-fn logits_at_targets(
-    export: &mut OnnxModel,
-    batch: Batch,
-    read: impl FnOnce(&[f32], &[usize]),
-) -> Result<(), EngineError> {
-    let ids: Vec<u32> = batch.inputs.into_data().iter().collect();
-    let targets: Vec<usize> = batch.targets.into_data().iter::<u32>().map(|id| id as usize).collect();
+/// Windows of random ids: they tell whether an export computes what its model computes, where there
+/// is no text. The loss on them means nothing.
+pub fn random_windows(config: &GptConfig, windows: usize, device: &Device) -> impl Iterator<Item = Batch> {
+    let mut random = ChaCha8Rng::seed_from_u64(0);
+    (0..windows).map(move |_| {
+        let mut ids = || {
+            let ids = (0..config.context_length).map(|_| random.random_range(0..config.vocab_size as i64));
+            Tensor::from_data(TensorData::new(ids.collect(), [1, config.context_length]), device)
+        };
+        Batch { inputs: ids(), targets: ids() }
+    })
+}
+
+/// The ids of a batch of one window, and the ids that follow them.
+struct Window {
+    ids: Vec<u32>,
+    targets: Vec<usize>,
+}
+
+impl From<Batch> for Window {
+    fn from(batch: Batch) -> Self {
+        Self {
+            ids: batch.inputs.into_data().iter().collect(),
+            targets: batch.targets.into_data().iter::<u32>().map(|id| id as usize).collect(),
+        }
+    }
+}
+
+/// Calls `read` with an export's logits at every position of a window.
+fn logits<R>(export: &mut OnnxModel, ids: &[u32], read: impl FnOnce(&[f32]) -> R) -> Result<R, EngineError> {
     let wanted: Vec<usize> = (0..ids.len()).collect();
     let mut cache = export.empty_cache()?;
-    export.run(&ids, &wanted, &mut cache, |logits| read(logits, &targets))
+    export.run(ids, &wanted, &mut cache, read)
 }
 
-#[derive(Default)]
+/// The logits of one position, their distribution, and the id that follows.
+struct Row {
+    logits: Vec<f32>,
+    log_probabilities: Vec<f64>,
+    target: usize,
+}
+
+fn rows(logits: &[f32], targets: &[usize], vocab_size: usize) -> Vec<Row> {
+    let row = |(logits, &target): (&[f32], &usize)| Row {
+        log_probabilities: log_softmax(logits),
+        logits: logits.to_vec(),
+        target,
+    };
+    logits.par_chunks_exact(vocab_size).zip(targets).map(row).collect()
+}
+
+#[derive(Clone, Default)]
 struct Sums {
     loss: f64,
     kl_divergence: f64,
@@ -121,16 +159,41 @@ struct Sums {
 }
 
 impl Sums {
-    /// Adds one position: logits as expected and as found, and the id that follows.
-    fn add(&mut self, expected: &[f32], found: &[f32], target: usize) {
-        let (expected_log, found_log) = (log_softmax(expected), log_softmax(found));
-        self.loss -= found_log[target];
-        self.kl_divergence +=
-            expected_log.iter().zip(&found_log).map(|(p, q)| p.exp() * (p - q)).sum::<f64>();
-        self.agreements += usize::from(argmax(expected) == argmax(found));
-        let differences = expected.iter().zip(found).map(|(a, b)| f64::from((a - b).abs()));
-        self.largest_logit_difference = differences.fold(self.largest_logit_difference, f64::max);
-        self.tokens += 1;
+    /// Adds some positions, as expected and as found.
+    fn add(&mut self, expected: &[Row], found: &[Row]) {
+        let compared: Vec<_> = expected
+            .par_iter()
+            .zip(found)
+            .map(|(expected, found)| {
+                let (p, q) = (&expected.log_probabilities, &found.log_probabilities);
+                let divergence: f64 = p.iter().zip(q).map(|(p, q)| p.exp() * (p - q)).sum();
+                let differences =
+                    expected.logits.iter().zip(&found.logits).map(|(a, b)| f64::from((a - b).abs()));
+                let agree = argmax(&expected.logits) == argmax(&found.logits);
+                (divergence, agree, differences.fold(0.0, f64::max))
+            })
+            .collect();
+        // In order, so that the sums are the same in every run.
+        for (row, (divergence, agree, difference)) in found.iter().zip(compared) {
+            self.loss -= row.log_probabilities[row.target];
+            self.kl_divergence += divergence;
+            self.agreements += usize::from(agree);
+            self.largest_logit_difference = self.largest_logit_difference.max(difference);
+            self.tokens += 1;
+        }
+    }
+
+    fn score(&self) -> Score {
+        Score { loss: self.loss / self.tokens as f64, tokens: self.tokens }
+    }
+
+    fn comparison(&self) -> Comparison {
+        Comparison {
+            score: self.score(),
+            kl_divergence: self.kl_divergence / self.tokens as f64,
+            top_1_agreement: self.agreements as f64 / self.tokens as f64,
+            largest_logit_difference: self.largest_logit_difference,
+        }
     }
 }
 
@@ -152,12 +215,14 @@ mod tests {
     /// Expected [1/2, 1/2], found [1/4, 3/4]: KL = (ln 2 + ln 2/3) / 2, and -ln 3/4 for target 1.
     #[test]
     fn divergence_and_loss_follow_their_formulas() {
+        let row = |logits: [f32; 2]| rows(&logits, &[1], 2);
         let mut sums = Sums::default();
-        sums.add(&[0.0, 0.0], &[0.0, 3f32.ln()], 1);
+        sums.add(&row([0.0, 0.0]), &row([0.0, 3f32.ln()]));
         assert!((sums.kl_divergence - (2f64.ln() + (2.0 / 3.0f64).ln()) / 2.0).abs() < 1e-6);
         assert!((sums.loss + 0.75f64.ln()).abs() < 1e-6);
+        assert!((sums.score().perplexity() - 4.0 / 3.0).abs() < 1e-6);
         assert!((sums.largest_logit_difference - 3f64.ln()).abs() < 1e-6);
-        sums.add(&[0.0, 5.0], &[0.0, 1e4], 1);
+        sums.add(&row([0.0, 5.0]), &row([0.0, 1e4]));
         assert_eq!((sums.agreements, sums.tokens), (2, 2));
         assert!(sums.kl_divergence.is_finite());
     }

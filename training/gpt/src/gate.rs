@@ -1,12 +1,17 @@
 //! What a new version must show before it is served.
 
-use crate::evaluate::Comparison;
+use artifact::manifest::Precision;
+
+use crate::evaluate::{Comparison, Score};
 
 /// The conditions.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Gate {
     /// How far a logit of the float32 export may lie from the model's.
     pub largest_logit_difference: f64,
+    /// How far the next-token distribution of a quantised export may lie from the model's, as mean
+    /// Kullback-Leibler divergence in nats.
+    pub kl_divergence: f64,
     /// By how much the validation loss may exceed that of the version being served, on the same
     /// text, in nats per token.
     pub margin: f64,
@@ -14,17 +19,29 @@ pub struct Gate {
 
 impl Default for Gate {
     fn default() -> Self {
-        Self { largest_logit_difference: 1e-3, margin: 0.05 }
+        Self { largest_logit_difference: 1e-3, kl_divergence: 1e-2, margin: 0.05 }
     }
 }
 
 /// Why a version is not to be served.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 pub enum GateFailure {
-    /// The export does not compute what the model computes.
-    #[error("a logit of the export lies {found:e} from the model's, at most {allowed:e} is allowed")]
+    /// The float32 export does not compute what the model computes.
+    #[error("a logit of the float32 export lies {found:e} from the model's, at most {allowed:e} is allowed")]
     Parity {
         /// The largest distance.
+        found: f64,
+        /// What the gate allows.
+        allowed: f64,
+    },
+    /// A quantised export has lost too much.
+    #[error(
+        "the {precision} export diverges from the model by {found:e} nats, at most {allowed:e} is allowed"
+    )]
+    Divergence {
+        /// The export.
+        precision: Precision,
+        /// Mean Kullback-Leibler divergence.
         found: f64,
         /// What the gate allows.
         allowed: f64,
@@ -45,22 +62,39 @@ pub enum GateFailure {
 }
 
 impl Gate {
-    /// Judges a new version by its export and by the loss of the version being served, if there is
-    /// one, on the same text.
+    /// Judges a new version by its exports alone.
     ///
     /// # Errors
-    /// The first condition that does not hold. A loss that is no number fails too.
-    pub fn judge(&self, new: &Comparison, serving_val_loss: Option<f64>) -> Result<(), GateFailure> {
-        let (found, allowed) = (new.largest_logit_difference, self.largest_logit_difference);
-        if found.is_nan() || found > allowed {
-            return Err(GateFailure::Parity { found, allowed });
-        }
-        match serving_val_loss {
-            Some(serving) if !new.val_loss.is_finite() || new.val_loss > serving + self.margin => {
-                Err(GateFailure::Worse { new: new.val_loss, serving, margin: self.margin })
+    /// The first export that is too far from its model. A figure that is no number fails too.
+    pub fn judge_exports<'a>(
+        &self,
+        exports: impl IntoIterator<Item = (Precision, &'a Comparison)>,
+    ) -> Result<(), GateFailure> {
+        for (precision, comparison) in exports {
+            let (found, allowed) = match precision {
+                Precision::Float32 => (comparison.largest_logit_difference, self.largest_logit_difference),
+                _ => (comparison.kl_divergence, self.kl_divergence),
+            };
+            if found.is_nan() || found > allowed {
+                return Err(match precision {
+                    Precision::Float32 => GateFailure::Parity { found, allowed },
+                    _ => GateFailure::Divergence { precision, found, allowed },
+                });
             }
-            _ => Ok(()),
         }
+        Ok(())
+    }
+
+    /// Judges a new version by its loss and that of the version being served, on the same text.
+    ///
+    /// # Errors
+    /// If it is worse by more than the margin, or no number.
+    pub fn judge_loss(&self, new: &Score, serving: &Score) -> Result<(), GateFailure> {
+        let (new, serving) = (new.loss, serving.loss);
+        if new.is_finite() && new <= serving + self.margin {
+            return Ok(());
+        }
+        Err(GateFailure::Worse { new, serving, margin: self.margin })
     }
 }
 
@@ -68,32 +102,42 @@ impl Gate {
 mod tests {
     use super::*;
 
-    fn comparison(val_loss: f64, largest_logit_difference: f64) -> Comparison {
-        Comparison {
-            val_loss,
-            perplexity: val_loss.exp(),
-            kl_divergence: 0.0,
-            top_1_agreement: 1.0,
-            largest_logit_difference,
-            tokens: 100,
-        }
+    fn score(loss: f64) -> Score {
+        Score { loss, tokens: 100 }
+    }
+
+    fn judge(
+        precision: Precision,
+        kl_divergence: f64,
+        largest_logit_difference: f64,
+    ) -> Result<(), GateFailure> {
+        let score = score(6.0);
+        let comparison = Comparison { score, kl_divergence, top_1_agreement: 1.0, largest_logit_difference };
+        Gate::default().judge_exports([(precision, &comparison)])
     }
 
     #[test]
     fn lets_pass_what_is_exact_and_no_worse() {
-        let gate = Gate::default();
-        assert_eq!(gate.judge(&comparison(6.0, 1e-3), None), Ok(()));
-        assert_eq!(gate.judge(&comparison(6.04, 1e-5), Some(6.0)), Ok(()));
+        assert_eq!(judge(Precision::Float32, 0.0, 1e-3), Ok(()));
+        assert_eq!(judge(Precision::W4, 1e-2, 3.0), Ok(()));
+        assert_eq!(Gate::default().judge_loss(&score(6.04), &score(6.0)), Ok(()));
     }
 
     #[test]
     fn holds_back_what_is_inexact_or_worse() {
-        let gate = Gate::default();
-        let parity = |difference| gate.judge(&comparison(6.0, difference), None).unwrap_err();
-        assert!(matches!(parity(2e-3), GateFailure::Parity { .. }));
-        assert!(matches!(parity(f64::NAN), GateFailure::Parity { .. }));
-        let worse = |loss| gate.judge(&comparison(loss, 0.0), Some(6.0)).unwrap_err();
-        assert!(matches!(worse(6.06), GateFailure::Worse { .. }));
-        assert!(worse(f64::NAN).to_string().contains("6.0000"));
+        for difference in [2e-3, f64::NAN] {
+            assert!(matches!(
+                judge(Precision::Float32, 0.0, difference).unwrap_err(),
+                GateFailure::Parity { .. }
+            ));
+        }
+        for divergence in [2e-2, f64::NAN] {
+            let failure = judge(Precision::W4, divergence, 0.0).unwrap_err();
+            assert!(failure.to_string().contains("w4 export diverges"), "{failure}");
+        }
+        for loss in [6.06, f64::NAN] {
+            let failure = Gate::default().judge_loss(&score(loss), &score(6.0)).unwrap_err();
+            assert!(failure.to_string().contains("6.0000"), "{failure}");
+        }
     }
 }

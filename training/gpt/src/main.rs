@@ -7,17 +7,14 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
 use clap::Parser;
-use gpt::gate::Gate;
-use gpt::{Preset, corpus};
 use signal_hook::consts::{SIGINT, SIGTERM};
-use tokio::runtime::Runtime;
 
-use crate::cli::{Action, Cli, TrainArguments};
-use crate::job::{Job, Outcome, default_name};
+use crate::cli::{Action, Cli};
+use crate::commands::release::Outcome;
+use crate::commands::{evaluate, export, import, publish, registry, sample, train};
 
 mod cli;
-mod job;
-mod registry;
+mod commands;
 
 /// What libraries read from the environment when they are loaded, some of them before `main`.
 ///
@@ -60,7 +57,22 @@ fn run(cli: Cli) -> Result<ExitCode> {
     // Training computes for minutes between the few times that it talks to the store.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match cli.action {
-        Action::Train(arguments) => return train(&runtime, arguments),
+        Action::Train(arguments) => {
+            let store = arguments.store.location.clone();
+            let stop = stop_on_signals()?;
+            return Ok(exit_code(&train::run(*arguments, &runtime, &stop)?, &store));
+        }
+        Action::Import(arguments) => {
+            let store = arguments.store.location.clone();
+            return Ok(exit_code(&runtime.block_on(import::run(arguments))?, &store));
+        }
+        Action::Publish(arguments) => {
+            let store = arguments.store.location.clone();
+            return Ok(exit_code(&runtime.block_on(publish::run(arguments))?, &store));
+        }
+        Action::Evaluate(arguments) => runtime.block_on(evaluate::run(arguments))?,
+        Action::Export(arguments) => runtime.block_on(export::run(arguments))?,
+        Action::Sample(arguments) => runtime.block_on(sample::run(arguments))?,
         Action::Models { store } => runtime.block_on(registry::models(&store.location))?,
         Action::Promote { store, channel, name, version } => {
             runtime.block_on(registry::promote(&store.location, &channel, &name, &version))?;
@@ -72,40 +84,9 @@ fn run(cli: Cli) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn train(runtime: &Runtime, arguments: TrainArguments) -> Result<ExitCode> {
-    let mut preset = Preset::named(&arguments.preset)?;
-    if let Some(seed) = arguments.seed {
-        preset.training.seed = seed;
-    }
-    let corpus = match (&preset.corpus, arguments.corpus) {
-        (Some(of_preset), given) if given.is_empty() => of_preset.sources.clone(),
-        (_, given) => given,
-    };
-    let job = Job {
-        preset,
-        corpus,
-        cache: arguments.cache.map_or_else(corpus::default_cache, Ok)?,
-        store: arguments.store.location,
-        name: arguments.name.unwrap_or_else(|| default_name(&arguments.preset)),
-        channel: arguments.channel,
-        checkpoints: arguments.checkpoints,
-        resume: arguments.resume,
-        log: arguments.log,
-        gate: Gate { margin: arguments.margin, ..Gate::default() },
-    };
-    let stop = stop_on_signals()?;
-    let Outcome { published, held_back } = job.run(runtime, &stop)?;
-    println!("published {published} to {}", job.store);
-    match held_back {
-        None => {
-            println!("channel {} names it now", job.channel);
-            Ok(ExitCode::SUCCESS)
-        }
-        Some(reason) => {
-            eprintln!("error: channel {} stays as it is: {reason}", job.channel);
-            Ok(ExitCode::from(NOT_PROMOTED))
-        }
-    }
+/// Tells how a publication ended.
+fn exit_code(outcome: &Outcome, store: &str) -> ExitCode {
+    if outcome.report(store) { ExitCode::SUCCESS } else { ExitCode::from(NOT_PROMOTED) }
 }
 
 /// A flag that the first SIGINT or SIGTERM sets; a second one ends the process at once.

@@ -15,7 +15,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
 use crate::model::Gpt;
-use crate::preset::SampleSettings;
+use crate::preset::{Preset, SampleSettings};
 use crate::sample::generate;
 use crate::train::{Evaluation, Observer, Step};
 
@@ -98,6 +98,11 @@ impl<'a> Progress<'a> {
         File::create(&metrics)?;
         File::create(&samples)?;
         Ok(Self { format, bar, speed: None, metrics, samples, sampler })
+    }
+
+    /// Reports the effective settings of the run.
+    pub fn settings(&self, preset: &Preset, toml: &str) {
+        self.report("settings", json!(preset), toml);
     }
 
     /// Prints a line above the progress bar, or just prints it where there is no bar.

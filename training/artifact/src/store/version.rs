@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::directory::Directory;
 use super::error::StoreError;
 use super::local::{at, persist, temporary_beside};
 use super::objects::{Objects, Staging};
@@ -96,12 +97,10 @@ impl Store {
         if let Some(expected) = expected {
             expect_equal(&location, "sha256", expected.as_str(), manifest_sha256.as_str())?;
         }
-        let manifest = Manifest::from_json(&object.bytes)
-            .map_err(|source| StoreError::Manifest { location: location.clone(), source })?;
-        expect_equal(&location, "name", name, &manifest.name)?;
-        expect_equal(&location, "version", version, &manifest.version)?;
-        let reference = VersionRef { name: name.to_owned(), version: version.to_owned(), manifest_sha256 };
-        Ok(ModelVersion { objects: self.objects.clone(), folder, reference, manifest })
+        let found = ModelVersion::new(self.objects.clone(), folder, &location, &object.bytes)?;
+        expect_equal(&location, "name", name, &found.manifest.name)?;
+        expect_equal(&location, "version", version, &found.manifest.version)?;
+        Ok(found)
     }
 }
 
@@ -186,6 +185,32 @@ pub struct ModelVersion {
 }
 
 impl ModelVersion {
+    /// Opens the version in a folder, which need not be part of a store.
+    ///
+    /// # Errors
+    /// If the manifest is missing, damaged, or of another format version.
+    pub async fn in_folder(path: &Path) -> Result<Self, StoreError> {
+        let objects = Objects::Directory(Directory::new(path.to_owned()));
+        let location = objects.location(MANIFEST);
+        match objects.read(MANIFEST).await? {
+            Some(object) => Self::new(objects, String::new(), &location, &object.bytes),
+            None => Err(StoreError::NoVersion { location }),
+        }
+    }
+
+    fn new(objects: Objects, folder: String, location: &str, manifest: &[u8]) -> Result<Self, StoreError> {
+        let refused = |source| StoreError::Manifest { location: location.to_owned(), source };
+        let manifest_sha256 = Sha256Hex::of_bytes(manifest);
+        let manifest = Manifest::from_json(manifest).map_err(refused)?;
+        let (name, version) = (manifest.name.clone(), manifest.version.clone());
+        let reference = VersionRef { name, version, manifest_sha256 };
+        Ok(Self { objects, folder, reference, manifest })
+    }
+
+    fn key(&self, file_name: &str) -> String {
+        if self.folder.is_empty() { file_name.to_owned() } else { format!("{}/{file_name}", self.folder) }
+    }
+
     /// The local path of a file of this version, after its length and hash have been verified.
     ///
     /// A file in S3 is downloaded to `cache` first, unless it lies there from an earlier call. A file
@@ -194,7 +219,7 @@ impl ModelVersion {
     /// # Errors
     /// If it is missing or not what was published.
     pub async fn verified_file(&self, entry: &FileEntry, cache: &Path) -> Result<PathBuf, StoreError> {
-        let key = format!("{}/{}", self.folder, checked_name("file", &entry.path)?);
+        let key = self.key(checked_name("file", &entry.path)?);
         if let Some(path) = self.objects.local_path(&key) {
             verify_file(&path, entry)?;
             return Ok(path);
@@ -216,7 +241,7 @@ impl ModelVersion {
 
     /// The error of a reader that does not find what it needs in the manifest.
     pub fn no_such_file(&self, what: impl Into<String>) -> StoreError {
-        let location = self.objects.location(&format!("{}/{MANIFEST}", self.folder));
+        let location = self.objects.location(&self.key(MANIFEST));
         StoreError::NoSuchFile { location, what: what.into() }
     }
 }

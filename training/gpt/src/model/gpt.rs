@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn the_seed_model_has_162_419_712_parameters() {
-        let preset = crate::preset::Preset::named("the-verdict").unwrap();
+        let preset = crate::preset::Preset::named("the-verdict", &[]).unwrap();
         assert_eq!(preset.model.vocab_size, Tokenizer::gpt2().unwrap().vocab_size());
         assert_eq!(Gpt::new(&preset.model, &device::cpu()).num_params(), 162_419_712);
     }

@@ -28,7 +28,7 @@ mod tests {
             learning_rate: 0.8,
             warmup_steps,
             final_learning_rate,
-            ..Preset::named("tiny").unwrap().training
+            ..Preset::named("tiny", &[]).unwrap().training
         };
         (0..total_steps).map(|step| learning_rate(&settings, step, total_steps)).collect()
     }

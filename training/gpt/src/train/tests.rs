@@ -39,7 +39,7 @@ impl Observer for Notes {
 
 /// A preset whose runs do not draw: without dropout, tests may run beside each other.
 fn preset() -> Preset {
-    let mut preset = Preset::named("tiny").unwrap();
+    let mut preset = Preset::named("tiny", &[]).unwrap();
     preset.model.dropout = 0.0;
     preset.model.context_length = 16;
     preset.training.stride = 16;

@@ -18,6 +18,7 @@ mod shape;
 mod tensor_file;
 mod walk;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use artifact::GptConfig;
@@ -62,6 +63,17 @@ pub enum Format {
     HuggingFace,
 }
 
+impl fmt::Display for Format {
+    /// In words.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::PyTorch => "PyTorch checkpoint",
+            Self::Safetensors => "safetensors",
+            Self::HuggingFace => "Hugging Face GPT-2",
+        })
+    }
+}
+
 /// A model from elsewhere.
 #[derive(Debug)]
 pub struct Imported {
@@ -71,6 +83,8 @@ pub struct Imported {
     pub config: GptConfig,
     /// What it was read from.
     pub source: Format,
+    /// The file that it was read from.
+    pub file: PathBuf,
 }
 
 /// Reads a model whose shape is not known: a file of weights, or a folder with one.
@@ -93,7 +107,7 @@ pub fn import(path: &Path, options: &ImportOptions, device: &Device) -> Result<I
         (Convention::LlmsFromScratch, Container::Safetensors) => Format::Safetensors,
         (Convention::LlmsFromScratch, Container::PyTorch) => Format::PyTorch,
     };
-    Ok(Imported { model, config, source })
+    Ok(Imported { model, config, source, file: file.path })
 }
 
 /// Reads a model of a known, [valid](GptConfig::validate) shape under the public PyTorch code's names.

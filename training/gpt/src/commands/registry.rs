@@ -28,12 +28,13 @@ pub async fn models(location: &str) -> Result<()> {
                 .map(|(_, channel)| channel.as_str())
                 .collect();
             let bytes: u64 = manifest.files.iter().map(|file| file.bytes).sum();
+            let loss = |loss: Option<f64>| loss.map_or("-".to_owned(), |loss| format!("{loss:.4}"));
             row([
                 &name,
                 &version,
                 &named_by.join(","),
-                &format!("{:.4}", manifest.training.final_train_loss),
-                &format!("{:.4}", manifest.training.final_val_loss),
+                &loss(manifest.training.map(|training| training.final_train_loss)),
+                &loss(manifest.evaluation.map(|evaluation| evaluation.val_loss)),
                 &format!("{:.1}", bytes as f64 / 1e6),
                 &age(&manifest.created_at)?,
             ]);

@@ -8,11 +8,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::corpus::Source;
 
+mod overrides;
+
+pub use overrides::{Override, OverrideError};
+
 /// The presets that are built in, by name.
 const BUILT_IN: [(&str, &str); 3] = [
-    ("the-verdict", include_str!("../../presets/the-verdict.toml")),
-    ("tiny", include_str!("../../presets/tiny.toml")),
-    ("books", include_str!("../../presets/books.toml")),
+    ("the-verdict", include_str!("../../../presets/the-verdict.toml")),
+    ("tiny", include_str!("../../../presets/tiny.toml")),
+    ("books", include_str!("../../../presets/books.toml")),
 ];
 
 /// A model and how to train it.
@@ -76,6 +80,9 @@ pub struct TrainingSettings {
     pub evaluate_every_steps: usize,
     /// Batches of each split in an evaluation.
     pub evaluation_batches: usize,
+    /// Windows of the validation text on which the finished model and its exports are evaluated;
+    /// without it, all.
+    pub final_evaluation_windows: Option<usize>,
     /// Ends the training after so many evaluations without a better validation loss.
     pub stop_after_evaluations: Option<usize>,
     /// Publishes the weights with the best validation loss instead of the last ones.
@@ -135,7 +142,7 @@ pub enum PresetError {
         #[source]
         source: std::io::Error,
     },
-    /// The file is not a preset.
+    /// It is not a preset, or not with what overrides it.
     #[error("preset {name}: {source}")]
     Toml {
         /// The preset.
@@ -181,13 +188,14 @@ fn names() -> String {
 }
 
 impl Preset {
-    /// A built-in preset by its name, or a preset from a `.toml` file by its path.
+    /// A built-in preset by its name, or a preset from a `.toml` file by its path, with some of its
+    /// fields set to other values.
     ///
     /// # Errors
     /// If there is no such preset, or it is not valid.
-    pub fn named(name: &str) -> Result<Self, PresetError> {
+    pub fn named(name: &str, overrides: &[Override]) -> Result<Self, PresetError> {
         if let Some((_, toml)) = BUILT_IN.iter().find(|(built_in, _)| *built_in == name) {
-            return Self::parse(name, toml);
+            return Self::parse(name, toml, overrides);
         }
         let path = Path::new(name);
         if path.extension().is_none_or(|extension| extension != "toml") {
@@ -195,15 +203,32 @@ impl Preset {
         }
         let toml = std::fs::read_to_string(path)
             .map_err(|source| PresetError::Io { path: path.to_owned(), source })?;
-        Self::parse(name, &toml)
+        Self::parse(name, &toml, overrides)
     }
 
-    fn parse(name: &str, toml: &str) -> Result<Self, PresetError> {
-        let preset: Self =
-            toml::from_str(toml).map_err(|source| PresetError::Toml { name: name.to_owned(), source })?;
+    fn parse(name: &str, toml: &str, overrides: &[Override]) -> Result<Self, PresetError> {
+        let invalid = |source| PresetError::Toml { name: name.to_owned(), source };
+        // Read as a preset first, since only then errors tell the line.
+        let mut preset: Self = toml::from_str(toml).map_err(invalid)?;
+        if !overrides.is_empty() {
+            let mut table: toml::Table = toml::from_str(toml).map_err(invalid)?;
+            for setting in overrides {
+                setting.apply(&mut table);
+            }
+            preset = table.try_into().map_err(invalid)?;
+        }
         preset.model.validate().map_err(|source| PresetError::Model { name: name.to_owned(), source })?;
         preset.validate().map_err(|source| PresetError::Field { name: name.to_owned(), source })?;
         Ok(preset)
+    }
+
+    /// All settings, those that were left out included where they have a value, as they can be
+    /// given to [`named`](Self::named) in a file.
+    ///
+    /// # Errors
+    /// If a number is beyond those of TOML.
+    pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
+        toml::to_string(self)
     }
 
     /// Checks every field's range.
@@ -213,7 +238,9 @@ impl Preset {
     pub fn validate(&self) -> Result<(), FieldError> {
         let training = &self.training;
         let count = |field, value: usize, smallest: usize| {
-            check(field, value, (smallest..=1_000_000).contains(&value), "a number up to 1,000,000, not 0")
+            let expected =
+                if smallest == 0 { "a number from 0 to 1,000,000" } else { "a number from 1 to 1,000,000" };
+            check(field, value, (smallest..=1_000_000).contains(&value), expected)
         };
         count("training.epochs", training.epochs, 1)?;
         count("training.batch_size", training.batch_size, 1)?;
@@ -222,6 +249,7 @@ impl Preset {
         count("training.warmup_steps", training.warmup_steps, 0)?;
         count("training.evaluate_every_steps", training.evaluate_every_steps, 1)?;
         count("training.evaluation_batches", training.evaluation_batches, 1)?;
+        count("training.final_evaluation_windows", training.final_evaluation_windows.unwrap_or(1), 1)?;
         count("training.stop_after_evaluations", training.stop_after_evaluations.unwrap_or(1), 1)?;
         count("training.checkpoint_every_steps", training.checkpoint_every_steps.unwrap_or(1), 1)?;
         count("sample.max_tokens", self.sample.max_tokens, 1)?;
@@ -261,17 +289,19 @@ mod tests {
     fn refusal(change: (&str, &str)) -> String {
         let (_, toml) = BUILT_IN[1];
         assert!(toml.contains(change.0), "{} is not in the preset", change.0);
-        Preset::parse("test", &toml.replace(change.0, change.1)).unwrap_err().to_string()
+        Preset::parse("test", &toml.replace(change.0, change.1), &[]).unwrap_err().to_string()
     }
 
     #[test]
     fn every_built_in_preset_is_valid() {
         for (name, _) in BUILT_IN {
-            Preset::named(name).unwrap();
+            let preset = Preset::named(name, &[]).unwrap();
+            // As it is stored beside a model, and trained from again.
+            assert_eq!(Preset::parse(name, &preset.to_toml().unwrap(), &[]).unwrap(), preset);
         }
-        let tiny = Preset::named("tiny").unwrap().model.num_parameters();
+        let tiny = Preset::named("tiny", &[]).unwrap().model.num_parameters();
         assert!((500_000..2_000_000).contains(&tiny), "{tiny}");
-        assert_eq!(Preset::named("books").unwrap().corpus.unwrap().sources.len(), 3);
+        assert_eq!(Preset::named("books", &[]).unwrap().corpus.unwrap().sources.len(), 3);
     }
 
     #[test]
@@ -288,8 +318,8 @@ mod tests {
 
     #[test]
     fn an_unknown_preset_lists_those_that_exist() {
-        let message = Preset::named("the-verdit").unwrap_err().to_string();
+        let message = Preset::named("the-verdit", &[]).unwrap_err().to_string();
         assert!(message.contains("`the-verdict`") && message.contains("`tiny`"), "{message}");
-        assert!(matches!(Preset::named("no/such.toml").unwrap_err(), PresetError::Io { .. }));
+        assert!(matches!(Preset::named("no/such.toml", &[]).unwrap_err(), PresetError::Io { .. }));
     }
 }

@@ -1,0 +1,250 @@
+//! What is done with models besides training them: import, evaluate, export, publish, sample.
+
+#![allow(clippy::unwrap_used)] // In a test, the panic is the report.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use e2e::process::{Server, error_message, post, python, run};
+use e2e::reference;
+use e2e::trained::{corpus, only_version, train_tiny, visible_versions};
+use serde_json::{Value, json};
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// What a command prints when it succeeds.
+fn gpt(arguments: &[&str]) -> String {
+    let output = run("gpt", arguments).unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn refusal(arguments: &[&str]) -> String {
+    error_message(&run("gpt", arguments).unwrap()).unwrap()
+}
+
+/// One trained model for all tests of this file, and its version's folder.
+fn trained() -> (&'static Path, PathBuf) {
+    static STORE: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let store = STORE.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        train_tiny(folder.path(), "123").unwrap();
+        folder
+    });
+    (store.path(), only_version(store.path()).unwrap().0)
+}
+
+#[test]
+fn what_is_measured_is_in_the_manifest_and_is_measured_again() {
+    let (store, folder) = trained();
+    let (_, manifest) = only_version(store).unwrap();
+    let corpus = corpus();
+    let json = gpt(&["evaluate", "--store", text(store), "--corpus", text(&corpus), "--json"]);
+    let found: Value = serde_json::from_str(&json).unwrap();
+
+    let evaluation = manifest.evaluation.unwrap();
+    assert!((evaluation.perplexity - evaluation.val_loss.exp()).abs() < 1e-9);
+    let close = |found: &Value, expected: f64| (found.as_f64().unwrap() - expected).abs() < 1e-6;
+    assert!(close(&found["evaluation"]["val_loss"], evaluation.val_loss), "{found}");
+    assert_eq!(found["evaluation"]["tokens"], evaluation.tokens);
+    assert!(evaluation.tokens % 64 > 0, "the rest of the text is predicted too: {}", evaluation.tokens);
+    let exports = found["exports"].as_array().unwrap();
+    assert_eq!(exports.len(), manifest.variants.len());
+    for (found, variant) in exports.iter().zip(&manifest.variants) {
+        assert_eq!(found["file"], variant.file.as_str());
+        assert!(close(&found["val_loss"], variant.val_loss.unwrap()), "{found}");
+    }
+    let float32 = &manifest.variants[0];
+    assert!(float32.largest_logit_difference <= 1e-3 && float32.top_1_agreement > 0.99, "{float32:?}");
+    assert!((float32.val_loss.unwrap() - evaluation.val_loss).abs() < 1e-4);
+
+    // The same weights without their manifest.
+    let alone = tempfile::tempdir().unwrap();
+    fs::copy(folder.join("model.safetensors"), alone.path().join("model.safetensors")).unwrap();
+    let weights = alone.path().join("model.safetensors");
+    let arguments = ["evaluate", text(&weights), "--n-heads", "2", "--corpus", text(&corpus), "--json"];
+    let again: Value = serde_json::from_str(&gpt(&arguments)).unwrap();
+    assert_eq!(again["evaluation"], found["evaluation"]);
+    assert!(refusal(&["evaluate", "--store", text(store)]).contains("pass --corpus"));
+}
+
+#[test]
+fn every_field_of_a_preset_can_be_set_and_what_was_set_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, checkpoints, corpus) = (folder.path().join("store"), folder.path().join("c"), corpus());
+    let train = |preset: &str, set: &[&str]| {
+        let settings: Vec<&str> = set.iter().flat_map(|setting| ["--set", setting]).collect();
+        let arguments =
+            ["train", "--preset", preset, "--corpus", text(&corpus), "--store", text(&store), "--name", "a"];
+        let output =
+            run("gpt", &[&arguments[..], &["--checkpoints", text(&checkpoints)], &settings[..]].concat());
+        let output = output.unwrap();
+        assert!([Some(0), Some(3)].contains(&output.status.code()), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let said = train("tiny", &["training.epochs=1", "model.n_layers=1", "training.keep_best=true"]);
+    assert!(said.contains("epochs = 1\n") && said.contains("n_layers = 1\n"), "{said}");
+    let (version, manifest) = only_version(&store).unwrap();
+    assert_eq!((manifest.config.n_layers, manifest.training.unwrap().epochs), (1, 1));
+
+    // What is stored can be trained from again, and gives the same weights.
+    let preset = folder.path().join("again.toml");
+    fs::copy(version.join("preset.toml"), &preset).unwrap();
+    train(text(&preset), &[]);
+    let weights = |version: &Path| fs::read(version.join("model.safetensors")).unwrap();
+    let versions = visible_versions(&store).unwrap();
+    assert_eq!(versions.len(), 2);
+    assert_eq!(weights(&versions[0]), weights(&versions[1]));
+
+    let message =
+        refusal(&["train", "--preset", "tiny", "--set", "training.epoch=1", "--store", text(&store)]);
+    assert!(message.contains("unknown field `epoch`"), "{message}");
+}
+
+#[test]
+fn models_from_elsewhere_are_published_and_trained_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("store");
+    let seed = reference::folder().join("tiny-gpt/model.pth");
+    let import = ["import", text(&seed), "--name", "imported", "--store", text(&store)];
+    assert!(refusal(&import).contains("--n-heads"));
+    assert!(visible_versions(&store).unwrap().is_empty());
+
+    gpt(&[&import[..], &["--n-heads", "4", "--promote", "live"]].concat());
+    let (_, manifest) = only_version(&store).unwrap();
+    assert_eq!((manifest.config.vocab_size, manifest.config.n_heads), (97, 4));
+    assert!(manifest.training.is_none() && manifest.evaluation.is_none() && manifest.tokenizer.is_none());
+    assert_eq!(manifest.imported_from.unwrap().file, "model.pth");
+    assert!(manifest.variants[0].largest_logit_difference <= 1e-4);
+    assert!(gpt(&["models", "--store", text(&store)]).contains("imported"));
+
+    // It is served as far as that goes without a tokenizer.
+    let server = Server::start(&store).unwrap();
+    let (status, body) = post(&format!("{}/generate", server.url), &json!({"prompt": "x"})).unwrap();
+    assert_eq!((status, &body["error"]["code"]), (422, &json!("no_tokenizer")));
+
+    // A channel that names a version asks for a text to compare the two on.
+    let hugging_face = reference::folder().join("tiny-hf-gpt2");
+    let again = ["import", text(&hugging_face), "--name", "hf", "--store", text(&store)];
+    let message = refusal(&[&again[..], &["--promote", "live"]].concat());
+    assert!(message.contains("pass --corpus"), "{message}");
+    gpt(&again);
+    let message = refusal(&["train", "--preset", "tiny", "--init", "version:hf", "--store", text(&store)]);
+    assert!(message.contains("`model.vocab_size` is 97, expected at least 50257"), "{message}");
+    let message = refusal(&["sample", "version:hf", "--store", text(&store), "--prompt", "x"]);
+    assert!(message.contains("no tokenizer"), "{message}");
+}
+
+#[test]
+fn training_goes_on_from_a_published_model() {
+    let (store, folder) = trained();
+    let corpus = corpus();
+    let target = tempfile::tempdir().unwrap();
+    let checkpoints = target.path().join("checkpoints");
+    let train = [
+        "train",
+        "--preset",
+        "tiny",
+        "--corpus",
+        text(&corpus),
+        "--store",
+        text(target.path()),
+        "--init",
+        text(&folder),
+        "--set",
+        "training.learning_rate=1e-5",
+        "--checkpoints",
+        text(&checkpoints),
+    ];
+    gpt(&train);
+    let (_, before) = only_version(store).unwrap();
+    let (version, after) = only_version(target.path()).unwrap();
+    assert_eq!(after.parent.unwrap(), format!("tiny {}", before.version));
+    let metrics = fs::read_to_string(version.join("metrics.jsonl")).unwrap();
+    let first: Value = serde_json::from_str(metrics.lines().next().unwrap()).unwrap();
+    let begins = first["train_loss"].as_f64().unwrap();
+    let ended = before.training.unwrap().final_train_loss;
+    assert!((begins - ended).abs() < 1e-4, "it begins at {begins}, where the other ended at {ended}");
+}
+
+#[test]
+fn an_export_is_loaded_by_others() {
+    let (store, _) = trained();
+    let folder = tempfile::tempdir().unwrap();
+    let export = |model: &str, more: &[&str], format: &str| {
+        let to = folder.path().join(format!("{format}-{}", more.len()));
+        let arguments = ["export", model, "--store", text(store), "--format", format, "--to", text(&to)];
+        gpt(&[&arguments[..], more].concat());
+        assert!(refusal(&[&arguments[..], more].concat()).contains("exists already"));
+        to
+    };
+    let seed = reference::folder().join("tiny-gpt/model.pth");
+    let hugging_face = export(text(&seed), &["--n-heads", "4"], "hf");
+    print!(
+        "{}",
+        python("check_transformers.py", &[&hugging_face, &reference::folder().join("tiny-gpt")]).unwrap()
+    );
+    let safetensors = export("channel:live", &[], "safetensors");
+    let (_, version) = trained();
+    let bytes = |folder: &Path, name: &str| fs::read(folder.join(name)).unwrap();
+    assert_eq!(bytes(&safetensors, "model.safetensors"), bytes(&version, "model.safetensors"));
+    // The configuration beside it tells the heads.
+    gpt(&["evaluate", text(&safetensors), "--corpus", text(&corpus())]);
+    let onnx = export("channel:live", &[], "onnx");
+    assert_eq!(bytes(&onnx, "model.onnx"), bytes(&version, "model.onnx"));
+    let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 3, "{left:?}");
+}
+
+#[test]
+fn a_version_is_copied_to_another_store_verified_and_once() {
+    let (store, version) = trained();
+    let target = tempfile::tempdir().unwrap();
+    let publish = |more: &[&str]| {
+        [&["publish", text(&version), "--store", text(target.path())], more].concat().join("\n")
+    };
+    let run = |arguments: String| gpt(&arguments.split('\n').collect::<Vec<_>>());
+    let said = run(publish(&["--promote", "live"]));
+    assert!(said.contains("channel live names it now"), "{said}");
+    // A second time, as after an interruption, and from the store by its channel.
+    run(publish(&[]));
+    gpt(&["publish", "channel:live", "--from", text(store), "--store", text(target.path())]);
+    let (copy, manifest) = only_version(target.path()).unwrap();
+    assert_eq!(manifest, only_version(store).unwrap().1);
+    assert_eq!(fs::read(copy.join("loss.svg")).unwrap(), fs::read(version.join("loss.svg")).unwrap());
+
+    // Now there is something to be no worse than, and it is no worse than itself.
+    let promote = publish(&["--promote", "live"]);
+    let message = refusal(&promote.split('\n').collect::<Vec<_>>());
+    assert!(message.contains("pass --corpus"), "{message}");
+    run(publish(&["--promote", "live", "--corpus", text(&corpus())]));
+
+    // What is damaged is not copied.
+    let damaged = tempfile::tempdir().unwrap();
+    for file in fs::read_dir(&version).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), damaged.path().join(file.file_name())).unwrap();
+    }
+    fs::write(damaged.path().join("model.safetensors"), "x").unwrap();
+    let other = tempfile::tempdir().unwrap();
+    let message = refusal(&["publish", text(damaged.path()), "--store", text(other.path())]);
+    assert!(message.contains("model.safetensors: its length is 1"), "{message}");
+    assert!(visible_versions(other.path()).unwrap().is_empty());
+    let message = refusal(&["publish", text(&corpus()), "--store", text(other.path())]);
+    assert!(message.contains("corpus") || message.contains(".txt"), "{message}");
+}
+
+#[test]
+fn a_text_is_continued_as_serving_continues_it() {
+    let (store, _) = trained();
+    let sample = ["sample", "--store", text(store), "--prompt", "The painting", "--max-tokens", "12"];
+    let said = gpt(&[&sample[..], &["--seed", "5"]].concat());
+    let server = Server::start(store).unwrap();
+    let ask = json!({"prompt": "The painting", "max_tokens": 12, "seed": 5});
+    let (_, answer) = post(&format!("{}/generate", server.url), &ask).unwrap();
+    assert_eq!(said.trim_end_matches('\n'), format!("The painting{}", answer["response"].as_str().unwrap()));
+    assert!(refusal(&["sample", "--prompt", "x"]).contains("pass --store"));
+}

@@ -1,0 +1,105 @@
+//! The text that a command works with.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use artifact::Tokenizer;
+use artifact::manifest::TokenizerRef;
+use clap::Args;
+use gpt::corpus::{Corpus, Loader, Source, Tokens, default_cache};
+use gpt::dataset::{Dataset, TooShort};
+
+/// Where texts lie, and where they are kept.
+#[derive(Args)]
+pub struct CorpusArguments {
+    /// The texts: UTF-8 files, folders of .txt files, patterns such as `texts/*.txt`, s3://BUCKET/PREFIX,
+    /// or https://ADDRESS with an optional #sha256=DIGEST.
+    #[arg(long, num_args = 1..)]
+    pub corpus: Vec<Source>,
+    /// Where encoded texts and downloads are kept [default: in the user's cache folder].
+    #[arg(long, env = "GPT_CACHE")]
+    pub cache: Option<PathBuf>,
+}
+
+/// A text to judge models by.
+#[derive(Args)]
+pub struct TextArguments {
+    #[command(flatten)]
+    pub texts: CorpusArguments,
+    /// Share of each text that is for training; the rest, which is used here, validates.
+    #[arg(long, default_value_t = 0.9, value_parser = share)]
+    pub train_fraction: f64,
+    /// Use at most so many windows of the validation text [default: all].
+    #[arg(long)]
+    pub windows: Option<usize>,
+}
+
+/// A text that models are judged by: the validation part of a corpus.
+pub struct ValidationText {
+    tokens: Tokens,
+    /// How its ids are made.
+    pub tokenizer: TokenizerRef,
+    limit: Option<usize>,
+}
+
+impl ValidationText {
+    /// The validation part of a corpus, at most `limit` windows of it if that is set.
+    pub fn new(corpus: &Corpus, tokenizer: &Tokenizer, limit: Option<usize>) -> Self {
+        Self { tokens: corpus.validation().clone(), tokenizer: tokenizer.reference(), limit }
+    }
+
+    /// How many windows are used at most.
+    pub fn windows(&self) -> usize {
+        self.limit.unwrap_or(usize::MAX)
+    }
+
+    /// The validation part in windows that touch each other, as long as a model's context.
+    ///
+    /// # Errors
+    /// If it is shorter than one.
+    pub fn dataset(&self, context_length: usize) -> Result<Dataset, TooShort> {
+        Dataset::new(self.tokens.clone(), context_length, context_length, 1)
+    }
+}
+
+impl CorpusArguments {
+    /// Reads and encodes `sources`.
+    ///
+    /// # Errors
+    /// If a text cannot be read.
+    pub fn load(&self, sources: &[Source], tokenizer: &Tokenizer, train_fraction: f64) -> Result<Corpus> {
+        let loader = Loader {
+            tokenizer,
+            train_fraction,
+            cache: &self.cache.clone().map_or_else(default_cache, Ok)?,
+            fetch_s3: &|_, _| Err("corpora in S3 are not read yet; copy them to a folder first".into()),
+            notify: &|note| eprintln!("{note}"),
+        };
+        Ok(loader.load(sources)?)
+    }
+}
+
+impl TextArguments {
+    /// Reads and encodes the texts, if any were given, for a model with this tokenizer.
+    ///
+    /// # Errors
+    /// If a text cannot be read, or the model has no tokenizer.
+    pub fn load(&self, tokenizer: Option<&Tokenizer>) -> Result<Option<(Corpus, ValidationText)>> {
+        if self.texts.corpus.is_empty() {
+            return Ok(None);
+        }
+        let Some(tokenizer) = tokenizer else {
+            anyhow::bail!("the model has no tokenizer, so it can predict no text; leave out --corpus");
+        };
+        let corpus = self.texts.load(&self.texts.corpus, tokenizer, self.train_fraction)?;
+        let text = ValidationText::new(&corpus, tokenizer, self.windows);
+        Ok(Some((corpus, text)))
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if share > 0.0 && share < 1.0 => Ok(share),
+        _ => Err("expected a share between 0 and 1".to_owned()),
+    }
+}

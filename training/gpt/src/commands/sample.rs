@@ -1,0 +1,58 @@
+//! `gpt sample`: a text continued.
+
+use anyhow::{Context, Result};
+use artifact::Sampling;
+use artifact::manifest::Precision;
+use artifact::tokenizer::END_OF_TEXT;
+use clap::Args;
+use engine::{Engine, GenerationOptions};
+use gpt::device;
+
+use super::model_argument::ModelArgument;
+
+/// What `gpt sample` can be told.
+#[derive(Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub model: ModelArgument,
+    /// How the text begins.
+    #[arg(long)]
+    pub prompt: String,
+    /// The most tokens to generate.
+    #[arg(long, default_value_t = 50)]
+    pub max_tokens: usize,
+    /// 0 is greedy; higher is more varied.
+    #[arg(long, default_value_t = 0.7)]
+    pub temperature: f32,
+    /// How many of the most likely tokens are in the draw.
+    #[arg(long, default_value_t = 50)]
+    pub top_k: usize,
+    /// Fixes what is drawn.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+}
+
+/// Prints the prompt and its continuation by the float32 export, as serving would continue it.
+///
+/// # Errors
+/// If the model cannot be read, or has no tokenizer.
+pub async fn run(arguments: Arguments) -> Result<()> {
+    anyhow::ensure!(!arguments.prompt.is_empty(), "--prompt is empty, expected a text to continue");
+    anyhow::ensure!(arguments.top_k > 0, "--top-k is 0, expected at least 1");
+    let opened = arguments.model.open(&device::cpu()).await?;
+    let tokenizer =
+        opened.tokenizer()?.context("the model has no tokenizer, so it cannot continue a text")?;
+    let downloads = tempfile::tempdir()?;
+    let exports = opened.exports(downloads.path()).await?;
+    let export = exports.into_iter().find(|export| export.precision == Precision::Float32);
+    let mut engine = Engine::new(export.context("the version has no float32 export")?.model);
+    let options = GenerationOptions {
+        max_tokens: arguments.max_tokens,
+        sampling: Sampling::new(arguments.temperature, Some(arguments.top_k)),
+        seed: arguments.seed,
+        stop_id: Some(END_OF_TEXT),
+    };
+    let generation = engine.generate(&tokenizer.encode(&arguments.prompt), &options)?;
+    println!("{}{}", arguments.prompt, tokenizer.decode(&generation.ids)?);
+    Ok(())
+}
