@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use artifact::Manifest;
 use e2e::process::{Server, error_message, post, python, run};
 use e2e::reference;
 use e2e::trained::{corpus, only_version, train_tiny, visible_versions};
@@ -132,6 +133,12 @@ fn models_from_elsewhere_are_published_and_trained_on() {
     let message = refusal(&[&again[..], &["--promote", "live"]].concat());
     assert!(message.contains("pass --corpus"), "{message}");
     gpt(&again);
+    // Its dropout, which is for training, must be off.
+    let folder =
+        visible_versions(&store).unwrap().into_iter().find(|path| path.parent().unwrap().ends_with("hf"));
+    let manifest = Manifest::from_json(&fs::read(folder.unwrap().join("manifest.json")).unwrap()).unwrap();
+    assert_eq!((manifest.config.dropout, manifest.config.tied_output_head), (0.1, true));
+    assert!(manifest.variants[0].largest_logit_difference <= 1e-4, "{:?}", manifest.variants);
     let message = refusal(&["train", "--preset", "tiny", "--init", "version:hf", "--store", text(&store)]);
     assert!(message.contains("`model.vocab_size` is 97, expected at least 50257"), "{message}");
     let message = refusal(&["sample", "version:hf", "--store", text(&store), "--prompt", "x"]);

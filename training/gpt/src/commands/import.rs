@@ -61,6 +61,7 @@ pub async fn run(arguments: Arguments) -> Result<Outcome> {
     let staged = store.stage(&arguments.name).await?;
     let Imported { model, config, source, file } =
         weights::import(&arguments.path, &(&arguments.shape).into(), &device::cpu())?;
+    let model = model.valid();
     let tokenizer = choose(arguments.tokenizer, &config)?;
     let (corpus, text) = arguments.text.load(tokenizer.as_ref())?.unzip();
     let promotion = arguments.promote.map(|channel| Promotion { channel, gate: arguments.gate.gate() });

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use artifact::manifest::{FileRole, Precision};
 use artifact::store::MANIFEST;
 use artifact::{GptConfig, ModelVersion, Sha256Hex, Store, Tokenizer};
+use burn::module::Module;
 use burn::tensor::Device;
 use clap::Args;
 use engine::OnnxModel;
@@ -173,12 +174,19 @@ impl Opened {
         })
     }
 
-    /// The model on `device`, in evaluation mode unless the device is for training. What must be
-    /// downloaded goes to `downloads`.
+    /// The model on `device`, in evaluation mode. What must be downloaded goes to `downloads`.
     ///
     /// # Errors
     /// If a file is missing or damaged.
     pub async fn gpt(&self, device: &Device, downloads: &Path) -> Result<Gpt> {
+        Ok(self.trainable(device, downloads).await?.valid())
+    }
+
+    /// The model on `device`, with dropout. What must be downloaded goes to `downloads`.
+    ///
+    /// # Errors
+    /// If a file is missing or damaged.
+    pub async fn trainable(&self, device: &Device, downloads: &Path) -> Result<Gpt> {
         match self {
             Self::Weights(imported) => Ok(imported.model.clone()),
             Self::Version(version, config) => {

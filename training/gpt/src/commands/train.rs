@@ -96,7 +96,7 @@ pub fn run(arguments: TrainArguments, runtime: &Runtime, stop: &AtomicBool) -> R
         None => new_model(config, training, &device),
         Some(start) => {
             let downloads = tempfile::tempdir()?;
-            runtime.block_on(start.gpt(&device, downloads.path()))?
+            runtime.block_on(start.trainable(&device, downloads.path()))?
         }
     };
     progress.note(&format!(
