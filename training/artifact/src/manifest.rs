@@ -76,6 +76,8 @@ pub enum FileRole {
     Samples,
     /// A picture of the loss.
     Plot,
+    /// A page about the training run.
+    Report,
     /// Anything that a newer writer adds; a reader leaves it alone.
     #[serde(other)]
     Other,

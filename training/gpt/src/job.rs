@@ -18,7 +18,8 @@ use gpt::evaluate::{Comparison, compare, export_loss};
 use gpt::gate::{Gate, GateFailure};
 use gpt::plot::loss_curve;
 use gpt::preset::Preset;
-use gpt::progress::{LogFormat, METRICS, Progress, SAMPLES, SampleWriter};
+use gpt::progress::{LogFormat, METRICS, Progress, SAMPLES, Sample, SampleWriter, read_samples};
+use gpt::report::{Report, Stopwatch, VariantRow};
 use gpt::train::checkpoint::Checkpoints;
 use gpt::train::{Observer, Run, Trained, new_model};
 use gpt::{dataset, device, onnx, weights};
@@ -29,6 +30,7 @@ use tokio::runtime::Runtime;
 const ONNX: &str = "model.onnx";
 const WEIGHTS: &str = "model.safetensors";
 const PLOT: &str = "loss.svg";
+const REPORT: &str = "report.html";
 
 /// An export is compared with its model on at most so much text: minutes for the largest preset.
 const COMPARED_WINDOWS: usize = 256;
@@ -93,7 +95,9 @@ impl Job {
             fetch_s3: &|_, _| Err("corpora in S3 are not read yet; copy them to a folder first".into()),
             notify: &|note| eprintln!("{note}"),
         };
+        let mut stopwatch = Stopwatch::start();
         let corpus = loader.load(&self.corpus)?;
+        stopwatch.lap("reading and encoding the corpus");
         let (train_set, validation_set) =
             dataset::split(&corpus, config.context_length, training.stride, training.batch_size)?;
         let prompt = corpus.example_prompts().first().context(
@@ -138,14 +142,18 @@ impl Job {
         drop(progress);
 
         let Trained { model, position, .. } = &trained;
+        // Training has its own clock, which an interruption does not reset.
+        stopwatch.skip();
         onnx::export(model, &staged.path(ONNX))?;
+        stopwatch.lap("export to ONNX");
         let mut export = OnnxModel::load(&staged.path(ONNX), config, threads())?;
         let comparison = compare(model, &mut export, &validation_set, COMPARED_WINDOWS, &device::cpu())?;
         drop(export);
+        stopwatch.lap("comparison of the export with the model");
         weights::save(model, &staged.path(WEIGHTS))?;
         let plot = staged.path(PLOT);
         let curve = loss_curve(&self.name, &position.evaluations).map_err(anyhow::Error::msg)?;
-        std::fs::write(&plot, curve).with_context(|| plot.display().to_string())?;
+        std::fs::write(&plot, &curve).with_context(|| plot.display().to_string())?;
         for (name, role) in [
             (ONNX, FileRole::Onnx),
             (WEIGHTS, FileRole::Weights),
@@ -155,7 +163,14 @@ impl Job {
         ] {
             staged.add(name, role)?;
         }
-        let manifest = self.manifest(&tokenizer, &corpus, staged.files(), &trained, &comparison)?;
+        let mut manifest = self.manifest(&tokenizer, &corpus, staged.files(), &trained, &comparison)?;
+        let samples = std::fs::read_to_string(staged.path(SAMPLES))?;
+        let report =
+            self.report(&manifest, &trained, &comparison, &curve, &read_samples(&samples), &stopwatch)?;
+        std::fs::write(staged.path(REPORT), report)?;
+        staged.add(REPORT, FileRole::Report)?;
+        // The report names the version, so the version's hash is that of all files but the report.
+        manifest.files = staged.files().to_vec();
         runtime.block_on(async {
             let published = staged.publish(&manifest).await?;
             checkpoints.clear()?;
@@ -255,6 +270,43 @@ impl Job {
             example_prompts: corpus.example_prompts().to_vec(),
             parent: None,
         })
+    }
+
+    /// The page about this run.
+    fn report(
+        &self,
+        manifest: &Manifest,
+        trained: &Trained,
+        comparison: &Comparison,
+        loss_curve_svg: &str,
+        samples: &[Sample],
+        stopwatch: &Stopwatch,
+    ) -> Result<String> {
+        let variant = |variant: &Variant| VariantRow {
+            precision: "float32",
+            file: ONNX,
+            bytes: variant.bytes,
+            val_loss: Some(comparison.val_loss),
+            kl_divergence: comparison.kl_divergence,
+            top_1_agreement: comparison.top_1_agreement,
+            largest_logit_difference: comparison.largest_logit_difference,
+        };
+        let report = Report {
+            name: &manifest.name,
+            version: &manifest.version,
+            created_at: &manifest.created_at,
+            device: &manifest.training.device,
+            parameters: manifest.config.num_parameters(),
+            corpus: &manifest.training.corpus,
+            preset_toml: &toml::to_string(&self.preset)?,
+            evaluations: &trained.position.evaluations,
+            kept: &trained.evaluation,
+            loss_curve_svg,
+            variants: &manifest.variants.iter().map(variant).collect::<Vec<_>>(),
+            samples,
+            timings: stopwatch.laps(),
+        };
+        Ok(report.html()?)
     }
 }
 
