@@ -10,8 +10,9 @@ usage: scripts/demo.sh [--preset NAME] [--corpus FILE] [--port PORT] [--once]
 
   --preset NAME  the-verdict (default): 162 million parameters, about ten minutes on two cores
                  tiny: one million parameters, a few seconds, writes nonsense
-  --corpus FILE  the text to train on; by default the-verdict.txt in the folder that CORPUS_DIR
-                 names, or else the short story in training/corpus
+  --corpus FILE  the text to train on; by default "The Verdict", a short story of 20 KB, from the
+                 folder that CORPUS_DIR names or downloaded once; without network, the project's
+                 own story in training/corpus
   --port PORT    where to serve (default: 8080)
   --once         end after the sample instead of serving on
 TEXT
@@ -33,13 +34,10 @@ while [ $# -gt 0 ]; do
         *) echo "error: unknown option $1" >&2 && usage >&2 && exit 2 ;;
     esac
 done
-if [ -z "$corpus" ]; then
-    corpus=${CORPUS_DIR:+$CORPUS_DIR/the-verdict.txt}
-    corpus=${corpus:-training/corpus/the-north-light.txt}
-fi
-[ -r "$corpus" ] || { echo "error: cannot read the corpus $corpus" >&2 && exit 1; }
+[ -z "$corpus" ] || [ -r "$corpus" ] || { echo "error: cannot read the corpus $corpus" >&2 && exit 1; }
 
 scripts/setup.sh
+[ -n "$corpus" ] || corpus=$(python3 scripts/demo_text.py)
 echo "demo: building (some minutes the first time)"
 cargo build --quiet --release --workspace --bins --locked
 programs=${CARGO_TARGET_DIR:-target}/release

@@ -35,6 +35,11 @@ fn trains_publishes_and_serves() {
     let last: serde_json::Value = serde_json::from_str(metrics.lines().last().unwrap()).unwrap();
     assert_eq!(last["val_loss"], training.final_val_loss);
     assert!(std::fs::read_to_string(folder.join("samples.txt")).unwrap().contains("--- epoch 2\n"));
+    let report = std::fs::read_to_string(folder.join("report.html")).unwrap();
+    let final_val_loss = format!("{:.4}", training.final_val_loss);
+    for text in [&manifest.version, &final_val_loss, "after epoch 2", "model.onnx", "learning_rate = 0.004"] {
+        assert!(report.contains(text), "{text}: {report}");
+    }
 
     let server = Server::start(store()).unwrap();
     let (status, body) = request("GET", &server.url, "text/plain", "").unwrap();

@@ -84,6 +84,8 @@ pub enum FileRole {
     Plot,
     /// The effective settings of the training run, as a preset.
     Preset,
+    /// A page about the training run.
+    Report,
     /// Anything that a newer writer adds; a reader leaves it alone.
     #[serde(other)]
     Other,

@@ -18,6 +18,7 @@ pub mod onnx;
 pub mod plot;
 pub mod preset;
 pub mod progress;
+pub mod report;
 pub mod sample;
 pub mod train;
 pub mod weights;

@@ -4,11 +4,24 @@ use plotters::prelude::*;
 
 use crate::train::Evaluation;
 
-const SIZE: (u32, u32) = (720, 420);
-const TRAIN: RGBColor = RGBColor(31, 119, 180);
-const VALIDATION: RGBColor = RGBColor(214, 96, 18);
+const SIZE: (u32, u32) = (720, 450);
+const TEXT: (&str, i32) = ("sans-serif", 16);
+const TRAIN: RGBColor = RGBColor(47, 128, 196);
+const VALIDATION: RGBColor = RGBColor(217, 98, 20);
+const GRID: RGBColor = RGBColor(213, 218, 224);
+/// As many as there are pixels to draw them.
+const MAX_POINTS: usize = 720;
 
-/// Draws training and validation loss against steps and tokens, as SVG.
+/// On a dark screen, alone or in a page. Attributes, which the plotting library writes, yield to styles.
+const DARK: &str = r##"<style>@media screen and (prefers-color-scheme: dark) {
+svg rect[fill="#FFFFFF"] { fill: #14171a }
+svg text { fill: #e3e7eb }
+svg [stroke="#000000"] { stroke: #9aa4ae }
+svg [stroke="#D5DAE0"] { stroke: #343b43 }
+}</style>
+"##;
+
+/// Draws training and validation loss against steps (below) and tokens (above), as SVG.
 ///
 /// # Errors
 /// If there is nothing to draw or the drawing fails.
@@ -16,42 +29,85 @@ pub fn loss_curve(title: &str, evaluations: &[Evaluation]) -> Result<String, Str
     let (Some(first), Some(last)) = (evaluations.first(), evaluations.last()) else {
         return Err("a run without evaluations has no curve".to_owned());
     };
-    let losses = || evaluations.iter().flat_map(|e| [e.train_loss, e.val_loss]);
-    let highest = losses().fold(0.0, f64::max) * 1.05;
-    let tokens_per_step = last.tokens_seen as f64 / last.step.max(1) as f64;
+    let losses = evaluations.iter().flat_map(|e| [e.train_loss, e.val_loss]);
+    let highest = losses.filter(|loss| loss.is_finite()).fold(f64::EPSILON, f64::max) * 1.05;
+    let range = |from: usize, to: usize| from as f64..to.max(from + 1) as f64;
     let mut svg = String::new();
     let mut draw = || -> Result<(), Box<dyn std::error::Error>> {
         let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
         area.fill(&WHITE)?;
         let mut chart = ChartBuilder::on(&area)
-            .caption(title, ("sans-serif", 18))
+            .caption(title, ("sans-serif", 20))
             .margin(12)
-            .x_label_area_size(44)
-            .y_label_area_size(48)
-            .build_cartesian_2d(first.step as f64..last.step.max(first.step + 1) as f64, 0.0..highest)?;
-        let step_and_tokens = |step: &f64| format!("{step:.0} ({:.0}k)", step * tokens_per_step / 1e3);
+            .x_label_area_size(48)
+            .top_x_label_area_size(48)
+            .y_label_area_size(52)
+            .build_cartesian_2d(range(first.step, last.step), 0.0..highest)?
+            .set_secondary_coord(range(first.tokens_seen, last.tokens_seen), 0.0..highest);
         chart
             .configure_mesh()
-            .light_line_style(WHITE)
+            .bold_line_style(GRID)
+            .light_line_style(WHITE.mix(0.0))
+            .label_style(TEXT)
             .x_labels(8)
-            .x_label_formatter(&step_and_tokens)
-            .x_desc("steps (tokens)")
+            .x_label_formatter(&short)
+            .x_desc("steps")
             .y_desc("loss, nats per token")
             .draw()?;
-        let train: Vec<_> = evaluations.iter().map(|e| (e.step as f64, e.train_loss)).collect();
-        let validation: Vec<_> = evaluations.iter().map(|e| (e.step as f64, e.val_loss)).collect();
-        for (name, colour, points) in [("training", TRAIN, train), ("validation", VALIDATION, validation)] {
+        chart
+            .configure_secondary_axes()
+            .label_style(TEXT)
+            .x_labels(8)
+            .x_label_formatter(&short)
+            .x_desc("tokens")
+            .draw()?;
+        let drawn = evenly_chosen(evaluations, MAX_POINTS);
+        let points = |loss: fn(&Evaluation) -> f64| {
+            let points = drawn.iter().map(|e| (e.step as f64, loss(e)));
+            points.filter(|(_, loss)| loss.is_finite()).collect::<Vec<_>>()
+        };
+        for (name, colour, points) in [
+            ("training", TRAIN, points(|e| e.train_loss)),
+            ("validation", VALIDATION, points(|e| e.val_loss)),
+        ] {
             chart
                 .draw_series(LineSeries::new(points, colour.stroke_width(2)))?
                 .label(name)
                 .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
         }
-        chart.configure_series_labels().border_style(BLACK.mix(0.3)).background_style(WHITE).draw()?;
+        chart
+            .configure_series_labels()
+            .position(SeriesLabelPosition::UpperRight)
+            .label_font(TEXT)
+            .border_style(GRID)
+            .background_style(WHITE)
+            .draw()?;
         area.present()?;
         Ok(())
     };
     draw().map_err(|error| error.to_string())?;
+    let end_of_tag = svg.find('>').ok_or("the plotting library wrote no SVG")? + 2;
+    svg.insert_str(end_of_tag, DARK);
     Ok(svg)
+}
+
+/// A number of steps or tokens in few characters: 900, 46k, 1.25M.
+fn short(number: &f64) -> String {
+    let (unit, name) = match number.abs() {
+        0.0..1e4 => (1.0, ""),
+        1e4..1e6 => (1e3, "k"),
+        1e6..1e9 => (1e6, "M"),
+        _ => (1e9, "G"),
+    };
+    // Rounded, since ticks are sums of fractions.
+    format!("{}{name}", (number / unit * 100.0).round() / 100.0)
+}
+
+/// At most `limit` of `items`, at even distances, the first and the last among them. `limit` is at
+/// least 2.
+pub fn evenly_chosen<T>(items: &[T], limit: usize) -> Vec<&T> {
+    let count = items.len().min(limit);
+    (0..count).map(|i| &items[i * (items.len() - 1) / (count - 1).max(1)]).collect()
 }
 
 #[cfg(test)]
@@ -63,18 +119,50 @@ mod tests {
     }
 
     #[test]
-    fn draws_both_curves() {
-        let svg = loss_curve("a run", &[evaluation(0, 11.0, 11.0), evaluation(9, 7.0, 8.0)]).unwrap();
+    fn draws_both_curves_against_steps_and_tokens() {
+        let svg = loss_curve("a run", &[evaluation(0, 11.0, 11.0), evaluation(90, 7.0, 8.0)]).unwrap();
         assert!(svg.starts_with("<svg") && svg.ends_with("</svg>\n"), "{svg}");
         assert!(svg.matches("<polyline").count() >= 2, "{svg}");
-        for text in ["a run", "training", "validation", "steps (tokens)", "nats per token"] {
+        for text in ["a run", "training", "validation", "steps", "tokens", "nats per token"] {
             assert!(svg.contains(text), "{text}");
         }
+        // 90 steps of 512 tokens are 46,080; these are the last round numbers on the axes.
+        for tick in ["\n80\n", "\n40k\n"] {
+            assert!(svg.contains(tick), "{tick}: {svg}");
+        }
+        assert!(svg.contains("prefers-color-scheme: dark"));
     }
 
     #[test]
-    fn a_single_evaluation_is_drawn_and_none_is_an_error() {
+    fn what_cannot_be_drawn_is_left_out() {
         assert!(loss_curve("one", &[evaluation(0, 11.0, 11.0)]).is_ok());
         assert!(loss_curve("none", &[]).is_err());
+        let svg =
+            loss_curve("bad", &[evaluation(0, f64::NAN, 9.0), evaluation(1, 8.0, f64::INFINITY)]).unwrap();
+        assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+        let many: Vec<_> = (0..100_000).map(|step| evaluation(step, 5.0, 6.0)).collect();
+        assert!(loss_curve("many", &many).unwrap().len() < 50_000);
+    }
+
+    #[test]
+    fn markup_in_the_title_stays_text() {
+        let svg = loss_curve("<script>&", &[evaluation(0, 11.0, 11.0)]).unwrap();
+        assert!(svg.contains("&lt;script&gt;&amp;") && !svg.contains("<script"), "{svg}");
+    }
+
+    #[test]
+    fn a_choice_is_even_and_ends_with_the_last() {
+        assert_eq!(evenly_chosen(&[0, 1, 2, 3, 4, 5, 6, 7, 8], 3), [&0, &4, &8]);
+        assert_eq!(evenly_chosen(&[0, 1], 3), [&0, &1]);
+        assert_eq!(evenly_chosen(&[7], 3), [&7]);
+        assert!(evenly_chosen::<u8>(&[], 3).is_empty());
+    }
+
+    #[test]
+    fn numbers_are_short() {
+        assert_eq!(
+            [0.0, 90.0, 5e3, 46_080.0, 1.25e6, 2e9].map(|n| short(&n)),
+            ["0", "90", "5000", "46.08k", "1.25M", "2G"]
+        );
     }
 }

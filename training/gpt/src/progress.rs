@@ -24,6 +24,35 @@ pub const METRICS: &str = "metrics.jsonl";
 /// File name of the texts that were sampled.
 pub const SAMPLES: &str = "samples.txt";
 
+/// A text that was sampled in training.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sample<'a> {
+    /// Epoch that it was sampled after, from 1.
+    pub epoch: usize,
+    /// The prompt and what the model made of it.
+    pub text: &'a str,
+}
+
+/// The samples in the contents of `samples.txt`, in order.
+pub fn read_samples(contents: &str) -> Vec<Sample<'_>> {
+    // Epochs count from 1, so a line that a model wrote is not taken for the next one's heading.
+    let mut samples = Vec::new();
+    let mut rest = contents.strip_prefix(&heading(1));
+    while let Some(text) = rest {
+        let epoch = samples.len() + 1;
+        let next = text.split_once(&format!("\n\n{}", heading(epoch + 1)));
+        let text = next.map_or(text, |(text, _)| text);
+        samples.push(Sample { epoch, text: text.strip_suffix("\n\n").unwrap_or(text) });
+        rest = next.map(|(_, rest)| rest);
+    }
+    samples
+}
+
+/// The line before a sample.
+fn heading(epoch: usize) -> String {
+    format!("--- epoch {epoch}\n")
+}
+
 /// How progress is reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
@@ -152,7 +181,7 @@ impl Observer for Progress<'_> {
         let sample = self.sampler.text(model);
         let text = format!("epoch {epoch:>2}  {}", sample.replace('\n', " "));
         self.report("sample", json!({"epoch": epoch, "text": sample}), &text);
-        append(&self.samples, &format!("--- epoch {epoch}\n{sample}\n\n"))
+        append(&self.samples, &format!("{}{sample}\n\n", heading(epoch)))
     }
 
     fn note(&mut self, text: &str) {
@@ -175,5 +204,18 @@ impl Observer for Progress<'_> {
 impl Drop for Progress<'_> {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_are_read_as_they_were_written() {
+        let contents = "--- epoch 1\nOne.\n\n--- epoch 9\nStill one.\n\n--- epoch 2\nTwo.\n\n";
+        let one = Sample { epoch: 1, text: "One.\n\n--- epoch 9\nStill one." };
+        assert_eq!(read_samples(contents), [one, Sample { epoch: 2, text: "Two." }]);
+        assert!(read_samples("").is_empty());
     }
 }

@@ -86,6 +86,7 @@ pub async fn run(arguments: Arguments) -> Result<Outcome> {
         }),
         example_prompts: corpus.as_ref().map_or(&[], Corpus::example_prompts),
         parent: None,
+        page: None,
     };
     let published = release.publish(staged).await?;
     let promotion = match promotion {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::num::NonZero;
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use artifact::manifest::{
     EvaluationSummary, FORMAT_VERSION, FileEntry, FileRole, ImportSummary, Precision, TrainingSummary,
     Variant,
@@ -22,6 +22,8 @@ use super::corpus_arguments::ValidationText;
 
 /// File name of the weights inside a version's folder.
 pub const WEIGHTS: &str = "model.safetensors";
+/// File name of the page about a version.
+const REPORT: &str = "report.html";
 /// The ONNX files of a version.
 const EXPORTS: [(Precision, &str); 1] = [(Precision::Float32, "model.onnx")];
 /// Without a text, exports are compared with their model on so many windows of random ids.
@@ -136,7 +138,12 @@ pub struct Release<'a> {
     pub example_prompts: &'a [String],
     /// What its training started from, if not from random weights.
     pub parent: Option<String>,
+    /// Makes a page about it, if there is more to tell than its manifest does.
+    pub page: Option<PageMaker<'a>>,
 }
+
+/// Makes a page about a version that is otherwise complete.
+pub type PageMaker<'a> = Box<dyn FnOnce(&Manifest) -> Result<String> + 'a>;
 
 /// When a version is made, and the names that follow from it.
 pub struct VersionName {
@@ -183,7 +190,7 @@ impl Release<'_> {
             });
         }
         let VersionName { version, created_at } = VersionName::now(staged.files());
-        let manifest = Manifest {
+        let mut manifest = Manifest {
             format_version: FORMAT_VERSION,
             name: self.name.to_owned(),
             version,
@@ -203,6 +210,13 @@ impl Release<'_> {
             example_prompts: self.example_prompts.to_vec(),
             parent: self.parent,
         };
+        if let Some(page) = self.page {
+            let path = staged.path(REPORT);
+            std::fs::write(&path, page(&manifest)?).with_context(|| path.display().to_string())?;
+            staged.add(REPORT, FileRole::Report)?;
+            // The page names the version, so the version's hash is that of all files but the page.
+            manifest.files = staged.files().to_vec();
+        }
         Ok(staged.publish(&manifest).await?)
     }
 }

@@ -5,12 +5,13 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
 use artifact::manifest::{FileRole, TrainingSummary};
-use artifact::{Store, Tokenizer};
+use artifact::{Manifest, Store, Tokenizer};
 use burn::module::Module;
 use burn::tensor::Device;
 use gpt::plot::loss_curve;
 use gpt::preset::{CorpusSettings, Preset};
-use gpt::progress::{METRICS, Progress, SAMPLES, SampleWriter};
+use gpt::progress::{METRICS, Progress, SAMPLES, SampleWriter, read_samples};
+use gpt::report::{Report, Stopwatch};
 use gpt::train::checkpoint::Checkpoints;
 use gpt::train::{Observer, Run, Trained, new_model};
 use gpt::weights::ImportOptions;
@@ -55,7 +56,9 @@ pub fn run(arguments: TrainArguments, runtime: &Runtime, stop: &AtomicBool) -> R
         Some(of_preset) if arguments.texts.corpus.is_empty() => of_preset.sources,
         _ => arguments.texts.corpus.clone(),
     };
+    let mut stopwatch = Stopwatch::start();
     let corpus = arguments.texts.load(&sources, &tokenizer, preset.training.train_fraction)?;
+    stopwatch.lap("reading and encoding the corpus");
     preset.corpus = Some(CorpusSettings { sources });
     let effective = preset.to_toml()?;
     let Preset { model: config, training, sample, .. } = &preset;
@@ -109,11 +112,13 @@ pub fn run(arguments: TrainArguments, runtime: &Runtime, stop: &AtomicBool) -> R
     ));
     let Trained { model, evaluation, position } = run.train(model, &mut progress)?;
 
+    // Training has its own clock, which an interruption does not reset.
+    stopwatch.skip();
     let plot = staged.path(PLOT);
     let curve = loss_curve(&name, &position.evaluations).map_err(anyhow::Error::msg)?;
-    std::fs::write(&plot, curve).with_context(|| plot.display().to_string())?;
+    std::fs::write(&plot, &curve).with_context(|| plot.display().to_string())?;
     let path = staged.path(PRESET);
-    std::fs::write(&path, effective).with_context(|| path.display().to_string())?;
+    std::fs::write(&path, &effective).with_context(|| path.display().to_string())?;
     for (file, role) in [
         (METRICS, FileRole::Metrics),
         (SAMPLES, FileRole::Samples),
@@ -124,6 +129,7 @@ pub fn run(arguments: TrainArguments, runtime: &Runtime, stop: &AtomicBool) -> R
     }
     progress.note("exporting, and evaluating the exports on the validation text");
     let exports = write_exports(&model, &staged.path(""))?;
+    stopwatch.lap("export to ONNX");
     let training = TrainingSummary {
         corpus: corpus.entries(),
         epochs: training.epochs,
@@ -136,8 +142,28 @@ pub fn run(arguments: TrainArguments, runtime: &Runtime, stop: &AtomicBool) -> R
     };
     let text = ValidationText::new(&corpus, &tokenizer, preset.training.final_evaluation_windows);
     let judged = judge(&model, exports, Some(&text))?;
+    stopwatch.lap("evaluation of the model and its exports");
     progress.note(&judged.to_string());
     drop(progress);
+    let samples = std::fs::read_to_string(staged.path(SAMPLES))?;
+    let page = |manifest: &Manifest| {
+        let report = Report {
+            name: &manifest.name,
+            version: &manifest.version,
+            created_at: &manifest.created_at,
+            device: &device::describe(),
+            parameters: manifest.config.num_parameters(),
+            corpus: &corpus.entries(),
+            preset_toml: &effective,
+            evaluations: &position.evaluations,
+            kept: &evaluation,
+            loss_curve_svg: &curve,
+            variants: &manifest.variants,
+            samples: &read_samples(&samples),
+            timings: stopwatch.laps(),
+        };
+        Ok(report.html()?)
+    };
 
     let release = Release {
         name: &name,
@@ -148,6 +174,7 @@ pub fn run(arguments: TrainArguments, runtime: &Runtime, stop: &AtomicBool) -> R
         imported_from: None,
         example_prompts: corpus.example_prompts(),
         parent,
+        page: Some(Box::new(page)),
     };
     let promotion = Promotion { channel: arguments.promote.clone(), gate: arguments.gate.gate() };
     runtime.block_on(async {

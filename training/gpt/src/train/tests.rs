@@ -64,20 +64,23 @@ fn datasets(preset: &Preset) -> (Dataset, Dataset) {
     dataset::split(&corpus, preset.model.context_length, stride, batch_size).unwrap()
 }
 
-fn run(preset: &Preset, notes: &mut Notes) -> Trained {
-    let device = crate::device::cpu().autodiff();
+/// Does something with a run on the beginning of the story.
+fn with_run<R>(preset: &Preset, act: impl FnOnce(&Run) -> R) -> R {
     let (train_set, validation_set) = datasets(preset);
     let folder = tempfile::tempdir().unwrap();
-    let run = Run {
+    act(&Run {
         train_set: &train_set,
         validation_set: &validation_set,
         settings: &preset.training,
-        device: &device,
+        device: &crate::device::cpu().autodiff(),
         checkpoints: &Checkpoints::new(folder.path(), serde_json::Value::Null),
         resume: false,
         stop: &AtomicBool::new(false),
-    };
-    run.train(Gpt::new(&preset.model, &device), notes).unwrap()
+    })
+}
+
+fn train(preset: &Preset, notes: &mut Notes) -> Trained {
+    with_run(preset, |run| run.train(Gpt::new(&preset.model, run.device), notes).unwrap())
 }
 
 #[test]
@@ -86,7 +89,7 @@ fn a_run_without_progress_stops_early() {
     preset.training.learning_rate = 1e-30;
     preset.training.stop_after_evaluations = Some(3);
     let mut notes = Notes::default();
-    let trained = run(&preset, &mut notes);
+    let trained = train(&preset, &mut notes);
     // The first evaluation after a step is the best; three more are no better.
     assert_eq!(trained.position.step, 4);
     assert!(notes.0.iter().any(|note| note.contains("stopping early after step 4")), "{:?}", notes.0);
@@ -97,7 +100,7 @@ fn the_best_weights_are_kept() {
     let mut preset = preset();
     preset.training.learning_rate = 0.3; // soon too large
     preset.training.keep_best = true;
-    let trained = run(&preset, &mut Notes::default());
+    let trained = train(&preset, &mut Notes::default());
     let evaluations = &trained.position.evaluations;
     let lowest = evaluations[1..].iter().map(|evaluation| evaluation.val_loss).fold(f64::INFINITY, f64::min);
     assert_eq!(trained.evaluation.val_loss, lowest);
@@ -114,21 +117,10 @@ fn the_best_weights_are_kept() {
 #[test]
 fn two_batches_of_one_give_the_gradients_of_a_batch_of_two() {
     let preset = preset();
-    let device = crate::device::cpu().autodiff();
-    let (train_set, validation_set) = datasets(&preset);
-    let folder = tempfile::tempdir().unwrap();
-    let run = Run {
-        train_set: &train_set,
-        validation_set: &validation_set,
-        settings: &preset.training,
-        device: &device,
-        checkpoints: &Checkpoints::new(folder.path(), serde_json::Value::Null),
-        resume: false,
-        stop: &AtomicBool::new(false),
-    };
-    let model = Gpt::new(&preset.model, &device);
-    let (together, loss_together, tokens_together) = run.gradients(&model, &[vec![0, 3]]);
-    let (apart, loss_apart, tokens_apart) = run.gradients(&model, &[vec![0], vec![3]]);
+    let model = Gpt::new(&preset.model, &crate::device::cpu().autodiff());
+    let gradients = |batches: &[Vec<usize>]| with_run(&preset, |run| run.gradients(&model, batches));
+    let (together, loss_together, tokens_together) = gradients(&[vec![0, 3]]);
+    let (apart, loss_apart, tokens_apart) = gradients(&[vec![0], vec![3]]);
     assert_eq!(tokens_together, tokens_apart);
     assert!((loss_together - loss_apart).abs() < 1e-5, "{loss_together} != {loss_apart}");
     let weight = model.blocks[0].feed_forward.expand.weight.id;
