@@ -1,5 +1,6 @@
-//! What the tests of the whole system share.
+//! What the tests and benchmarks of the whole system share.
 
+pub mod bench;
 pub mod process;
 pub mod reference;
 pub mod trained;

@@ -11,6 +11,7 @@
 pub mod corpus;
 pub mod dataset;
 pub mod device;
+pub mod environment;
 pub mod evaluate;
 pub mod gate;
 pub mod model;

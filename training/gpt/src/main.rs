@@ -1,12 +1,12 @@
 //! The command `gpt`.
 
-use std::os::unix::process::CommandExt;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
 use clap::Parser;
+use gpt::environment;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::cli::{Action, Cli};
@@ -16,20 +16,11 @@ use crate::commands::{evaluate, export, import, publish, registry, sample, train
 mod cli;
 mod commands;
 
-/// What libraries read from the environment when they are loaded, some of them before `main`.
-///
-/// libtorch's threads spin while they wait for each other unless they are told to be passive. That
-/// is no faster on a free machine and several times slower on a busy one or under a CPU quota.
-/// ONNX Runtime's Linux builds report on their users unless they are told not to.
-const SETTINGS_OF_LIBRARIES: [(&str, &str); 2] =
-    [("OMP_WAIT_POLICY", "passive"), ("ORT_DISABLE_TELEMETRY", "1")];
-
 /// Exit code of a run whose version was published, but not promoted.
 const NOT_PROMOTED: u8 = 3;
 
 fn main() -> ExitCode {
-    if SETTINGS_OF_LIBRARIES.iter().any(|(name, _)| std::env::var_os(name).is_none()) {
-        let error = start_again_with_settings();
+    if let Err(error) = environment::set_up() {
         eprintln!("error: starting this program again with its libraries' settings: {error}");
         return ExitCode::FAILURE;
     }
@@ -40,17 +31,6 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// Replaces this process by itself with [`SETTINGS_OF_LIBRARIES`] in its environment, where they are
-/// not set already. Returns only if that fails.
-fn start_again_with_settings() -> std::io::Error {
-    let program = match std::env::current_exe() {
-        Ok(program) => program,
-        Err(error) => return error,
-    };
-    let missing = SETTINGS_OF_LIBRARIES.into_iter().filter(|(name, _)| std::env::var_os(name).is_none());
-    Command::new(program).args(std::env::args_os().skip(1)).envs(missing).exec()
 }
 
 fn run(cli: Cli) -> Result<ExitCode> {

@@ -1,0 +1,180 @@
+//! What the benchmarks share: their command line, the machine they ran on, medians, results.
+
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::process::root;
+
+/// The largest resident memory of this process so far, in bytes.
+///
+/// # Errors
+/// As of [`status_bytes`].
+pub fn peak_rss_bytes() -> Result<u64> {
+    status_bytes("self", "VmHWM")
+}
+
+/// A size from the kernel's account of a process, such as `VmHWM`, in bytes.
+///
+/// # Errors
+/// If the process has ended or the kernel does not keep this account.
+pub fn status_bytes(process: &str, field: &str) -> Result<u64> {
+    let path = format!("/proc/{process}/status");
+    let status = std::fs::read_to_string(&path).with_context(|| path.clone())?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    Ok(1024 * kib.with_context(|| format!("{path}: expected a line `{field}: … kB`, found {line:?}"))?)
+}
+
+/// The file that `--json` names, if it is given.
+///
+/// # Errors
+/// If there is any other argument, but for `--bench`, which cargo adds.
+pub fn json_file() -> Result<Option<PathBuf>> {
+    let mut file = None;
+    let mut arguments = std::env::args_os().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.to_str() {
+            Some("--json") => file = Some(arguments.next().context("--json needs a file")?.into()),
+            Some("--bench") => (),
+            _ => bail!("unknown argument {}; expected --json FILE", argument.display()),
+        }
+    }
+    Ok(file)
+}
+
+/// Threads that a process of this machine can run at once.
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
+}
+
+/// Where and when a benchmark runs. `load` is the load average before it: what else was running.
+#[derive(Debug, Serialize)]
+pub struct Machine {
+    /// As the kernel names it.
+    pub cpu: String,
+    /// That can be used.
+    pub cores: usize,
+    /// Average number of running processes in the minute before.
+    pub load: f64,
+    /// When, in UTC.
+    pub date: String,
+    /// Of the source, with `-dirty` if it was changed since; `None` outside a git checkout.
+    pub commit: Option<String>,
+}
+
+impl Machine {
+    /// This machine, now.
+    ///
+    /// # Errors
+    /// If the kernel does not tell.
+    pub fn here() -> Result<Self> {
+        let read = |path| std::fs::read_to_string(path).context(path);
+        let load = read("/proc/loadavg")?;
+        let cpus = read("/proc/cpuinfo")?;
+        let cpu = cpus.lines().find(|line| line.starts_with("model name"));
+        let git =
+            Command::new("git").args(["describe", "--always", "--dirty"]).current_dir(root()).output().ok();
+        Ok(Self {
+            cpu: cpu.and_then(|line| line.split(": ").nth(1)).unwrap_or("unknown CPU").to_owned(),
+            cores: cores(),
+            load: load.split(' ').next().unwrap_or_default().parse().context("/proc/loadavg")?,
+            date: jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M").to_string(),
+            commit: git
+                .filter(|output| output.status.success())
+                .map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()),
+        })
+    }
+
+    /// One line for above a table.
+    pub fn describe(&self) -> String {
+        let Self { cpu, cores, load, date, commit } = self;
+        let commit = commit.as_deref().unwrap_or("unknown");
+        format!("{date} UTC, {cpu}, {cores} cores, load {load} before, commit {commit}")
+    }
+}
+
+/// Several measurements of one thing.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Summary {
+    /// Half are below it.
+    pub median: f64,
+    /// The quartiles: half lie between them.
+    pub quartiles: (f64, f64),
+    /// The least and the most.
+    pub range: (f64, f64),
+}
+
+impl Summary {
+    /// Sums up at least one value.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn of(values: &[f64]) -> Result<Self> {
+        let mut sorted = values.to_vec();
+        sorted.sort_unstable_by(f64::total_cmp);
+        let (Some(&least), Some(&most)) = (sorted.first(), sorted.last()) else {
+            bail!("nothing was measured");
+        };
+        // Between two values, in proportion.
+        let quantile = |share: f64| {
+            let position = share * (sorted.len() - 1) as f64;
+            let (below, above) = (sorted[position.floor() as usize], sorted[position.ceil() as usize]);
+            below + (above - below) * position.fract()
+        };
+        let quartiles = (quantile(0.25), quantile(0.75));
+        Ok(Self { median: quantile(0.5), quartiles, range: (least, most) })
+    }
+}
+
+/// Prints a Markdown table: a line of heads, then rows.
+pub fn print_table(heads: &[&str], rows: &[Vec<String>]) {
+    println!("| {} |", heads.join(" | "));
+    println!("|{}", "---|".repeat(heads.len()));
+    for row in rows {
+        println!("| {} |", row.join(" | "));
+    }
+}
+
+/// Writes the results of `benchmark` to `file`, if there is one, with what they were measured on.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn write_json(file: Option<PathBuf>, benchmark: &str, machine: &Machine, results: Value) -> Result<()> {
+    let Some(file) = file else { return Ok(()) };
+    let json = json!({"benchmark": benchmark, "machine": machine, "results": results});
+    std::fs::write(&file, format!("{json:#}\n")).with_context(|| file.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // In a test, the panic is the report.
+
+    use super::*;
+
+    /// Sorted: 1 2 3 10; the quartiles lie at positions 0.75, 1.5 and 2.25 counted from 0.
+    #[test]
+    fn quantiles_lie_between_neighbours() {
+        let summary = Summary::of(&[10.0, 2.0, 1.0, 3.0]).unwrap();
+        let expected = Summary { median: 2.5, quartiles: (1.75, 4.75), range: (1.0, 10.0) };
+        assert_eq!(summary, expected);
+        let one = Summary { median: 7.0, quartiles: (7.0, 7.0), range: (7.0, 7.0) };
+        assert_eq!(Summary::of(&[7.0]).unwrap(), one);
+        assert!(Summary::of(&[]).is_err());
+    }
+
+    #[test]
+    fn the_peak_memory_grows_with_what_is_used() {
+        let before = peak_rss_bytes().unwrap();
+        let block = std::hint::black_box(vec![1u8; 200 << 20]);
+        let after = peak_rss_bytes().unwrap();
+        assert!(after >= 200 << 20 && after >= before, "{before} {after}");
+        drop(block);
+        assert!(peak_rss_bytes().unwrap() >= after);
+        assert!(status_bytes("self", "VmNone").is_err());
+    }
+}
