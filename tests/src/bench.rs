@@ -167,14 +167,16 @@ mod tests {
         assert!(Summary::of(&[]).is_err());
     }
 
+    /// The kernel counts pages in batches, one for each thread, so its figures may lag a little.
     #[test]
-    fn the_peak_memory_grows_with_what_is_used() {
-        let before = peak_rss_bytes().unwrap();
-        let block = std::hint::black_box(vec![1u8; 200 << 20]);
-        let after = peak_rss_bytes().unwrap();
-        assert!(after >= 200 << 20 && after >= before, "{before} {after}");
-        drop(block);
-        assert!(peak_rss_bytes().unwrap() >= after);
+    fn the_peak_memory_remembers_what_was_used() {
+        let used = 200 << 20;
+        let lag = 16 << 20;
+        let before = status_bytes("self", "VmRSS").unwrap();
+        drop(std::hint::black_box(vec![1u8; used]));
+        let freed = status_bytes("self", "VmRSS").unwrap();
+        assert!(freed < before + (used as u64) / 2, "{before} {freed}");
+        assert!(peak_rss_bytes().unwrap() + lag >= before + used as u64);
         assert!(status_bytes("self", "VmNone").is_err());
     }
 }
