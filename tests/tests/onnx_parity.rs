@@ -40,13 +40,13 @@ fn burn_logits(model: &Gpt, ids: &[u32]) -> Vec<f32> {
 
 /// Logits at every position of `ids`, after what is in a cache of `past`.
 fn engine_logits(model: &mut OnnxModel, past: &[u32], ids: &[u32]) -> Vec<f32> {
-    let mut cache = model.empty_cache().unwrap();
+    model.truncate(0).unwrap();
     if !past.is_empty() {
-        model.run(past, &[], &mut cache, |_| ()).unwrap();
+        model.run(past, &[], |_| ()).unwrap();
     }
-    assert_eq!(cache.length(), past.len());
+    assert_eq!(model.length(), past.len());
     let wanted: Vec<usize> = (0..ids.len()).collect();
-    model.run(ids, &wanted, &mut cache, <[f32]>::to_vec).unwrap()
+    model.run(ids, &wanted, <[f32]>::to_vec).unwrap()
 }
 
 /// Ids that repeat too late to matter.
@@ -63,11 +63,11 @@ fn assert_parity(mut pair: Pair) {
     let at = |position: usize| &expected[position * vocab_size..(position + 1) * vocab_size];
 
     let mut largest = 0.0f32;
-    let mut cache = pair.engine.empty_cache().unwrap();
+    let mut decoder = OnnxModel::load(pair.file.path(), &config, 1).unwrap();
     for length in 1..=context_length {
         let prefilled = engine_logits(&mut pair.engine, &[], &ids[..length]);
         largest = largest.max(largest_difference(&prefilled, &burn_logits(&pair.burn, &ids[..length])));
-        let decoded = pair.engine.run(&ids[length - 1..length], &[0], &mut cache, <[f32]>::to_vec).unwrap();
+        let decoded = decoder.run(&ids[length - 1..length], &[0], <[f32]>::to_vec).unwrap();
         largest = largest.max(largest_difference(&decoded, at(length - 1)));
         largest = largest.max(largest_difference(&decoded, &prefilled[(length - 1) * vocab_size..]));
         let (past, new) = ids[..length].split_at(length / 2);
@@ -95,21 +95,21 @@ fn several_wanted_positions_come_in_their_order() {
     let vocab_size = reference.config().vocab_size;
     let ids = ids(9, vocab_size);
     let all = engine_logits(&mut pair.engine, &[], &ids);
-    let mut cache = pair.engine.empty_cache().unwrap();
-    let some = pair.engine.run(&ids, &[8, 2], &mut cache, <[f32]>::to_vec).unwrap();
+    pair.engine.truncate(0).unwrap();
+    let some = pair.engine.run(&ids, &[8, 2], <[f32]>::to_vec).unwrap();
     assert_eq!(some[..vocab_size], all[8 * vocab_size..]);
     assert_eq!(some[vocab_size..], all[2 * vocab_size..3 * vocab_size]);
 }
 
 fn greedy(max_tokens: usize) -> GenerationOptions {
-    GenerationOptions { max_tokens, sampling: Sampling::Greedy, seed: 0, stop_id: None }
+    GenerationOptions::new(max_tokens, Sampling::Greedy, 0)
 }
 
 #[test]
 fn greedy_text_is_pytorchs_past_the_context() {
     let (reference, pair) = tiny_gpt();
     let (prompt, expected) = reference.greedy.split_at(5);
-    let mut engine = Engine::new(pair.engine).with_slide_stride(1);
+    let engine = Engine::new(pair.engine).with_slide_stride(1);
     assert_eq!(engine.generate(prompt, &greedy(expected.len())).unwrap().ids, expected);
 }
 
@@ -131,7 +131,7 @@ fn a_prompt_longer_than_the_context_is_read_from_its_end() {
     let (reference, pair) = tiny_gpt();
     let config = reference.config();
     let prompt = ids(3 * config.context_length, config.vocab_size);
-    let mut engine = Engine::new(pair.engine);
+    let engine = Engine::new(pair.engine);
     let whole = engine.generate(&prompt, &greedy(20)).unwrap().ids;
     let end = engine.generate(&prompt[2 * config.context_length..], &greedy(20)).unwrap().ids;
     assert_eq!(whole, end);
@@ -150,10 +150,9 @@ fn a_stop_id_ends_the_text_and_is_not_part_of_it() {
 #[test]
 fn the_seed_decides_the_text() {
     let (_, pair) = tiny_gpt();
-    let mut engine = Engine::new(pair.engine);
-    let mut ids = |seed| {
-        let sampling = Sampling::new(1.0, Some(50));
-        let options = GenerationOptions { max_tokens: 40, sampling, seed, stop_id: None };
+    let engine = Engine::new(pair.engine);
+    let ids = |seed| {
+        let options = GenerationOptions::new(40, Sampling::new(1.0, Some(50)), seed);
         engine.generate(&[1, 2, 3], &options).unwrap().ids
     };
     assert_eq!(ids(7), ids(7));
@@ -168,7 +167,7 @@ fn what_cannot_be_run_is_an_error_that_says_why() {
     let error = OnnxModel::load(pair.file.path(), &wrong_shape, 1).err().unwrap().to_string();
     assert!(error.contains("no input `past_key_values.3.key`"), "{error}");
 
-    let mut engine = Engine::new(pair.engine);
+    let engine = Engine::new(pair.engine);
     assert!(engine.generate(&[], &greedy(1)).unwrap_err().to_string().contains("prompt is empty"));
     assert!(engine.generate(&[97], &greedy(1)).unwrap_err().to_string().contains("token id 97"));
 

@@ -44,6 +44,14 @@ pub enum EngineError {
         /// Its name.
         name: String,
     },
+    /// More positions than the model has.
+    #[error("{positions} positions do not fit into the model's context of {context_length}")]
+    ContextOverflow {
+        /// How many there would be.
+        positions: usize,
+        /// How many there can be.
+        context_length: usize,
+    },
     /// ONNX Runtime failed to run the model.
     #[error("running the model: {0}")]
     Run(#[from] ort::Error),

@@ -1,16 +1,26 @@
 //! Token ids in, token ids out: runs an exported model with ONNX Runtime.
 //!
 //! - [`runtime`]: the ONNX Runtime library, loaded once in a process;
-//! - [`model`]: a graph with its key-value cache: one run, some logits;
-//! - [`generation`]: the loop from a prompt to its continuation.
+//! - [`model`]: a graph with its key-value cache: new ids in, some logits out (`cache`, `step`);
+//! - [`engine`]: the loop from a prompt to its continuation, with `prefix_cache` for prompts that
+//!   begin alike and [`speculation`] for guesses at what comes next;
+//! - [`generation`]: what a generation takes and gives.
 //!
 //! It knows nothing of text, HTTP or AWS.
 
+mod cache;
+pub mod engine;
 pub mod error;
 pub mod generation;
 pub mod model;
+mod prefix_cache;
 pub mod runtime;
+pub mod speculation;
+mod step;
 
+pub use cache::CacheRows;
+pub use engine::Engine;
 pub use error::EngineError;
-pub use generation::{Engine, FinishReason, Generation, GenerationOptions};
-pub use model::{KvCache, OnnxModel};
+pub use generation::{FinishReason, Generation, GenerationOptions, Token, Work};
+pub use model::{LoadTimes, OnnxModel};
+pub use speculation::Drafter;

@@ -1,35 +1,47 @@
-//! An exported model and its key-value cache.
+//! An exported model with its key-value cache: new ids in, some logits out.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use artifact::GptConfig;
 use artifact::onnx::{
-    INPUT_IDS, LOGIT_POSITIONS, LOGITS, POSITION_IDS, past_key, past_value, present_key, present_value,
+    INPUT_IDS, LOGIT_POSITIONS, LOGITS, POSITION_IDS, SEQLENS_K, TOTAL_SEQUENCE_LENGTH, past_key, past_value,
+    present_key, present_value,
 };
+use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::session::{Session, SessionInputValue};
-use ort::value::{DynValue, Tensor};
+use ort::value::Tensor;
 
+use crate::cache::{CacheRows, KvCache, Layout};
 use crate::error::EngineError;
 use crate::runtime;
+use crate::step::Step;
 
-/// A model loaded into ONNX Runtime.
+/// Runs of at most so many new positions are kept bound: decoding, and verifying a draft.
+const MAX_KEPT_IDS: usize = 8;
+
+/// How long a thread of ONNX Runtime spins for its next piece of work before it sleeps. Within a run the
+/// next piece comes sooner; between requests nothing should burn the processor.
+const SPIN_MICROSECONDS: &str = "1000";
+
+/// A model loaded into ONNX Runtime, and the positions that it has run.
 pub struct OnnxModel {
     session: Session,
     config: GptConfig,
+    layout: Layout,
+    cache: KvCache,
+    /// Bound runs on the memory of the cache.
+    steps: Vec<Step>,
+    load_times: LoadTimes,
 }
 
-/// Keys and values of the positions that have been run, so that no position is computed twice.
-pub struct KvCache {
-    /// Key and value of each layer, f32 `[1, n_heads, length, d_head]`.
-    layers: Vec<(DynValue, DynValue)>,
-    length: usize,
-}
-
-impl KvCache {
-    /// Number of positions in the cache.
-    pub fn length(&self) -> usize {
-        self.length
-    }
+/// How long the parts of loading took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoadTimes {
+    /// The ONNX Runtime library; next to nothing if it was loaded before.
+    pub runtime: Duration,
+    /// Reading the graph, allocating, and laying the weights out for the processor.
+    pub session: Duration,
 }
 
 impl OnnxModel {
@@ -38,30 +50,42 @@ impl OnnxModel {
     /// # Errors
     /// If ONNX Runtime is missing or refuses the file, or the graph is not one of the exporter's.
     pub fn load(path: &Path, config: &GptConfig, threads: usize) -> Result<Self, EngineError> {
-        let failed = |source: ort::Error| EngineError::Load { path: path.to_owned(), source };
-        let environment = runtime::environment()?;
-        let session = Session::builder(&environment)
-            .and_then(|builder| builder.with_intra_threads(threads)?.commit_from_file(path))
-            .map_err(failed)?;
+        Self::commit(path, config, threads, |builder| builder.commit_from_file(path))
+    }
 
-        let (mut inputs, mut outputs) = (
-            vec![INPUT_IDS.to_owned(), POSITION_IDS.into(), LOGIT_POSITIONS.into()],
-            vec![LOGITS.to_owned()],
-        );
-        for layer in 0..config.n_layers {
-            inputs.extend([past_key(layer), past_value(layer)]);
-            outputs.extend([present_key(layer), present_value(layer)]);
-        }
-        for (what, expected, found) in
-            [("input", inputs, session.inputs()), ("output", outputs, session.outputs())]
-        {
-            if let Some(name) =
-                expected.into_iter().find(|name| found.iter().all(|outlet| outlet.name() != name))
-            {
-                return Err(EngineError::Interface { path: path.to_owned(), what, name });
-            }
-        }
-        Ok(Self { session, config: config.clone() })
+    /// Loads a graph from memory, which can be released afterwards. `name` stands for it in errors.
+    ///
+    /// # Errors
+    /// As of [`load`](Self::load).
+    pub fn from_memory(
+        bytes: &[u8],
+        name: &str,
+        config: &GptConfig,
+        threads: usize,
+    ) -> Result<Self, EngineError> {
+        Self::commit(Path::new(name), config, threads, |builder| builder.commit_from_memory(bytes))
+    }
+
+    fn commit(
+        path: &Path,
+        config: &GptConfig,
+        threads: usize,
+        commit: impl FnOnce(&mut SessionBuilder) -> ort::Result<Session>,
+    ) -> Result<Self, EngineError> {
+        let failed = |source: ort::Error| EngineError::Load { path: path.to_owned(), source };
+        let start = Instant::now();
+        let environment = runtime::environment()?;
+        let runtime = start.elapsed();
+        let session = Session::builder(&environment)
+            .and_then(|builder| commit(&mut configure(builder, threads)?))
+            .map_err(failed)?;
+        let load_times = LoadTimes { runtime, session: start.elapsed() - runtime };
+
+        let layout = if has_input(&session, SEQLENS_K) { Layout::InPlace } else { Layout::Growing };
+        check_interface(&session, config, layout, path)?;
+        let d_head = head_width(&session).unwrap_or_else(|| config.d_head());
+        let cache = KvCache::new(layout, config, d_head).map_err(failed)?;
+        Ok(Self { session, config: config.clone(), layout, cache, steps: Vec::new(), load_times })
     }
 
     /// Its shape.
@@ -69,40 +93,101 @@ impl OnnxModel {
         &self.config
     }
 
-    /// A cache without positions.
+    /// How long loading it took.
+    pub fn load_times(&self) -> LoadTimes {
+        self.load_times
+    }
+
+    /// Number of positions that have been run.
+    pub fn length(&self) -> usize {
+        self.cache.length()
+    }
+
+    /// Forgets all but the first `length` positions.
     ///
     /// # Errors
     /// If ONNX Runtime cannot make a tensor.
-    pub fn empty_cache(&self) -> Result<KvCache, EngineError> {
-        let shape = [1, self.config.n_heads, 0, self.config.d_head()];
-        let empty = || Ok::<_, ort::Error>(Tensor::from_array((shape, Vec::<f32>::new()))?.into_dyn());
-        let layers = (0..self.config.n_layers).map(|_| Ok((empty()?, empty()?)));
-        Ok(KvCache { layers: layers.collect::<Result<_, ort::Error>>()?, length: 0 })
+    pub fn truncate(&mut self, length: usize) -> Result<(), EngineError> {
+        Ok(self.cache.truncate(length)?)
     }
 
-    /// Runs the positions that follow those in the cache, adds them to it, and calls `read` with the
-    /// logits at the `wanted` ones of them, `[wanted, vocab_size]` in one row.
-    ///
-    /// `ids` and the cache together must fit into the context; `wanted` counts from the first of
-    /// `ids`.
+    /// Keys and values of the positions `start..end`, which have been run.
     ///
     /// # Errors
-    /// If an id is outside the vocabulary or ONNX Runtime fails; the cache is then as it was.
+    /// If ONNX Runtime cannot give its tensors.
+    pub fn rows(&self, start: usize, end: usize) -> Result<CacheRows, EngineError> {
+        Ok(self.cache.rows(start, end)?)
+    }
+
+    /// Takes keys and values as if the positions after the first `start` had been run; what was beyond
+    /// them is forgotten.
+    ///
+    /// # Errors
+    /// If ONNX Runtime cannot make a tensor.
+    pub fn restore(&mut self, start: usize, rows: &CacheRows) -> Result<(), EngineError> {
+        Ok(self.cache.write(start, rows)?)
+    }
+
+    /// Runs the positions that follow those that have been run, and calls `read` with the logits at
+    /// the `wanted` ones of them, `[wanted, vocab_size]` in one row.
+    ///
+    /// `ids` must not be empty, and all positions together must fit into the context; `wanted` counts
+    /// from the first of `ids`.
+    ///
+    /// # Errors
+    /// If an id is outside the vocabulary, the context is too short, or ONNX Runtime fails; the
+    /// positions that have been run are then as they were.
     pub fn run<R>(
         &mut self,
         ids: &[u32],
         wanted: &[usize],
-        cache: &mut KvCache,
         read: impl FnOnce(&[f32]) -> R,
     ) -> Result<R, EngineError> {
-        let vocab_size = self.config.vocab_size;
+        let GptConfig { vocab_size, context_length, .. } = self.config;
         if let Some(&id) = ids.iter().find(|&&id| id as usize >= vocab_size) {
             return Err(EngineError::TokenOutOfRange { id, vocab_size });
         }
-        let (past, total) = (cache.length, cache.length + ids.len());
+        let total = self.cache.length() + ids.len();
+        if total > context_length {
+            return Err(EngineError::ContextOverflow { positions: total, context_length });
+        }
+        let result = match self.layout {
+            Layout::InPlace => self.run_in_place(ids, wanted, read)?,
+            Layout::Growing => self.run_growing(ids, wanted, read)?,
+        };
+        self.cache.grown_to(total);
+        Ok(result)
+    }
+
+    fn run_in_place<R>(
+        &mut self,
+        ids: &[u32],
+        wanted: &[usize],
+        read: impl FnOnce(&[f32]) -> R,
+    ) -> ort::Result<R> {
+        let (past, vocab_size) = (self.cache.length(), self.config.vocab_size);
+        let Self { session, cache, steps, .. } = self;
+        if let Some(step) = steps.iter_mut().find(|step| step.fits(ids.len(), wanted.len())) {
+            return Ok(read(step.run(session, ids, wanted, past)?));
+        }
+        let mut step = Step::new(session, cache, ids.len(), wanted.len(), vocab_size)?;
+        let result = read(step.run(session, ids, wanted, past)?);
+        if ids.len() <= MAX_KEPT_IDS {
+            steps.push(step);
+        }
+        Ok(result)
+    }
+
+    fn run_growing<R>(
+        &mut self,
+        ids: &[u32],
+        wanted: &[usize],
+        read: impl FnOnce(&[f32]) -> R,
+    ) -> ort::Result<R> {
+        let past = self.cache.length();
         let row = |values: Vec<i64>| Tensor::from_array(([1, values.len()], values));
         let input_ids = row(ids.iter().map(|&id| i64::from(id)).collect())?;
-        let position_ids = row((past as i64..total as i64).collect())?;
+        let position_ids = row((past as i64..(past + ids.len()) as i64).collect())?;
         let wanted: Vec<i64> = wanted.iter().map(|&position| position as i64).collect();
         let logit_positions = Tensor::from_array(([wanted.len()], wanted))?;
 
@@ -111,21 +196,69 @@ impl OnnxModel {
             (POSITION_IDS.to_owned(), position_ids.into()),
             (LOGIT_POSITIONS.to_owned(), logit_positions.into()),
         ];
-        for (layer, (key, value)) in cache.layers.iter().enumerate() {
-            inputs.push((past_key(layer), key.into()));
-            inputs.push((past_value(layer), value.into()));
+        for (layer, tensors) in self.cache.tensors.chunks_exact(2).enumerate() {
+            inputs.push((past_key(layer), (&tensors[0]).into()));
+            inputs.push((past_value(layer), (&tensors[1]).into()));
         }
         let mut outputs = self.session.run(inputs)?;
 
         let missing = |name: String| ort::Error::new(format!("the run gave no output `{name}`"));
         let mut take = |name: String| outputs.remove(&name).ok_or_else(|| missing(name));
-        let layers = (0..self.config.n_layers)
-            .map(|layer| Ok((take(present_key(layer))?, take(present_value(layer))?)))
-            .collect::<Result<_, ort::Error>>()?;
+        let mut tensors = Vec::with_capacity(2 * self.config.n_layers);
+        for layer in 0..self.config.n_layers {
+            tensors.extend([take(present_key(layer))?, take(present_value(layer))?]);
+        }
         let logits = take(LOGITS.to_owned())?;
-        let (_, logits) = logits.try_extract_tensor::<f32>()?;
-        let result = read(logits);
-        *cache = KvCache { layers, length: total };
+        let result = read(logits.try_extract_tensor::<f32>()?.1);
+        drop(outputs);
+        self.cache.tensors = tensors;
         Ok(result)
     }
+}
+
+/// Graphs are exported with their operators fused already; what is left for ONNX Runtime is cheap.
+fn configure(builder: SessionBuilder, threads: usize) -> ort::Result<SessionBuilder> {
+    let spins = threads > 1;
+    Ok(builder
+        .with_optimization_level(GraphOptimizationLevel::Level1)?
+        .with_intra_threads(threads)?
+        .with_intra_op_spinning(spins)?
+        .with_config_entry("session.intra_op.spin_duration_us", if spins { SPIN_MICROSECONDS } else { "0" })?)
+}
+
+fn has_input(session: &Session, name: &str) -> bool {
+    session.inputs().iter().any(|input| input.name() == name)
+}
+
+/// Width of a head in the cache, if the graph fixes it.
+fn head_width(session: &Session) -> Option<usize> {
+    let input = session.inputs().iter().find(|input| input.name() == past_key(0))?;
+    usize::try_from(*input.dtype().tensor_shape()?.get(3)?).ok()
+}
+
+fn check_interface(
+    session: &Session,
+    config: &GptConfig,
+    layout: Layout,
+    path: &Path,
+) -> Result<(), EngineError> {
+    let mut inputs = vec![INPUT_IDS.to_owned(), POSITION_IDS.into(), LOGIT_POSITIONS.into()];
+    if layout == Layout::InPlace {
+        inputs.push(TOTAL_SEQUENCE_LENGTH.into());
+    }
+    let mut outputs = vec![LOGITS.to_owned()];
+    for layer in 0..config.n_layers {
+        inputs.extend([past_key(layer), past_value(layer)]);
+        outputs.extend([present_key(layer), present_value(layer)]);
+    }
+    for (what, expected, found) in
+        [("input", inputs, session.inputs()), ("output", outputs, session.outputs())]
+    {
+        if let Some(name) =
+            expected.into_iter().find(|name| found.iter().all(|outlet| outlet.name() != name))
+        {
+            return Err(EngineError::Interface { path: PathBuf::from(path), what, name });
+        }
+    }
+    Ok(())
 }

@@ -2,7 +2,6 @@
 
 use std::num::NonZero;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 use artifact::manifest::Precision;
@@ -22,7 +21,7 @@ pub struct ServedModel {
     /// None for a model that was imported with a vocabulary of its own.
     tokenizer: Option<Tokenizer>,
     /// One generation at a time: it uses all cores.
-    engine: Mutex<Engine>,
+    engine: Engine,
 }
 
 impl ServedModel {
@@ -46,7 +45,7 @@ impl ServedModel {
         let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
         let path = version.verified_file(file, cache).await?;
         let model = OnnxModel::load(&path, &manifest.config, threads)?;
-        Ok(Self { manifest, tokenizer, engine: Mutex::new(Engine::new(model)) })
+        Ok(Self { manifest, tokenizer, engine: Engine::new(model) })
     }
 
     /// Answers `GET /`.
@@ -73,17 +72,11 @@ impl ServedModel {
         let seed = request.seed.unwrap_or_else(|| rand::random_range(0..MAX_DRAWN_SEED));
         let prompt_ids = tokenizer.encode(&request.prompt);
         let options = GenerationOptions {
-            max_tokens: request.max_tokens,
-            sampling: request.sampling(),
-            seed,
             stop_id: Some(END_OF_TEXT),
+            ..GenerationOptions::new(request.max_tokens, request.sampling(), seed)
         };
-        // A generation that panicked leaves nothing behind in the engine: its cache was its own.
-        let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
-        let generation = engine.generate(&prompt_ids, &options)?;
-        drop(engine);
-
-        let Generation { ids, finish_reason, first_token, total } = generation;
+        let Generation { ids, finish_reason, first_token, total, .. } =
+            self.engine.generate(&prompt_ids, &options)?;
         Ok(GenerateResponse {
             response: tokenizer.decode(&ids)?,
             prompt: request.prompt,
@@ -92,6 +85,8 @@ impl ServedModel {
             finish_reason: match finish_reason {
                 FinishReason::Length => "length",
                 FinishReason::Stop => "stop",
+                FinishReason::Deadline => "deadline",
+                FinishReason::Cancelled => "cancelled",
             },
             seed,
             usage: Usage {

@@ -9,6 +9,11 @@ pub const INPUT_IDS: &str = "input_ids";
 pub const POSITION_IDS: &str = "position_ids";
 /// Input, i64 `[wanted]`: which of the new positions, `0..seq`, to compute logits for.
 pub const LOGIT_POSITIONS: &str = "logit_positions";
+/// Input of quantised graphs, i32 `[batch]`: `total - 1`. In these graphs keys and values have room for
+/// the whole context, `[batch, n_heads, context_length, d_head]`, and present may be past's memory.
+pub const SEQLENS_K: &str = "seqlens_k";
+/// Input of quantised graphs, i32 scalar: `total`.
+pub const TOTAL_SEQUENCE_LENGTH: &str = "total_sequence_length";
 /// Output, f32 `[batch, wanted, vocab_size]`.
 pub const LOGITS: &str = "logits";
 

@@ -129,8 +129,8 @@ impl From<Batch> for Window {
 /// Calls `read` with an export's logits at every position of a window.
 fn logits<R>(export: &mut OnnxModel, ids: &[u32], read: impl FnOnce(&[f32]) -> R) -> Result<R, EngineError> {
     let wanted: Vec<usize> = (0..ids.len()).collect();
-    let mut cache = export.empty_cache()?;
-    export.run(ids, &wanted, &mut cache, read)
+    export.truncate(0)?;
+    export.run(ids, &wanted, read)
 }
 
 /// The logits of one position, their distribution, and the id that follows.

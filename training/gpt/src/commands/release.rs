@@ -25,7 +25,8 @@ pub const WEIGHTS: &str = "model.safetensors";
 /// File name of the page about a version.
 const REPORT: &str = "report.html";
 /// The ONNX files of a version.
-const EXPORTS: [(Precision, &str); 1] = [(Precision::Float32, "model.onnx")];
+const EXPORTS: [(Precision, &str); 3] =
+    [(Precision::Float32, "model.onnx"), (Precision::W8, "model.w8.onnx"), (Precision::W4, "model.w4.onnx")];
 /// Without a text, exports are compared with their model on so many windows of random ids.
 const RANDOM_WINDOWS: usize = 2;
 
@@ -89,7 +90,11 @@ pub fn write_exports(model: &Gpt, folder: &Path) -> Result<Vec<Export>> {
     let mut exports = Vec::new();
     for (precision, file) in EXPORTS {
         let path = folder.join(file);
-        onnx::export(model, &path)?;
+        match precision {
+            Precision::W8 => onnx::export_quantized(model, onnx::Recipe::W8, &path)?,
+            Precision::W4 => onnx::export_quantized(model, onnx::Recipe::W4, &path)?,
+            _ => onnx::export(model, &path)?,
+        }
         let model = OnnxModel::load(&path, model.config(), threads())?;
         exports.push(Export { precision, file: file.to_owned(), model });
     }

@@ -45,12 +45,11 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     let downloads = tempfile::tempdir()?;
     let exports = opened.exports(downloads.path()).await?;
     let export = exports.into_iter().find(|export| export.precision == Precision::Float32);
-    let mut engine = Engine::new(export.context("the version has no float32 export")?.model);
+    let engine = Engine::new(export.context("the version has no float32 export")?.model);
+    let sampling = Sampling::new(arguments.temperature, Some(arguments.top_k));
     let options = GenerationOptions {
-        max_tokens: arguments.max_tokens,
-        sampling: Sampling::new(arguments.temperature, Some(arguments.top_k)),
-        seed: arguments.seed,
         stop_id: Some(END_OF_TEXT),
+        ..GenerationOptions::new(arguments.max_tokens, sampling, arguments.seed)
     };
     let generation = engine.generate(&tokenizer.encode(&arguments.prompt), &options)?;
     println!("{}{}", arguments.prompt, tokenizer.decode(&generation.ids)?);

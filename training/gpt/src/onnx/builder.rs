@@ -1,8 +1,8 @@
 //! Builds an ONNX graph, node by node.
 
 use super::proto::{
-    AttributeProto, AttributeType, DataType, Dimension, DimensionProto, GraphProto, NodeProto, TensorProto,
-    TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto,
+    AttributeProto, AttributeType, DataType, Dimension, DimensionProto, GraphProto, MICROSOFT_DOMAIN,
+    NodeProto, TensorProto, TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto,
 };
 
 /// A value of the graph, by name.
@@ -29,14 +29,41 @@ impl GraphBuilder {
         attributes: Vec<AttributeProto>,
     ) -> Value {
         let name = name.into();
+        self.push(&name, "", operator, inputs, &[&name], attributes);
+        name
+    }
+
+    /// Adds a node with an operator of ONNX Runtime's own; an empty name stands for an input or output
+    /// that is left out.
+    pub fn microsoft(
+        &mut self,
+        name: &str,
+        operator: &str,
+        inputs: &[&str],
+        outputs: &[&str],
+        attributes: Vec<AttributeProto>,
+    ) {
+        self.push(name, MICROSOFT_DOMAIN, operator, inputs, outputs, attributes);
+    }
+
+    fn push(
+        &mut self,
+        name: &str,
+        domain: &str,
+        operator: &str,
+        inputs: &[&str],
+        outputs: &[&str],
+        attributes: Vec<AttributeProto>,
+    ) {
+        let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
         self.graph.node.push(NodeProto {
-            input: inputs.iter().map(|&input| input.to_owned()).collect(),
-            output: vec![name.clone()],
-            name: name.clone(),
+            input: owned(inputs),
+            output: owned(outputs),
+            name: name.to_owned(),
             op_type: operator.to_owned(),
             attribute: attributes,
+            domain: domain.to_owned(),
         });
-        name
     }
 
     /// Adds a small constant of integers: a shape, an index. No `dims` make it a scalar.
@@ -48,6 +75,19 @@ impl GraphBuilder {
     /// Adds a scalar constant.
     pub fn number(&mut self, name: impl Into<String>, value: f32) -> Value {
         self.constant(name.into(), DataType::Float, &[], value.to_le_bytes().to_vec())
+    }
+
+    /// Adds a weight of floats.
+    pub fn floats(&mut self, name: impl Into<String>, dims: &[usize], values: &[f32]) -> Value {
+        let raw_data = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let dims: Vec<i64> = dims.iter().map(|&length| length as i64).collect();
+        self.constant(name.into(), DataType::Float, &dims, raw_data)
+    }
+
+    /// Adds a weight of bytes.
+    pub fn bytes(&mut self, name: impl Into<String>, dims: &[usize], values: Vec<u8>) -> Value {
+        let dims: Vec<i64> = dims.iter().map(|&length| length as i64).collect();
+        self.constant(name.into(), DataType::Uint8, &dims, values)
     }
 
     fn constant(&mut self, name: String, data_type: DataType, dims: &[i64], raw_data: Vec<u8>) -> Value {

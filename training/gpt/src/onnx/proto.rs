@@ -5,6 +5,10 @@
 pub const IR_VERSION: i64 = 9;
 /// Version of the standard operators: the first with `Gelu`.
 pub const OPSET_VERSION: i64 = 20;
+/// Where ONNX Runtime keeps its own operators.
+pub const MICROSOFT_DOMAIN: &str = "com.microsoft";
+/// Version of those.
+pub const MICROSOFT_OPSET_VERSION: i64 = 1;
 
 /// Types of tensor elements (`TensorProto.DataType`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +16,10 @@ pub const OPSET_VERSION: i64 = 20;
 pub enum DataType {
     /// `f32`
     Float = 1,
+    /// `u8`
+    Uint8 = 2,
+    /// `i32`
+    Int32 = 6,
     /// `i64`
     Int64 = 7,
 }
@@ -99,6 +107,9 @@ pub struct NodeProto {
     /// How it is done.
     #[prost(message, repeated, tag = "5")]
     pub attribute: Vec<AttributeProto>,
+    /// The set that the operator belongs to; empty for the standard operators.
+    #[prost(string, tag = "7")]
+    pub domain: String,
 }
 
 /// A constant setting of an operation.

@@ -10,7 +10,8 @@ use prost::Message;
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint, key_len};
 
 use super::proto::{
-    DataType, GraphProto, IR_VERSION, ModelProto, OPSET_VERSION, OperatorSetIdProto, TensorProto,
+    DataType, GraphProto, IR_VERSION, MICROSOFT_DOMAIN, MICROSOFT_OPSET_VERSION, ModelProto, OPSET_VERSION,
+    OperatorSetIdProto, TensorProto,
 };
 use crate::model::Gpt;
 use crate::weights::{ParameterVisitor, Walk};
@@ -45,18 +46,42 @@ pub enum ExportError {
     },
 }
 
+/// The message around a graph. Readers refuse operators of sets that it does not name.
+fn header(microsoft: bool) -> ModelProto {
+    let standard = OperatorSetIdProto { domain: String::new(), version: OPSET_VERSION };
+    let microsoft = microsoft.then(|| OperatorSetIdProto {
+        domain: MICROSOFT_DOMAIN.to_owned(),
+        version: MICROSOFT_OPSET_VERSION,
+    });
+    ModelProto {
+        ir_version: IR_VERSION,
+        producer_name: "troelsllm".to_owned(),
+        producer_version: env!("CARGO_PKG_VERSION").to_owned(),
+        graph: None,
+        opset_import: std::iter::once(standard).chain(microsoft).collect(),
+    }
+}
+
+/// Writes a graph that has its weights, and operators of ONNX Runtime's own.
+///
+/// # Errors
+/// If the file cannot be written or would be too large.
+pub fn write_graph(path: &Path, graph: GraphProto) -> Result<(), ExportError> {
+    let model = ModelProto { graph: Some(graph), ..header(true) };
+    let bytes = model.encoded_len();
+    if bytes > MAX_FILE_BYTES {
+        return Err(ExportError::TooLarge { bytes });
+    }
+    std::fs::write(path, model.encode_to_vec())
+        .map_err(|source| ExportError::Io { path: path.to_owned(), source })
+}
+
 /// Writes `graph` with the weights of `model` as its initializers.
 ///
 /// # Errors
 /// If the file cannot be written or would be too large.
 pub fn write_model(path: &Path, graph: GraphProto, model: &Gpt) -> Result<(), ExportError> {
-    let header = ModelProto {
-        ir_version: IR_VERSION,
-        producer_name: "troelsllm".to_owned(),
-        producer_version: env!("CARGO_PKG_VERSION").to_owned(),
-        graph: None,
-        opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET_VERSION }],
-    };
+    let header = header(false);
     // Protobuf writes a message's length before the message, so lengths come first.
     let initializer_bytes = Walk::over(model, InitializerLengths(0)).0;
     let graph_bytes = graph.encoded_len() + initializer_bytes;

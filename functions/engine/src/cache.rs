@@ -1,0 +1,139 @@
+//! Keys and values of the positions that have been run, so that no position is computed twice.
+
+use artifact::GptConfig;
+use ort::memory::Allocator;
+use ort::value::{DynValue, Tensor};
+
+/// Keys and values of a range of positions, copied out of a cache.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CacheRows {
+    /// For each layer keys, then values; each `[n_heads, positions, d_head]`.
+    rows: Vec<f32>,
+    positions: usize,
+}
+
+impl CacheRows {
+    /// How many positions.
+    pub fn positions(&self) -> usize {
+        self.positions
+    }
+
+    /// Memory that they take.
+    pub fn bytes(&self) -> usize {
+        self.rows.len() * size_of::<f32>()
+    }
+}
+
+/// How a graph keeps its cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// Tensors as long as the cache: each run gives longer ones.
+    Growing,
+    /// Tensors with room for the whole context, written in place.
+    InPlace,
+}
+
+/// The cache of one text.
+pub(crate) struct KvCache {
+    layout: Layout,
+    /// Of each layer keys, then values, f32 `[1, n_heads, room, d_head]`; `room` is the number of
+    /// positions if the layout grows, else the context length.
+    pub(crate) tensors: Vec<DynValue>,
+    n_heads: usize,
+    d_head: usize,
+    length: usize,
+}
+
+impl KvCache {
+    /// A cache without positions. Heads may be wider than the model's: some graphs fill them up.
+    pub(crate) fn new(layout: Layout, config: &GptConfig, d_head: usize) -> ort::Result<Self> {
+        let room = match layout {
+            Layout::Growing => 0,
+            Layout::InPlace => config.context_length,
+        };
+        let mut cache =
+            Self { layout, tensors: Vec::new(), n_heads: config.n_heads, d_head, length: 0 };
+        cache.tensors = (0..2 * config.n_layers).map(|_| cache.tensor(room)).collect::<ort::Result<_>>()?;
+        Ok(cache)
+    }
+
+    /// Number of positions in it.
+    pub(crate) fn length(&self) -> usize {
+        self.length
+    }
+
+    /// Tells that a run has added positions.
+    pub(crate) fn grown_to(&mut self, length: usize) {
+        self.length = length;
+    }
+
+    /// Forgets all but the first `length` positions.
+    pub(crate) fn truncate(&mut self, length: usize) -> ort::Result<()> {
+        if length >= self.length {
+            return Ok(());
+        }
+        if self.layout == Layout::Growing {
+            let kept = self.rows(0, length)?;
+            return self.write(0, &kept);
+        }
+        self.length = length;
+        Ok(())
+    }
+
+    /// Copies the positions `start..end`.
+    pub(crate) fn rows(&self, start: usize, end: usize) -> ort::Result<CacheRows> {
+        let positions = end - start;
+        let mut rows = Vec::with_capacity(self.tensors.len() * self.n_heads * positions * self.d_head);
+        for tensor in &self.tensors {
+            let (shape, values) = tensor.try_extract_tensor::<f32>()?;
+            let head = shape[2] as usize * self.d_head;
+            for head in values.chunks_exact(head.max(1)) {
+                rows.extend_from_slice(&head[start * self.d_head..end * self.d_head]);
+            }
+        }
+        Ok(CacheRows { rows, positions })
+    }
+
+    /// Puts back what was copied, at the positions from `start`, which must be at most the length;
+    /// what was beyond them is forgotten.
+    pub(crate) fn write(&mut self, start: usize, rows: &CacheRows) -> ort::Result<()> {
+        let length = start + rows.positions;
+        if self.layout == Layout::Growing {
+            let before = self.rows(0, start)?;
+            for index in 0..self.tensors.len() {
+                self.tensors[index] = self.tensor(length)?;
+            }
+            self.copy_in(0, &before)?;
+        }
+        self.copy_in(start, rows)?;
+        self.length = length;
+        Ok(())
+    }
+
+    fn copy_in(&mut self, start: usize, rows: &CacheRows) -> ort::Result<()> {
+        let width = rows.positions * self.d_head;
+        if width == 0 {
+            return Ok(());
+        }
+        let mut heads = rows.rows.chunks_exact(width);
+        for tensor in &mut self.tensors {
+            let (shape, values) = tensor.try_extract_tensor_mut::<f32>()?;
+            let room = shape[2] as usize * self.d_head;
+            for (head, copied) in values.chunks_exact_mut(room).zip(&mut heads) {
+                head[start * self.d_head..][..width].copy_from_slice(copied);
+            }
+        }
+        Ok(())
+    }
+
+    /// A tensor of zeros: memory that ONNX Runtime gives is not initialised.
+    fn tensor(&self, room: usize) -> ort::Result<DynValue> {
+        let shape = [1, self.n_heads, room, self.d_head];
+        if room == 0 {
+            return Ok(Tensor::from_array((shape, Vec::<f32>::new()))?.into_dyn());
+        }
+        let mut tensor = Tensor::<f32>::new(&Allocator::default(), shape)?;
+        tensor.extract_tensor_mut().1.fill(0.0);
+        Ok(tensor.into_dyn())
+    }
+}

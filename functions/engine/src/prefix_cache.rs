@@ -1,0 +1,135 @@
+//! Keys and values of earlier prompts, so that a prompt that begins like one of them, or is the same,
+//! runs only what is new.
+//!
+//! A hit must never change the text. Runs of different numbers of positions round differently, so
+//! prompts are run in chunks that begin at multiples of a fixed length, and only whole runs are kept:
+//! a chunk is found again only by a prompt that would have run the same ids at the same positions
+//! in a run of the same length, after the same prefix. What it gets are the bits it would have
+//! computed.
+
+use std::collections::VecDeque;
+
+use crate::cache::CacheRows;
+
+/// One run of some prompt.
+pub(crate) struct Chunk {
+    /// The prompt up to the end of the run.
+    prefix: Vec<u32>,
+    /// Position of the run's first id.
+    start: usize,
+    /// Keys and values of its positions.
+    pub(crate) rows: CacheRows,
+    /// Logits at its last position, if it was the last run of its prompt.
+    pub(crate) logits: Option<Vec<f32>>,
+}
+
+impl Chunk {
+    /// The run from `start` to the end of `prefix`.
+    pub(crate) fn new(prefix: &[u32], start: usize, rows: CacheRows, logits: Option<Vec<f32>>) -> Self {
+        Self { prefix: prefix.to_vec(), start, rows, logits }
+    }
+
+    fn bytes(&self) -> usize {
+        size_of_val(&self.prefix[..]) + self.rows.bytes() + self.logits.as_ref().map_or(0, |l| size_of_val(&l[..]))
+    }
+}
+
+/// The chunks that were used last, in bounded memory.
+pub(crate) struct PrefixCache {
+    /// The one used last comes first.
+    chunks: VecDeque<Chunk>,
+    capacity_bytes: usize,
+    bytes: usize,
+}
+
+impl PrefixCache {
+    /// A cache that holds at most `capacity_bytes`; with 0 it holds nothing.
+    pub(crate) fn new(capacity_bytes: usize) -> Self {
+        Self { chunks: VecDeque::new(), capacity_bytes, bytes: 0 }
+    }
+
+    /// The run from `start` to the end of `prefix`, if it is there, with logits if they are needed.
+    pub(crate) fn find(&mut self, prefix: &[u32], start: usize, needs_logits: bool) -> Option<&Chunk> {
+        let is_it = |chunk: &Chunk| {
+            chunk.start == start && chunk.prefix == prefix && (chunk.logits.is_some() || !needs_logits)
+        };
+        let index = self.chunks.iter().position(is_it)?;
+        let chunk = self.chunks.remove(index)?;
+        self.chunks.push_front(chunk);
+        self.chunks.front()
+    }
+
+    /// Keeps a run; those that have not been used for the longest make room for it.
+    pub(crate) fn insert(&mut self, chunk: Chunk) {
+        // Found without the logits that were needed, it has been run again.
+        if let Some(index) =
+            self.chunks.iter().position(|old| old.start == chunk.start && old.prefix == chunk.prefix)
+        {
+            self.bytes -= self.chunks.remove(index).map_or(0, |old| old.bytes());
+        }
+        self.bytes += chunk.bytes();
+        self.chunks.push_front(chunk);
+        while self.bytes > self.capacity_bytes
+            && let Some(oldest) = self.chunks.pop_back()
+        {
+            self.bytes -= oldest.bytes();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use artifact::GptConfig;
+
+    use super::*;
+    use crate::cache::{KvCache, Layout};
+
+    /// Two positions of one head of width 2, keys and values of one layer: 32 bytes.
+    fn rows() -> CacheRows {
+        let config = GptConfig {
+            vocab_size: 4,
+            context_length: 8,
+            d_model: 2,
+            n_layers: 1,
+            n_heads: 1,
+            d_ff: 8,
+            dropout: 0.0,
+            qkv_bias: false,
+            tied_output_head: false,
+        };
+        KvCache::new(Layout::InPlace, &config, 2).unwrap().rows(0, 2).unwrap()
+    }
+
+    #[test]
+    fn finds_the_same_run_and_no_other() {
+        let mut cache = PrefixCache::new(1 << 10);
+        cache.insert(Chunk::new(&[1, 2], 0, rows(), None));
+        assert!(cache.find(&[1, 2], 0, false).is_some());
+        assert!(cache.find(&[1, 2], 0, true).is_none(), "it has no logits");
+        for (prefix, start) in [(&[1, 3][..], 0), (&[1, 2], 1), (&[1, 2, 3], 0), (&[1], 0)] {
+            assert!(cache.find(prefix, start, false).is_none());
+        }
+        cache.insert(Chunk::new(&[1, 2], 0, rows(), Some(vec![0.5])));
+        assert_eq!(cache.find(&[1, 2], 0, true).unwrap().logits, Some(vec![0.5]));
+        assert_eq!(cache.chunks.len(), 1);
+    }
+
+    #[test]
+    fn lets_go_of_what_was_not_used_for_the_longest() {
+        let one = Chunk::new(&[1, 2], 0, rows(), None).bytes();
+        assert_eq!(one, 2 * 4 + 32);
+        let mut cache = PrefixCache::new(2 * one);
+        cache.insert(Chunk::new(&[1, 2], 0, rows(), None));
+        cache.insert(Chunk::new(&[3, 4], 0, rows(), None));
+        assert!(cache.find(&[1, 2], 0, false).is_some());
+        cache.insert(Chunk::new(&[5, 6], 0, rows(), None));
+        assert!(cache.find(&[3, 4], 0, false).is_none());
+        assert!(cache.find(&[1, 2], 0, false).is_some() && cache.find(&[5, 6], 0, false).is_some());
+        assert_eq!(cache.bytes, 2 * one);
+
+        let mut none = PrefixCache::new(0);
+        none.insert(Chunk::new(&[1, 2], 0, rows(), None));
+        assert!(none.find(&[1, 2], 0, false).is_none());
+        assert_eq!(none.bytes, 0);
+    }
+}

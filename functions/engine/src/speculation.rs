@@ -1,0 +1,113 @@
+//! Drafting: cheap guesses at the next tokens, which the model verifies several at a time.
+//!
+//! A small model trained on a small corpus quotes it, so the corpus itself often knows how the text
+//! goes on. Running the model on several positions at once costs little more than on one. At every
+//! drafted position the next token is drawn from the model's own distribution, exactly as without a
+//! draft; a guess that equals what is drawn has saved a run, and at the first that does not, the
+//! rest of the draft is thrown away. For a draft without randomness this is speculative sampling
+//! (Leviathan, Kalman and Matias, "Fast Inference from Transformers via Speculative Decoding", 2023,
+//! <https://arxiv.org/abs/2211.17192>): a guess is accepted with the probability that the model gives
+//! it, and the output has the model's distribution.
+
+/// Guesses how a text goes on.
+pub trait Drafter: Send {
+    /// Appends at most `max` ids to `drafted`: a guess at those that follow `recent`.
+    fn draft(&self, recent: &[u32], max: usize, drafted: &mut Vec<u32>);
+}
+
+/// The longest draft.
+pub(crate) const MAX_DRAFT: usize = 4;
+
+/// What one more position in a run costs, in runs of one position. Measured on the quantised graphs
+/// of a model of 162 million parameters, on one thread and on two: 0.15 to 0.25.
+const POSITION_COST: f64 = 0.2;
+/// By how much a draft must promise to be worth its run.
+const WORTHWHILE: f64 = 1.05;
+/// What is believed of guesses before there is evidence, and as how many guesses that counts.
+const PRIOR_ACCEPTANCE: f64 = 0.7;
+const PRIOR_WEIGHT: f64 = 4.0;
+/// With each verification, older evidence counts for so much less.
+const DECAY: f64 = 0.9;
+/// After so many tokens without a draft another one is tried.
+const RETRY_TOKENS: usize = 16;
+
+/// How far to draft, judged by how many guesses were accepted in this text: by counts and never by
+/// clocks, so that the same request takes the same path.
+pub(crate) struct DraftLength {
+    judged: f64,
+    accepted: f64,
+    tokens_without: usize,
+}
+
+impl DraftLength {
+    pub(crate) fn new() -> Self {
+        Self { judged: PRIOR_WEIGHT, accepted: PRIOR_WEIGHT * PRIOR_ACCEPTANCE, tokens_without: 0 }
+    }
+
+    /// The draft length with the most tokens for the price of its run; 0 where drafting does not pay.
+    pub(crate) fn next(&mut self) -> usize {
+        let acceptance = self.accepted / self.judged;
+        let gain = |length: usize| {
+            // The run gives one token, and one more for each guess accepted up to the first that is not.
+            let tokens: f64 = (0..=length).map(|guesses| acceptance.powi(guesses as i32)).sum();
+            tokens / (1.0 + POSITION_COST * length as f64)
+        };
+        let best = (1..=MAX_DRAFT).max_by(|&a, &b| gain(a).total_cmp(&gain(b))).unwrap_or(0);
+        if gain(best) >= WORTHWHILE {
+            return best;
+        }
+        self.tokens_without += 1;
+        if self.tokens_without < RETRY_TOKENS {
+            return 0;
+        }
+        self.tokens_without = 0;
+        1
+    }
+
+    /// Takes note of a draft of `drafted` ids of which the first `accepted` were right.
+    pub(crate) fn record(&mut self, drafted: usize, accepted: usize) {
+        let judged = accepted + usize::from(accepted < drafted);
+        self.judged = DECAY * self.judged + judged as f64;
+        self.accepted = DECAY * self.accepted + accepted as f64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drafts_far_where_all_guesses_are_right() {
+        let mut length = DraftLength::new();
+        for _ in 0..5 {
+            length.record(4, 4);
+        }
+        assert_eq!(length.next(), MAX_DRAFT);
+    }
+
+    /// At an acceptance of 0, a draft of 1 gives 1 token for 1.2 runs.
+    #[test]
+    fn stops_where_guesses_are_wrong_and_tries_again_later() {
+        let mut length = DraftLength::new();
+        for _ in 0..50 {
+            length.record(1, 0);
+        }
+        let drafts: Vec<usize> = (0..2 * RETRY_TOKENS).map(|_| length.next()).collect();
+        assert_eq!(drafts.iter().sum::<usize>(), 2, "{drafts:?}");
+        assert_eq!(drafts[RETRY_TOKENS - 1], 1);
+        for _ in 0..20 {
+            length.record(1, 1);
+        }
+        assert_eq!(length.next(), MAX_DRAFT);
+    }
+
+    /// Acceptance 1/2: lengths 1 to 4 promise 1.5/1.2, 1.75/1.4, 1.875/1.6 and 1.9375/1.8.
+    #[test]
+    fn weighs_tokens_against_the_length_of_the_run() {
+        let mut length = DraftLength::new();
+        for _ in 0..100 {
+            length.record(2, 1); // one of two that are judged
+        }
+        assert!(matches!(length.next(), 1 | 2));
+    }
+}

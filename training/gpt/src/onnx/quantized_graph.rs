@@ -1,0 +1,307 @@
+//! The same model for serving: quantised weights and ONNX Runtime's fused operators.
+//!
+//! It differs from [`super::graph`] in three things. Matrices are quantised in blocks
+//! ([`super::quantize`]). Keys and values have room for the whole context and are written in place,
+//! so that a step of decoding copies none of them. And what only the last block computes is computed
+//! at the wanted positions alone.
+
+use std::path::Path;
+
+use artifact::GptConfig;
+use artifact::config::LAYER_NORM_EPSILON;
+use artifact::onnx::{
+    INPUT_IDS, LOGIT_POSITIONS, LOGITS, POSITION_IDS, SEQLENS_K, TOTAL_SEQUENCE_LENGTH, past_key, past_value,
+    present_key, present_value,
+};
+use burn::module::Param;
+use burn::tensor::Tensor;
+
+use super::builder::{GraphBuilder, Value, fixed, float, int, named};
+use super::proto::DataType;
+use super::quantize::Blocks;
+use super::writer::{ExportError, write_graph};
+use crate::model::{Gpt, LayerNorm, Linear, TransformerBlock};
+
+/// `GroupQueryAttention` takes heads whose width is a multiple of this; zeros fill others up.
+const HEAD_MULTIPLE: usize = 8;
+
+/// `accuracy_level` of `MatMulNBits` at which activations are rounded to 8 bits for each block, so that
+/// integers are multiplied.
+const INTEGER_ACCURACY: i64 = 4;
+
+/// How the matrices of a model are quantised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recipe {
+    /// Of the transformer blocks.
+    pub body: Blocks,
+    /// Of the output head.
+    pub head: Blocks,
+    /// Of the token embedding.
+    pub embedding: Blocks,
+}
+
+impl Recipe {
+    /// 8 bits for everything.
+    pub const W8: Self = {
+        let blocks = Blocks { bits: 8, block_size: 128 };
+        Self { body: blocks, head: blocks, embedding: blocks }
+    };
+    /// 4 bits.
+    pub const W4: Self = {
+        let blocks = Blocks { bits: 4, block_size: 128 };
+        Self { body: blocks, head: blocks, embedding: blocks }
+    };
+}
+
+/// Writes a model, quantised, to an ONNX file.
+///
+/// # Errors
+/// If the file cannot be written, or the model is beyond the 2 GB of the format.
+pub fn export_quantized(model: &Gpt, recipe: Recipe, path: &Path) -> Result<(), ExportError> {
+    let config = model.config().clone();
+    let mut graph = QuantizedGraph { graph: GraphBuilder::new("gpt"), config, recipe };
+    graph.inputs_and_outputs();
+    let (tokens, positions) = graph.embed(model);
+    let first_norm = model.blocks.first().map_or(&model.final_norm, |block| &block.norm1);
+    let (mut normalised, mut residual) = graph.add_and_norm("embedding", &tokens, &positions, first_norm);
+    for (layer, block) in model.blocks.iter().enumerate() {
+        let next = model.blocks.get(layer + 1);
+        let next_norm = next.map_or(&model.final_norm, |block| &block.norm1);
+        (normalised, residual) = graph.block(layer, block, &normalised, &residual, next_norm, next.is_none());
+    }
+    graph.head(model, &normalised);
+    write_graph(path, graph.graph.finish())
+}
+
+struct QuantizedGraph {
+    graph: GraphBuilder,
+    config: GptConfig,
+    recipe: Recipe,
+}
+
+impl QuantizedGraph {
+    fn d_head_padded(&self) -> usize {
+        self.config.d_head().next_multiple_of(HEAD_MULTIPLE)
+    }
+
+    fn inputs_and_outputs(&mut self) {
+        let (batch, seq, wanted) = (named("batch"), named("seq"), named("wanted"));
+        let cache = [
+            batch.clone(),
+            fixed(self.config.n_heads),
+            fixed(self.config.context_length),
+            fixed(self.d_head_padded()),
+        ];
+        let graph = &mut self.graph;
+        graph.input(INPUT_IDS, DataType::Int64, &[batch.clone(), seq.clone()]);
+        graph.input(POSITION_IDS, DataType::Int64, &[batch.clone(), seq]);
+        graph.input(LOGIT_POSITIONS, DataType::Int64, std::slice::from_ref(&wanted));
+        graph.input(SEQLENS_K, DataType::Int32, std::slice::from_ref(&batch));
+        graph.input(TOTAL_SEQUENCE_LENGTH, DataType::Int32, &[]);
+        graph.output(LOGITS, DataType::Float, &[batch, wanted, fixed(self.config.vocab_size)]);
+        for layer in 0..self.config.n_layers {
+            graph.input(&past_key(layer), DataType::Float, &cache);
+            graph.input(&past_value(layer), DataType::Float, &cache);
+            graph.output(&present_key(layer), DataType::Float, &cache);
+            graph.output(&present_value(layer), DataType::Float, &cache);
+        }
+    }
+
+    /// Vectors of the tokens and of their positions, each `[batch, seq, d_model]`.
+    fn embed(&mut self, model: &Gpt) -> (Value, Value) {
+        let Blocks { bits, block_size } = self.recipe.embedding;
+        let (vocab_size, d_model) = (self.config.vocab_size, self.config.d_model);
+        let table = self.recipe.embedding.quantize(&numbers(&model.token_embedding.weight), d_model);
+        // This operator wants rows that are not filled up to whole blocks.
+        let bytes_in_a_row = (d_model * bits).div_ceil(8);
+        let rows = table.packed.chunks(table.blocks * self.recipe.embedding.bytes());
+        let packed: Vec<u8> = rows.flat_map(|row| &row[..bytes_in_a_row]).copied().collect();
+        let name = "token_embedding.weight";
+        self.graph.bytes(name, &[vocab_size, bytes_in_a_row], packed);
+        let scales =
+            self.graph.floats(format!("{name}.scales"), &[vocab_size, table.blocks], &table.scales);
+        let attributes = vec![
+            int("gather_axis", 0),
+            int("quantize_axis", 1),
+            int("block_size", block_size as i64),
+            int("bits", bits as i64),
+        ];
+        let inputs = [name, INPUT_IDS, &scales];
+        self.graph.microsoft("tokens", "GatherBlockQuantized", &inputs, &["tokens"], attributes);
+
+        let table = numbers(&model.position_embedding.weight);
+        let shape = [self.config.context_length, d_model];
+        let table = self.graph.floats("position_embedding.weight", &shape, &table);
+        let positions = self.graph.node("positions", "Gather", &[&table, POSITION_IDS], vec![int("axis", 0)]);
+        ("tokens".to_owned(), positions)
+    }
+
+    /// The sum of `x` and `residual`, normalised and as it is: the next residual.
+    ///
+    /// # Shapes
+    /// - `x`, `residual` and outputs: `[batch, seq, d_model]`
+    fn add_and_norm(&mut self, name: &str, x: &str, residual: &str, norm: &LayerNorm) -> (Value, Value) {
+        let d_model = self.config.d_model;
+        let scale = self.graph.floats(format!("{name}.norm.scale"), &[d_model], &numbers(&norm.scale));
+        let shift = self.graph.floats(format!("{name}.norm.shift"), &[d_model], &numbers(&norm.shift));
+        let (normalised, sum) = (format!("{name}.normalised"), format!("{name}.sum"));
+        let attributes = vec![float("epsilon", LAYER_NORM_EPSILON as f32)];
+        let inputs = [x, residual, &scale, &shift];
+        let outputs = [normalised.as_str(), "", "", &sum];
+        self.graph.microsoft(&normalised, "SkipLayerNormalization", &inputs, &outputs, attributes);
+        (normalised, sum)
+    }
+
+    /// A block, up to the normalisation that the next one begins with.
+    fn block(
+        &mut self,
+        layer: usize,
+        block: &TransformerBlock,
+        normalised: &str,
+        residual: &str,
+        next_norm: &LayerNorm,
+        is_last: bool,
+    ) -> (Value, Value) {
+        let name = format!("blocks.{layer}");
+        let mut context = self.attention(layer, block, normalised); // [batch, seq, n_heads * d_head]
+        let mut residual = residual.to_owned();
+        if is_last {
+            // Nothing looks at the other positions any more.
+            let at_wanted = |graph: &mut GraphBuilder, name: &str, x: &str| {
+                graph.node(format!("{name}.wanted"), "Gather", &[x, LOGIT_POSITIONS], vec![int("axis", 1)])
+            };
+            context = at_wanted(&mut self.graph, &format!("{name}.context"), &context);
+            residual = at_wanted(&mut self.graph, &format!("{name}.residual"), &residual);
+        }
+        let output = Matrix {
+            weight: filled_up(
+                &rows(&block.attention.output),
+                self.config.d_head(),
+                self.d_head_padded(),
+            ),
+            d_in: self.config.n_heads * self.d_head_padded(),
+            bias: bias(&block.attention.output),
+        };
+        let attended = self.linear(&format!("{name}.attention.output"), &context, output);
+        let (x, residual) =
+            self.add_and_norm(&format!("{name}.attended"), &attended, &residual, &block.norm2);
+
+        let (expand, contract) = (&block.feed_forward.expand, &block.feed_forward.contract);
+        let hidden = self.linear(&format!("{name}.feed_forward.expand"), &x, expand.into());
+        let activated = format!("{name}.feed_forward.gelu"); // FastGelu is the tanh form
+        self.graph.microsoft(&activated, "FastGelu", &[&hidden], &[&activated], vec![]);
+        let transformed = self.linear(&format!("{name}.feed_forward.contract"), &activated, contract.into());
+        self.add_and_norm(&format!("{name}.transformed"), &transformed, &residual, next_norm)
+    }
+
+    /// Keys and values of new positions go into the cache, where `total_sequence_length` says.
+    fn attention(&mut self, layer: usize, block: &TransformerBlock, x: &str) -> Value {
+        let name = format!("blocks.{layer}.attention");
+        let attention = &block.attention;
+        let parts = [&attention.query, &attention.key, &attention.value];
+        let d_model = self.config.d_model;
+        let (d_head, padded) = (self.config.d_head(), self.d_head_padded());
+        let biases = parts.iter().map(|part| Some(filled_up(&bias(part)?, d_head, padded)));
+        let qkv = Matrix {
+            weight: parts
+                .iter()
+                .flat_map(|part| filled_up(&rows(part), d_head * d_model, padded * d_model))
+                .collect(),
+            d_in: d_model,
+            bias: biases.collect::<Option<Vec<_>>>().map(|biases| biases.concat()),
+        };
+        let packed = self.linear(&format!("{name}.qkv"), x, qkv);
+
+        let n_heads = self.config.n_heads as i64;
+        let attributes = vec![
+            int("num_heads", n_heads),
+            int("kv_num_heads", n_heads),
+            float("scale", 1.0 / (self.config.d_head() as f32).sqrt()),
+            int("do_rotary", 0),
+        ];
+        let context = format!("{name}.context");
+        let inputs =
+            [&packed, "", "", &past_key(layer), &past_value(layer), SEQLENS_K, TOTAL_SEQUENCE_LENGTH];
+        let outputs = [context.as_str(), &present_key(layer), &present_value(layer)];
+        self.graph.microsoft(&context, "GroupQueryAttention", &inputs, &outputs, attributes);
+        context
+    }
+
+    fn head(&mut self, model: &Gpt, x: &str) {
+        let head = match &model.output_head {
+            Some(head) => head.into(),
+            None => Matrix {
+                weight: numbers(&model.token_embedding.weight), // [vocab_size, d_model] already
+                d_in: self.config.d_model,
+                bias: None,
+            },
+        };
+        self.matmul("output_head", LOGITS, x, self.recipe.head, head);
+    }
+
+    fn linear(&mut self, name: &str, x: &str, matrix: Matrix) -> Value {
+        let product = format!("{name}.product");
+        self.matmul(name, &product, x, self.recipe.body, matrix);
+        product
+    }
+
+    /// `output = x weight^T + bias`
+    fn matmul(&mut self, name: &str, output: &str, x: &str, blocks: Blocks, matrix: Matrix) {
+        let Matrix { weight, d_in, bias } = matrix;
+        let d_out = weight.len() / d_in;
+        let quantized = blocks.quantize(&weight, d_in);
+        let packed_shape = [d_out, quantized.blocks, blocks.bytes()];
+        let packed = self.graph.bytes(format!("{name}.weight"), &packed_shape, quantized.packed);
+        let scales_shape = [d_out, quantized.blocks];
+        let scales = self.graph.floats(format!("{name}.scales"), &scales_shape, &quantized.scales);
+        let bias = bias.map(|bias| self.graph.floats(format!("{name}.bias"), &[d_out], &bias));
+        let mut inputs = vec![x, &packed, &scales];
+        if let Some(bias) = &bias {
+            inputs.extend(["", "", bias]); // zero points and group indices are left out
+        }
+        let attributes = vec![
+            int("K", d_in as i64),
+            int("N", d_out as i64),
+            int("bits", blocks.bits as i64),
+            int("block_size", blocks.block_size as i64),
+            int("accuracy_level", INTEGER_ACCURACY),
+        ];
+        self.graph.microsoft(output, "MatMulNBits", &inputs, &[output], attributes);
+    }
+}
+
+/// What a linear map multiplies with and adds.
+struct Matrix {
+    /// `[d_out, d_in]`
+    weight: Vec<f32>,
+    d_in: usize,
+    /// `[d_out]`
+    bias: Option<Vec<f32>>,
+}
+
+impl From<&Linear> for Matrix {
+    fn from(linear: &Linear) -> Self {
+        let [d_in, _] = linear.weight.dims();
+        Self { weight: rows(linear), d_in, bias: bias(linear) }
+    }
+}
+
+/// Zeros after each `length` values, up to a multiple of `unit`.
+fn filled_up(values: &[f32], length: usize, unit: usize) -> Vec<f32> {
+    let zeros = length.next_multiple_of(unit) - length;
+    values.chunks(length).flat_map(|chunk| chunk.iter().copied().chain(std::iter::repeat_n(0.0, zeros))).collect()
+}
+
+/// The values of a parameter, last axis fastest.
+fn numbers<const D: usize>(param: &Param<Tensor<D>>) -> Vec<f32> {
+    param.val().without_autodiff().into_data().iter().collect()
+}
+
+/// The weight of a linear map as `[d_out, d_in]`.
+fn rows(linear: &Linear) -> Vec<f32> {
+    linear.weight.val().without_autodiff().transpose().into_data().iter().collect()
+}
+
+fn bias(linear: &Linear) -> Option<Vec<f32>> {
+    linear.bias.as_ref().map(numbers)
+}
