@@ -86,6 +86,8 @@ pub enum FileRole {
     Preset,
     /// A page about the training run.
     Report,
+    /// An index of the training corpus, see [`draft`](crate::draft).
+    Draft,
     /// Anything that a newer writer adds; a reader leaves it alone.
     #[serde(other)]
     Other,
