@@ -202,7 +202,9 @@ mod tests {
         let ids_of_parts =
             parts.prop_map(|parts| parts.iter().flat_map(|part| tokenizer().encode(part)).collect());
         // The first 256 ids are single bytes.
-        prop_oneof![3 => ids_of_parts, 1 => prop::collection::vec(0..256u32, 0..30), 1 => prop::collection::vec(0..50_257u32, 0..30)]
+        let bytes = prop::collection::vec(0..256u32, 0..30);
+        let any = prop::collection::vec(0..=END_OF_TEXT, 0..30);
+        prop_oneof![3 => ids_of_parts, 1 => bytes, 1 => any]
     }
 
     proptest! {

@@ -22,6 +22,7 @@ pub mod store;
 pub mod tokenizer;
 
 pub use config::GptConfig;
+pub use draft::DraftIndex;
 pub use hash::Sha256Hex;
 pub use manifest::Manifest;
 pub use sampling::{Sampler, Sampling};

@@ -19,7 +19,7 @@ pub use index::{DraftError, DraftIndex, excerpts};
 
 /// File name of the index inside a version's folder.
 pub const FILE_NAME: &str = "draft.bin";
-/// Ids of a corpus that an index takes: 12 MiB of file, and a second or two to build.
+/// Ids of a corpus that an index takes: 12 MiB of file, and a second to build.
 pub const MAX_TOKENS: usize = 1 << 21;
 /// The shortest end of a text that is looked up.
 pub const MIN_MATCH: usize = 2;
@@ -27,18 +27,19 @@ pub const MIN_MATCH: usize = 2;
 pub const MAX_MATCH: usize = 16;
 /// The most ids in one draft.
 pub const MAX_DRAFT: usize = 16;
-/// A draft is what follows at one of so many occurrences, or more often. Checking an id costs about
-/// a sixth of choosing one (an eighth to a fourth, by model and threads), so less likely ids cost more
-/// than they save.
+/// A draft is what follows at one in so many occurrences, or at more. Checking one more id costs a
+/// tenth to a third of choosing one, by model and threads, so less likely ids cost more than they
+/// save. Where a match occurs once, what follows is as likely as the model knows its corpus by heart;
+/// that shows in how many drafted ids it accepts, by which to choose how many to ask for.
 pub const MIN_SHARE: usize = 4;
 
 /// Appends to `drafted` what is likely to follow `recent`: up to `max` ids, at most [`MAX_DRAFT`], and
 /// none where there is nothing to go by.
 ///
 /// The longest end of `recent` that has occurred before decides, of [`MIN_MATCH`] to [`MAX_MATCH`]
-/// ids; the corpus of `index` before `recent` itself if they are equally long, and the other if one
-/// leaves it open. A draft does not reach into another document. It takes a few microseconds, and one
-/// more for each thousand ids of `recent`.
+/// ids; the corpus of `index` before `recent` itself if they are equally long, and `recent` if the
+/// corpus leaves it open. A draft does not reach into another document. It takes a few microseconds,
+/// and one more for each thousand ids of `recent`.
 pub fn draft(index: Option<&DraftIndex>, recent: &[u32], max: usize, drafted: &mut Vec<u32>) {
     let max = max.min(MAX_DRAFT);
     let in_corpus = index.and_then(|index| Some((index, index.longest_match(recent)?)));
