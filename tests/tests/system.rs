@@ -6,6 +6,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use artifact::draft::{self, DraftIndex};
+use artifact::manifest::FileRole;
 use e2e::process::{self, Running, Server, eventually, free_port, post, request, root};
 use e2e::trained::{only_version, train_tiny};
 use serde_json::json;
@@ -26,7 +28,7 @@ fn store() -> &'static Path {
 fn trains_publishes_and_serves() {
     let (folder, manifest) = only_version(store()).unwrap();
     assert_eq!(manifest.config.num_parameters(), 1_210_656);
-    let training = manifest.training.unwrap();
+    let training = manifest.training.as_ref().unwrap();
     assert_eq!(training.epochs, 2);
     assert!(manifest.source_commit.as_ref().is_none_or(|commit| commit.len() == 40));
     assert!(training.final_train_loss < 8.0, "{}", training.final_train_loss);
@@ -35,6 +37,9 @@ fn trains_publishes_and_serves() {
     let last: serde_json::Value = serde_json::from_str(metrics.lines().last().unwrap()).unwrap();
     assert_eq!(last["val_loss"], training.final_val_loss);
     assert!(std::fs::read_to_string(folder.join("samples.txt")).unwrap().contains("--- epoch 2\n"));
+    assert_eq!(manifest.file(draft::FILE_NAME).unwrap().role, FileRole::Draft);
+    let index = std::fs::read(folder.join(draft::FILE_NAME)).unwrap();
+    assert!(DraftIndex::from_bytes(index, manifest.config.vocab_size).is_ok());
     let report = std::fs::read_to_string(folder.join("report.html")).unwrap();
     let final_val_loss = format!("{:.4}", training.final_val_loss);
     for text in [&manifest.version, &final_val_loss, "after epoch 2", "model.onnx", "learning_rate = 0.004"] {

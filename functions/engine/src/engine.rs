@@ -224,7 +224,7 @@ impl Runner<'_> {
             self.model.truncate(0)?;
         }
         let window = self.window_start;
-        if self.model.length() + 1 == text.ids.len() - window {
+        if self.model.length() > 0 && self.model.length() + 1 == text.ids.len() - window {
             return self.decode(text);
         }
         let logits = self.prefill(&text.ids[window..], text.ids.len() == text.prompt_length)?;

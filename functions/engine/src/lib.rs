@@ -4,9 +4,10 @@
 //! - [`model`]: a graph with its key-value cache: new ids in, some logits out (`cache`, `step`);
 //! - [`engine`]: the loop from a prompt to its continuation, with `prefix_cache` for prompts that
 //!   begin alike and [`speculation`] for guesses at what comes next;
-//! - [`generation`]: what a generation takes and gives.
+//! - [`generation`]: what a generation takes and gives;
+//! - [`text`]: the text of ids as they come, up to a stop string.
 //!
-//! It knows nothing of text, HTTP or AWS.
+//! It knows nothing of HTTP or AWS.
 
 mod cache;
 pub mod engine;
@@ -17,10 +18,12 @@ mod prefix_cache;
 pub mod runtime;
 pub mod speculation;
 mod step;
+pub mod text;
 
 pub use cache::CacheRows;
 pub use engine::Engine;
 pub use error::EngineError;
 pub use generation::{FinishReason, Generation, GenerationOptions, Token, Work};
 pub use model::{LoadTimes, OnnxModel};
-pub use speculation::Drafter;
+pub use speculation::{CorpusDrafter, Drafter};
+pub use text::{Piece, TextStream};

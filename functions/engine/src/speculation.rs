@@ -9,10 +9,26 @@
 //! <https://arxiv.org/abs/2211.17192>): a guess is accepted with the probability that the model gives
 //! it, and the output has the model's distribution.
 
+use artifact::draft::{self, DraftIndex};
+
 /// Guesses how a text goes on.
 pub trait Drafter: Send {
     /// Appends at most `max` ids to `drafted`: a guess at those that follow `recent`.
     fn draft(&self, recent: &[u32], max: usize, drafted: &mut Vec<u32>);
+}
+
+/// Guesses from where the end of the text occurs in the corpus that the model was trained on, or in
+/// the text itself: see [`artifact::draft`].
+#[derive(Default)]
+pub struct CorpusDrafter {
+    /// The corpus, if the model's version has it.
+    pub index: Option<DraftIndex>,
+}
+
+impl Drafter for CorpusDrafter {
+    fn draft(&self, recent: &[u32], max: usize, drafted: &mut Vec<u32>) {
+        draft::draft(self.index.as_ref(), recent, max, drafted);
+    }
 }
 
 /// The longest draft.

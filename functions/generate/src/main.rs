@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use anyhow::{Result, anyhow};
 use artifact::Store;
+use artifact::manifest::Precision;
 use clap::Parser;
 use generate::response::ModelRef;
 use generate::{ServedModel, app, server};
@@ -27,6 +28,9 @@ struct Cli {
     /// The channel that names the model to serve.
     #[arg(long, env = "MODEL_CHANNEL", default_value = "live")]
     channel: String,
+    /// The precision to serve: w4, w8 or float32 [default: the first of these that the model has].
+    #[arg(long, env = "MODEL_PRECISION")]
+    precision: Option<Precision>,
     /// Where models from S3 are kept [default: a folder for temporary files].
     #[arg(long, env = "MODEL_CACHE")]
     cache: Option<PathBuf>,
@@ -73,8 +77,8 @@ async fn load(cli: &Cli) -> Result<Arc<ServedModel>> {
     let start = Instant::now();
     let store = Store::open(&cli.store).await?;
     let cache = cli.cache.clone().unwrap_or_else(|| std::env::temp_dir().join("troelsllm-models"));
-    let model = ServedModel::load(&store, &cli.channel, &cache).await?;
-    let ModelRef { name, version, .. } = model.status().model;
-    tracing::info!(name, version, milliseconds = start.elapsed().as_millis() as u64, "model loaded");
+    let model = ServedModel::load(&store, &cli.channel, cli.precision, &cache).await?;
+    let ModelRef { name, version, precision } = model.status().model;
+    tracing::info!(name, version, %precision, milliseconds = start.elapsed().as_millis() as u64, "model loaded");
     Ok(Arc::new(model))
 }

@@ -1,5 +1,6 @@
 //! What the routes give.
 
+use artifact::manifest::Precision;
 use serde::Serialize;
 
 /// A continuation.
@@ -72,7 +73,7 @@ pub struct ModelRef {
     /// Its version.
     pub version: String,
     /// How its weights are stored.
-    pub precision: &'static str,
+    pub precision: Precision,
 }
 
 /// The answer of `GET /`.

@@ -4,10 +4,11 @@ use std::num::NonZero;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use artifact::manifest::Precision;
+use artifact::draft::DraftIndex;
+use artifact::manifest::{FileRole, Precision};
 use artifact::tokenizer::END_OF_TEXT;
-use artifact::{Manifest, Store, Tokenizer};
-use engine::{Engine, FinishReason, Generation, GenerationOptions, OnnxModel};
+use artifact::{Manifest, ModelVersion, Store, Tokenizer};
+use engine::{CorpusDrafter, Engine, FinishReason, Generation, GenerationOptions, OnnxModel};
 
 use crate::request::GenerateRequest;
 use crate::response::{GenerateResponse, ModelInfo, ModelRef, Status, Timing, Usage};
@@ -15,9 +16,13 @@ use crate::response::{GenerateResponse, ModelInfo, ModelRef, Status, Timing, Usa
 /// Seeds that are drawn stay below this, so that they survive a client whose numbers are doubles.
 const MAX_DRAWN_SEED: u64 = 1 << 53;
 
+/// What is served of a version unless it is asked for: the fastest that it has.
+const PRECISIONS: [Precision; 3] = [Precision::W4, Precision::W8, Precision::Float32];
+
 /// A verified model, its tokenizer and its engine.
 pub struct ServedModel {
     manifest: Manifest,
+    precision: Precision,
     /// None for a model that was imported with a vocabulary of its own.
     tokenizer: Option<Tokenizer>,
     /// One generation at a time: it uses all cores.
@@ -25,12 +30,17 @@ pub struct ServedModel {
 }
 
 impl ServedModel {
-    /// Loads the model that a channel names, after verifying every file that it needs. What must be
-    /// downloaded goes to the folder `cache`.
+    /// Loads the model that a channel names, after verifying every file that it needs; in the given
+    /// precision, or in the fastest that it has. What must be downloaded goes to the folder `cache`.
     ///
     /// # Errors
-    /// If the channel, the manifest or the model file is missing or damaged.
-    pub async fn load(store: &Store, channel: &str, cache: &Path) -> Result<Self> {
+    /// If the channel, the manifest or a file is missing or damaged.
+    pub async fn load(
+        store: &Store,
+        channel: &str,
+        precision: Option<Precision>,
+        cache: &Path,
+    ) -> Result<Self> {
         let version = store.open_version(&store.channel(channel).await?.current).await?;
         let manifest = version.manifest.clone();
         let tokenizer = manifest
@@ -39,13 +49,19 @@ impl ServedModel {
             .map(Tokenizer::from_manifest)
             .transpose()
             .with_context(|| format!("model {} {}", manifest.name, manifest.version))?;
-        let file = manifest
-            .variant(Precision::Float32)
-            .ok_or_else(|| version.no_such_file("variant of precision float32"))?;
+        let wanted = precision.as_slice();
+        let candidates = if wanted.is_empty() { &PRECISIONS[..] } else { wanted };
+        let found = candidates.iter().find_map(|&precision| Some((precision, manifest.variant(precision)?)));
+        let (precision, file) = found.ok_or_else(|| {
+            let names: Vec<_> = candidates.iter().map(Precision::to_string).collect();
+            version.no_such_file(format!("variant of precision {}", names.join(" or ")))
+        })?;
         let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
         let path = version.verified_file(file, cache).await?;
         let model = OnnxModel::load(&path, &manifest.config, threads)?;
-        Ok(Self { manifest, tokenizer, engine: Engine::new(model) })
+        let drafter = CorpusDrafter { index: draft_index(&version, cache).await? };
+        let engine = Engine::new(model).with_drafter(Box::new(drafter));
+        Ok(Self { manifest, precision, tokenizer, engine })
     }
 
     /// Answers `GET /`.
@@ -105,7 +121,7 @@ impl ServedModel {
 
     fn model_ref(&self) -> ModelRef {
         let Manifest { name, version, .. } = &self.manifest;
-        ModelRef { name: name.clone(), version: version.clone(), precision: "float32" }
+        ModelRef { name: name.clone(), version: version.clone(), precision: self.precision }
     }
 
     fn model_info(&self) -> ModelInfo {
@@ -119,6 +135,17 @@ impl ServedModel {
             parameters: config.num_parameters(),
         }
     }
+}
+
+/// The index of the corpus that a version was trained on, if it has one.
+async fn draft_index(version: &ModelVersion, cache: &Path) -> Result<Option<DraftIndex>> {
+    let Some(file) = version.manifest.files.iter().find(|file| file.role == FileRole::Draft) else {
+        return Ok(None);
+    };
+    let path = version.verified_file(file, cache).await?;
+    let at = || path.display().to_string();
+    let bytes = std::fs::read(&path).with_context(at)?;
+    DraftIndex::from_bytes(bytes, version.manifest.config.vocab_size).map(Some).with_context(at)
 }
 
 /// To a tenth: more digits would be noise.

@@ -7,11 +7,13 @@
 //! - [`config`]: the shape of a GPT and the words for it;
 //! - [`tokenizer`]: text to token ids and back;
 //! - [`sampling`]: from logits to the next token id;
+//! - [`draft`]: guesses at the next token ids;
 //! - [`onnx`]: the names of the graph's inputs and outputs;
 //! - [`manifest`]: what a model version consists of;
 //! - [`store`]: where versions lie and which one a channel names.
 
 pub mod config;
+pub mod draft;
 pub mod hash;
 pub mod manifest;
 pub mod onnx;
@@ -20,6 +22,7 @@ pub mod store;
 pub mod tokenizer;
 
 pub use config::GptConfig;
+pub use draft::DraftIndex;
 pub use hash::Sha256Hex;
 pub use manifest::Manifest;
 pub use sampling::{Sampler, Sampling};

@@ -4,6 +4,7 @@
 //! manifest exists. A reader trusts nothing that the manifest does not vouch for by hash.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -86,6 +87,8 @@ pub enum FileRole {
     Preset,
     /// A page about the training run.
     Report,
+    /// An index of the training corpus, see [`draft`](crate::draft).
+    Draft,
     /// Anything that a newer writer adds; a reader leaves it alone.
     #[serde(other)]
     Other,
@@ -115,6 +118,20 @@ impl fmt::Display for Precision {
             Self::W4 => "w4",
             Self::Other => "other",
         })
+    }
+}
+
+/// No precision that this build knows.
+#[derive(Debug, thiserror::Error, PartialEq)]
+#[error("`{0}` is no precision, expected w4, w8 or float32")]
+pub struct UnknownPrecision(String);
+
+impl FromStr for Precision {
+    type Err = UnknownPrecision;
+
+    fn from_str(text: &str) -> Result<Self, UnknownPrecision> {
+        let known = [Self::Float32, Self::W8, Self::W4].into_iter().find(|known| known.to_string() == text);
+        known.ok_or_else(|| UnknownPrecision(text.to_owned()))
     }
 }
 
@@ -344,6 +361,14 @@ pub(crate) mod tests {
     fn survives_the_round_trip() {
         let manifest = example();
         assert_eq!(Manifest::from_json(&manifest.to_json().unwrap()).unwrap(), manifest);
+    }
+
+    #[test]
+    fn a_precision_is_known_by_its_name() {
+        assert_eq!("w4".parse(), Ok(Precision::W4));
+        assert_eq!("float32".parse(), Ok(Precision::Float32));
+        let error = "other".parse::<Precision>().unwrap_err().to_string();
+        assert!(error.contains("expected w4, w8 or float32"), "{error}");
     }
 
     #[test]

@@ -1,13 +1,16 @@
 //! `gpt train`: corpus in, published model out.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
+use artifact::draft::{self, DraftError, DraftIndex};
 use artifact::manifest::{FileRole, TrainingSummary};
 use artifact::{Manifest, Store, Tokenizer};
 use burn::module::Module;
 use burn::tensor::Device;
+use gpt::corpus::Tokens;
 use gpt::plot::loss_curve;
 use gpt::preset::{CorpusSettings, Preset};
 use gpt::progress::{METRICS, Progress, SAMPLES, SampleWriter, read_samples};
@@ -119,11 +122,15 @@ pub fn run(arguments: TrainArguments, runtime: &Runtime, stop: &AtomicBool) -> R
     std::fs::write(&plot, &curve).with_context(|| plot.display().to_string())?;
     let path = staged.path(PRESET);
     std::fs::write(&path, &effective).with_context(|| path.display().to_string())?;
+    let path = staged.path(draft::FILE_NAME);
+    let index = draft_index(corpus.training(), config.vocab_size)?;
+    std::fs::write(&path, index.as_bytes()).with_context(|| path.display().to_string())?;
     for (file, role) in [
         (METRICS, FileRole::Metrics),
         (SAMPLES, FileRole::Samples),
         (PLOT, FileRole::Plot),
         (PRESET, FileRole::Preset),
+        (draft::FILE_NAME, FileRole::Draft),
     ] {
         staged.add(file, role)?;
     }
@@ -193,6 +200,12 @@ impl TrainArguments {
         let store = Some(self.store.location.as_str());
         runtime.block_on(Opened::find(init, store, &options, device)).map(Some)
     }
+}
+
+/// An index of what the model was trained on, for serving to guess what it writes.
+fn draft_index(tokens: &Tokens, vocab_size: usize) -> Result<DraftIndex, DraftError> {
+    let read = |range: Range<usize>| tokens.read(range.start, range.len()).into_iter().map(|id| id as u32);
+    DraftIndex::build(&draft::excerpts(tokens.count(), draft::MAX_TOKENS, read), vocab_size)
 }
 
 /// Name of a model that is trained with a preset, unless it is given another: the preset's name, or

@@ -1,0 +1,44 @@
+//! What followed when the end of a text occurred in it before.
+
+use super::{MAX_MATCH, MIN_MATCH};
+use crate::tokenizer::END_OF_TEXT;
+
+/// The last occurrence of the longest end of a text that has occurred before.
+pub(super) struct Match {
+    /// How long that end is, in ids.
+    pub(super) length: usize,
+    /// Index of the id that followed.
+    next: usize,
+}
+
+/// Finds the longest end of `recent` that occurs earlier in it.
+pub(super) fn longest_match(recent: &[u32]) -> Option<Match> {
+    let mut best: Option<Match> = None;
+    for next in (1..recent.len()).rev() {
+        let backwards = recent[..next].iter().rev().zip(recent.iter().rev()).take(MAX_MATCH);
+        let length = backwards.take_while(|(a, b)| a == b && **a != END_OF_TEXT).count();
+        if length > best.as_ref().map_or(MIN_MATCH - 1, |best| best.length) {
+            best = Some(Match { length, next });
+            if length == MAX_MATCH {
+                break;
+            }
+        }
+    }
+    best
+}
+
+impl Match {
+    /// Appends what followed to `drafted`, up to `max` ids. Where that is the end of `recent`, the
+    /// text goes round in circles, and so does the draft.
+    pub(super) fn follow(&self, recent: &[u32], max: usize, drafted: &mut Vec<u32>) {
+        let period = recent.len() - self.next;
+        let start = drafted.len();
+        for i in 0..max {
+            let id = if i < period { recent[self.next + i] } else { drafted[start + i - period] };
+            if id == END_OF_TEXT {
+                break;
+            }
+            drafted.push(id);
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! From logits to the next token id: greedy, or by temperature, top-k and top-p.
+//!
+//! Fan et al., "Hierarchical Neural Story Generation" (2018) for top-k; Holtzman et al., "The Curious
+//! Case of Neural Text Degeneration" (2020) for top-p. Training (for its sample texts) and serving use
+//! this one implementation.
+//!
+//! - `ranking`: the most likely ids of a row, without sorting the vocabulary;
+//! - [`log_probs`]: how likely an id was, and what else could have come.
+//!
+//! A logit that is no number (NaN) is never chosen and counts for nothing.
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use ranking::{Ranking, first_of_largest, largest};
+
+pub mod log_probs;
+mod ranking;
+#[cfg(test)]
+mod tests;
+
+/// How many of the most likely ids are looked at first for a nucleus; [`NUCLEUS_GROWTH`] times as
+/// many if that is not enough.
+const FIRST_NUCLEUS: usize = 64;
+const NUCLEUS_GROWTH: usize = 8;
+
+/// How the next token is chosen.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Sampling {
+    /// The most likely token; of equally likely ones, that with the smallest id.
+    Greedy,
+    /// A draw from `softmax(logits / temperature)`.
+    Random {
+        /// Above 0. Below 1 sharpens the distribution, above 1 flattens it.
+        temperature: f32,
+        /// Draw among the `top_k` most likely tokens only; `None` is all of them.
+        top_k: Option<usize>,
+        /// Of these, draw among the fewest most likely ones that together have this probability,
+        /// from 0 to 1, and at least one; `None` is all of them.
+        top_p: Option<f32>,
+    },
+}
+
+impl Sampling {
+    /// The rule for a temperature, where 0 means greedy, and a `top_k`, where `None` means all.
+    pub fn new(temperature: f32, top_k: Option<usize>) -> Self {
+        if temperature == 0.0 { Self::Greedy } else { Self::Random { temperature, top_k, top_p: None } }
+    }
+
+    /// The same rule with a `top_p`, where `None` means all. Greedy stays greedy.
+    #[must_use]
+    pub fn with_top_p(self, top_p: Option<f32>) -> Self {
+        match self {
+            Self::Greedy => Self::Greedy,
+            Self::Random { temperature, top_k, .. } => Self::Random { temperature, top_k, top_p },
+        }
+    }
+}
+
+/// A sampling rule and its random state: the same seed and logits give the same ids on every
+/// machine.
+pub struct Sampler {
+    sampling: Sampling,
+    random: ChaCha8Rng,
+    ranking: Ranking,
+    /// Unnormalised probabilities, kept between calls to spare the allocation.
+    weights: Vec<f64>,
+}
+
+impl Sampler {
+    /// A sampler whose draws are fixed by `seed`.
+    pub fn new(sampling: Sampling, seed: u64) -> Self {
+        let random = ChaCha8Rng::seed_from_u64(seed);
+        Self { sampling, random, ranking: Ranking::default(), weights: Vec::new() }
+    }
+
+    /// Chooses the next token id from `logits` of shape `[vocab_size]`, which must not be empty.
+    ///
+    /// A random rule takes exactly one random number per call, and greedy none: whoever samples at
+    /// several positions at once gets the ids that one after the other would have got.
+    pub fn sample(&mut self, logits: &[f32]) -> u32 {
+        match self.sampling {
+            Sampling::Greedy => first_of_largest(logits),
+            Sampling::Random { temperature, top_k, top_p } => {
+                let uniform = self.random.random();
+                let max = largest(logits);
+                self.draw(logits, Tempered { max, temperature }, top_k, top_p, uniform)
+                    // Only rounding leads here, or logits without a finite maximum.
+                    .unwrap_or_else(|| first_of_largest(logits))
+            }
+        }
+    }
+
+    /// The id at the fraction `uniform` of the distribution.
+    fn draw(
+        &mut self,
+        logits: &[f32],
+        tempered: Tempered,
+        top_k: Option<usize>,
+        top_p: Option<f32>,
+        uniform: f64,
+    ) -> Option<u32> {
+        let top_k = top_k.filter(|k| (1..logits.len()).contains(k));
+        match (top_k, top_p.filter(|&p| p < 1.0)) {
+            (None, None) => {
+                self.weights.clear();
+                self.weights.extend(logits.iter().map(|&logit| tempered.weight(logit)));
+                return pick(&self.weights, uniform).map(|index| index as u32);
+            }
+            (Some(k), None) => self.weigh_best(logits, tempered, k),
+            (Some(k), Some(p)) => {
+                self.weigh_best(logits, tempered, k);
+                let total: f64 = self.weights.iter().sum();
+                self.cut_after(f64::from(p) * total);
+            }
+            (None, Some(p)) => {
+                let total: f64 = logits.iter().map(|&logit| tempered.weight(logit)).sum();
+                let mut count = FIRST_NUCLEUS;
+                self.weigh_best(logits, tempered, count);
+                while !self.cut_after(f64::from(p) * total) && count < logits.len() {
+                    count *= NUCLEUS_GROWTH;
+                    self.weigh_best(logits, tempered, count);
+                }
+            }
+        }
+        pick(&self.weights, uniform).map(|index| self.ranking.ids()[index])
+    }
+
+    /// Ranks the `count` most likely ids and weighs them.
+    fn weigh_best(&mut self, logits: &[f32], tempered: Tempered, count: usize) {
+        self.ranking.select(logits, count);
+        self.weights.clear();
+        self.weights.extend(self.ranking.ids().iter().map(|&id| tempered.weight(logits[id as usize])));
+    }
+
+    /// Keeps the first weights that together reach `mass`, at least one; false if they do not.
+    fn cut_after(&mut self, mass: f64) -> bool {
+        let mut sum = 0.0;
+        let reaching = self.weights.iter().position(|weight| {
+            sum += weight;
+            sum >= mass
+        });
+        self.weights.truncate(reaching.map_or(self.weights.len(), |last| last + 1));
+        reaching.is_some()
+    }
+}
+
+/// The softmax of a row at a temperature, before it is normalised.
+#[derive(Clone, Copy)]
+struct Tempered {
+    /// Largest logit. Subtracting it keeps exp() finite at any temperature.
+    max: f32,
+    temperature: f32,
+}
+
+impl Tempered {
+    fn weight(self, logit: f32) -> f64 {
+        // f64::max() makes 0 of NaN.
+        f64::from((logit - self.max) / self.temperature).exp().max(0.0)
+    }
+}
+
+/// Index of the weight at the fraction `uniform` of their sum.
+fn pick(weights: &[f64], uniform: f64) -> Option<usize> {
+    let mut remaining = uniform * weights.iter().sum::<f64>();
+    weights.iter().position(|weight| {
+        remaining -= weight;
+        remaining < 0.0
+    })
+}
