@@ -8,6 +8,7 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
+use artifact::manifest::Precision;
 use artifact::{GptConfig, Sampling};
 use burn::module::Module;
 use burn::tensor::{Int, Tensor, TensorData};
@@ -27,7 +28,7 @@ fn tiny_gpt() -> Gpt {
 fn quantized(model: &Gpt, recipe: Recipe) -> OnnxModel {
     let file = tempfile::NamedTempFile::with_suffix(".onnx").unwrap();
     onnx::export_quantized(model, recipe, file.path()).unwrap();
-    OnnxModel::load(file.path(), model.config(), 1).unwrap()
+    OnnxModel::load(file.path(), Precision::W8, model.config(), 1).unwrap()
 }
 
 fn w8() -> OnnxModel {
@@ -49,7 +50,11 @@ fn random(max_tokens: usize, seed: u64) -> GenerationOptions {
 }
 
 /// A generation, and the bits of the logits that each of its tokens was chosen from.
-fn generate_bits(engine: &Engine, prompt: &[u32], options: &GenerationOptions) -> (Generation, Vec<Vec<u32>>) {
+fn generate_bits(
+    engine: &Engine,
+    prompt: &[u32],
+    options: &GenerationOptions,
+) -> (Generation, Vec<Vec<u32>>) {
     let mut bits = Vec::new();
     let generation = engine.generate_with(prompt, options, |token| {
         bits.push(token.logits.iter().map(|logit| logit.to_bits()).collect());
@@ -301,8 +306,7 @@ fn drafts_keep_the_distribution() {
     }
     // What is likeliest is guessed, so that many guesses are accepted.
     let likeliest = |p: &[f64]| (0..p.len()).max_by(|&a, &b| p[a].total_cmp(&p[b])).unwrap() as u32;
-    let guesses: HashMap<Vec<u32>, u32> =
-        after.iter().map(|(ids, p)| (ids.clone(), likeliest(p))).collect();
+    let guesses: HashMap<Vec<u32>, u32> = after.iter().map(|(ids, p)| (ids.clone(), likeliest(p))).collect();
     let (length, known) = (prompt.len(), guesses.clone());
     let guess = move |recent: &[u32], max: usize| {
         let mut ids = recent[length..].to_vec();
@@ -315,7 +319,8 @@ fn drafts_keep_the_distribution() {
     };
     let engine = Engine::new(w8()).with_drafter(Box::new(Guess(guess)));
 
-    let (mut second_counts, mut third_counts, mut kind_counts) = (HashMap::new(), HashMap::new(), HashMap::new());
+    let (mut second_counts, mut third_counts, mut kind_counts) =
+        (HashMap::new(), HashMap::new(), HashMap::new());
     let mut accepted = 0;
     let mut state = ChaCha8Rng::seed_from_u64(12);
     for seed in 0..TEXTS {
@@ -405,7 +410,9 @@ fn a_deadline_ends_the_text_with_what_there_is() {
 fn callers_at_the_same_time_get_the_text_they_would_get_alone() {
     let engine = Engine::new(w8());
     let vocab_size = engine.config().vocab_size;
-    let ask = |caller: u64| engine.generate(&random_ids(caller % 3, 20, vocab_size), &random(30, caller)).unwrap().ids;
+    let ask = |caller: u64| {
+        engine.generate(&random_ids(caller % 3, 20, vocab_size), &random(30, caller)).unwrap().ids
+    };
     let alone: Vec<_> = (0..8).map(ask).collect();
     let together: Vec<_> = std::thread::scope(|scope| {
         let callers: Vec<_> = (0..8).map(|caller| scope.spawn(move || ask(caller))).collect();

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)] // In a test, the panic is the report.
 
+use artifact::manifest::Precision;
 use artifact::{GptConfig, Sampling};
 use burn::module::Module;
 use burn::tensor::{Int, Tensor, TensorData};
@@ -21,7 +22,7 @@ struct Pair {
 fn export(burn: Gpt) -> Pair {
     let file = tempfile::NamedTempFile::with_suffix(".onnx").unwrap();
     onnx::export(&burn, file.path()).unwrap();
-    let engine = OnnxModel::load(file.path(), burn.config(), 1).unwrap();
+    let engine = OnnxModel::load(file.path(), Precision::Float32, burn.config(), 1).unwrap();
     Pair { burn, engine, file }
 }
 
@@ -63,7 +64,7 @@ fn assert_parity(mut pair: Pair) {
     let at = |position: usize| &expected[position * vocab_size..(position + 1) * vocab_size];
 
     let mut largest = 0.0f32;
-    let mut decoder = OnnxModel::load(pair.file.path(), &config, 1).unwrap();
+    let mut decoder = OnnxModel::load(pair.file.path(), Precision::Float32, &config, 1).unwrap();
     for length in 1..=context_length {
         let prefilled = engine_logits(&mut pair.engine, &[], &ids[..length]);
         largest = largest.max(largest_difference(&prefilled, &burn_logits(&pair.burn, &ids[..length])));
@@ -164,7 +165,8 @@ fn what_cannot_be_run_is_an_error_that_says_why() {
     let (_, pair) = tiny_gpt();
     let mut wrong_shape = pair.burn.config().clone();
     wrong_shape.n_layers += 1;
-    let error = OnnxModel::load(pair.file.path(), &wrong_shape, 1).err().unwrap().to_string();
+    let error =
+        OnnxModel::load(pair.file.path(), Precision::Float32, &wrong_shape, 1).err().unwrap().to_string();
     assert!(error.contains("no input `past_key_values.3.key`"), "{error}");
 
     let engine = Engine::new(pair.engine);
@@ -172,7 +174,10 @@ fn what_cannot_be_run_is_an_error_that_says_why() {
     assert!(engine.generate(&[97], &greedy(1)).unwrap_err().to_string().contains("token id 97"));
 
     std::fs::write(pair.file.path(), "not a graph").unwrap();
-    let error = OnnxModel::load(pair.file.path(), pair.burn.config(), 1).err().unwrap().to_string();
+    let error = OnnxModel::load(pair.file.path(), Precision::Float32, pair.burn.config(), 1)
+        .err()
+        .unwrap()
+        .to_string();
     assert!(error.contains(pair.file.path().to_str().unwrap()), "{error}");
 }
 

@@ -51,8 +51,7 @@ impl KvCache {
             Layout::Growing => 0,
             Layout::InPlace => config.context_length,
         };
-        let mut cache =
-            Self { layout, tensors: Vec::new(), n_heads: config.n_heads, d_head, length: 0 };
+        let mut cache = Self { layout, tensors: Vec::new(), n_heads: config.n_heads, d_head, length: 0 };
         cache.tensors = (0..2 * config.n_layers).map(|_| cache.tensor(room)).collect::<ort::Result<_>>()?;
         Ok(cache)
     }

@@ -109,6 +109,7 @@ impl Engine {
         let State { model, prefixes, drafter } = &mut *state;
         model.truncate(0)?;
         let mut text = Text::new(prompt, options, start, take);
+        let draft_length = DraftLength::new(model.precision());
         let mut runner = Runner {
             context_length: self.config.context_length,
             vocab_size: self.config.vocab_size,
@@ -117,7 +118,7 @@ impl Engine {
             model,
             prefixes,
             drafter: drafter.as_deref().filter(|_| options.draft),
-            draft_length: DraftLength::new(),
+            draft_length,
             drafted: Vec::with_capacity(MAX_DRAFT + 1),
             work: Work::default(),
         };

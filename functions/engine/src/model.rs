@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use artifact::GptConfig;
+use artifact::manifest::Precision;
 use artifact::onnx::{
     INPUT_IDS, LOGIT_POSITIONS, LOGITS, POSITION_IDS, SEQLENS_K, TOTAL_SEQUENCE_LENGTH, past_key, past_value,
     present_key, present_value,
@@ -28,6 +29,7 @@ const SPIN_MICROSECONDS: &str = "1000";
 pub struct OnnxModel {
     session: Session,
     config: GptConfig,
+    precision: Precision,
     layout: Layout,
     cache: KvCache,
     /// Bound runs on the memory of the cache.
@@ -45,12 +47,18 @@ pub struct LoadTimes {
 }
 
 impl OnnxModel {
-    /// Loads the graph at `path`, which has the shape `config`, to run on `threads` threads.
+    /// Loads the graph at `path`, which stores its weights in `precision` and has the shape `config`, to
+    /// run on `threads` threads.
     ///
     /// # Errors
     /// If ONNX Runtime is missing or refuses the file, or the graph is not one of the exporter's.
-    pub fn load(path: &Path, config: &GptConfig, threads: usize) -> Result<Self, EngineError> {
-        Self::commit(path, config, threads, |builder| builder.commit_from_file(path))
+    pub fn load(
+        path: &Path,
+        precision: Precision,
+        config: &GptConfig,
+        threads: usize,
+    ) -> Result<Self, EngineError> {
+        Self::commit(path, precision, config, threads, |builder| builder.commit_from_file(path))
     }
 
     /// Loads a graph from memory, which can be released afterwards. `name` stands for it in errors.
@@ -60,14 +68,16 @@ impl OnnxModel {
     pub fn from_memory(
         bytes: &[u8],
         name: &str,
+        precision: Precision,
         config: &GptConfig,
         threads: usize,
     ) -> Result<Self, EngineError> {
-        Self::commit(Path::new(name), config, threads, |builder| builder.commit_from_memory(bytes))
+        Self::commit(Path::new(name), precision, config, threads, |builder| builder.commit_from_memory(bytes))
     }
 
     fn commit(
         path: &Path,
+        precision: Precision,
         config: &GptConfig,
         threads: usize,
         commit: impl FnOnce(&mut SessionBuilder) -> ort::Result<Session>,
@@ -81,16 +91,25 @@ impl OnnxModel {
             .map_err(failed)?;
         let load_times = LoadTimes { runtime, session: start.elapsed() - runtime };
 
-        let layout = if has_input(&session, SEQLENS_K) { Layout::InPlace } else { Layout::Growing };
+        let layout = match precision {
+            Precision::W8 | Precision::W4 => Layout::InPlace,
+            Precision::Float32 | Precision::Other => Layout::Growing,
+        };
         check_interface(&session, config, layout, path)?;
         let d_head = head_width(&session).unwrap_or_else(|| config.d_head());
         let cache = KvCache::new(layout, config, d_head).map_err(failed)?;
-        Ok(Self { session, config: config.clone(), layout, cache, steps: Vec::new(), load_times })
+        let config = config.clone();
+        Ok(Self { session, config, precision, layout, cache, steps: Vec::new(), load_times })
     }
 
     /// Its shape.
     pub fn config(&self) -> &GptConfig {
         &self.config
+    }
+
+    /// How its weights are stored.
+    pub fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// How long loading it took.
@@ -223,11 +242,10 @@ fn configure(builder: SessionBuilder, threads: usize) -> ort::Result<SessionBuil
         .with_optimization_level(GraphOptimizationLevel::Level1)?
         .with_intra_threads(threads)?
         .with_intra_op_spinning(spins)?
-        .with_config_entry("session.intra_op.spin_duration_us", if spins { SPIN_MICROSECONDS } else { "0" })?)
-}
-
-fn has_input(session: &Session, name: &str) -> bool {
-    session.inputs().iter().any(|input| input.name() == name)
+        .with_config_entry(
+            "session.intra_op.spin_duration_us",
+            if spins { SPIN_MICROSECONDS } else { "0" },
+        )?)
 }
 
 /// Width of a head in the cache, if the graph fixes it.
@@ -244,7 +262,7 @@ fn check_interface(
 ) -> Result<(), EngineError> {
     let mut inputs = vec![INPUT_IDS.to_owned(), POSITION_IDS.into(), LOGIT_POSITIONS.into()];
     if layout == Layout::InPlace {
-        inputs.push(TOTAL_SEQUENCE_LENGTH.into());
+        inputs.extend([SEQLENS_K.to_owned(), TOTAL_SEQUENCE_LENGTH.into()]);
     }
     let mut outputs = vec![LOGITS.to_owned()];
     for layer in 0..config.n_layers {
@@ -254,8 +272,7 @@ fn check_interface(
     for (what, expected, found) in
         [("input", inputs, session.inputs()), ("output", outputs, session.outputs())]
     {
-        if let Some(name) =
-            expected.into_iter().find(|name| found.iter().all(|outlet| outlet.name() != name))
+        if let Some(name) = expected.into_iter().find(|name| found.iter().all(|outlet| outlet.name() != name))
         {
             return Err(EngineError::Interface { path: PathBuf::from(path), what, name });
         }

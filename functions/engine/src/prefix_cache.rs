@@ -30,7 +30,9 @@ impl Chunk {
     }
 
     fn bytes(&self) -> usize {
-        size_of_val(&self.prefix[..]) + self.rows.bytes() + self.logits.as_ref().map_or(0, |l| size_of_val(&l[..]))
+        size_of_val(&self.prefix[..])
+            + self.rows.bytes()
+            + self.logits.as_ref().map_or(0, |l| size_of_val(&l[..]))
     }
 }
 

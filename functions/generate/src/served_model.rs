@@ -58,7 +58,7 @@ impl ServedModel {
         })?;
         let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
         let path = version.verified_file(file, cache).await?;
-        let model = OnnxModel::load(&path, &manifest.config, threads)?;
+        let model = OnnxModel::load(&path, precision, &manifest.config, threads)?;
         let drafter = CorpusDrafter { index: draft_index(&version, cache).await? };
         let engine = Engine::new(model).with_drafter(Box::new(drafter));
         Ok(Self { manifest, precision, tokenizer, engine })

@@ -216,7 +216,7 @@ impl Opened {
             let file = version.manifest.file(&variant.file);
             let file = file.ok_or_else(|| version.no_such_file(format!("file {}", variant.file)))?;
             let path = version.verified_file(file, downloads).await?;
-            let model = OnnxModel::load(&path, &version.manifest.config, threads())?;
+            let model = OnnxModel::load(&path, variant.precision, &version.manifest.config, threads())?;
             exports.push(Export { precision: variant.precision, file: variant.file.clone(), model });
         }
         Ok(exports)

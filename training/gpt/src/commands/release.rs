@@ -95,7 +95,7 @@ pub fn write_exports(model: &Gpt, folder: &Path) -> Result<Vec<Export>> {
             Precision::W4 => onnx::export_quantized(model, onnx::Recipe::W4, &path)?,
             _ => onnx::export(model, &path)?,
         }
-        let model = OnnxModel::load(&path, model.config(), threads())?;
+        let model = OnnxModel::load(&path, precision, model.config(), threads())?;
         exports.push(Export { precision, file: file.to_owned(), model });
     }
     Ok(exports)
@@ -294,7 +294,7 @@ async fn serving_score(store: &Store, serving: &VersionRef, text: &ValidationTex
         .ok_or_else(|| version.no_such_file("variant of precision float32"))?;
     let downloads = tempfile::tempdir()?;
     let path = version.verified_file(file, downloads.path()).await?;
-    let mut model = OnnxModel::load(&path, config, threads())?;
+    let mut model = OnnxModel::load(&path, Precision::Float32, config, threads())?;
     // Its context may be another one; the text is the same.
     let dataset = text.dataset(config.context_length)?;
     let device = device::cpu();
