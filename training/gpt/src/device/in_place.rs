@@ -1,8 +1,7 @@
 //! Arithmetic that updates tensors in place, in one pass over memory.
 //!
 //! An expression of tensor primitives reads and writes all its numbers once for every operator in
-//! it. What touches each weight of a model, as an optimizer does, would spend a third of a training
-//! step on that.
+//! it. For an optimizer, which touches each weight of a model, that was a quarter of a training step.
 
 use burn::backend::LibTorch;
 use burn::backend::libtorch::TchTensor;
