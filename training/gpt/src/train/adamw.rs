@@ -65,3 +65,26 @@ impl Optimizer for AdamW {
         AdamWState::new(state.momentum.to_device(device))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device;
+
+    /// By hand: the first step is as long as the learning rate, whatever the gradient. In the second,
+    /// a gradient of 0 leaves a mean of 0.9 * 0.1 * 0.5 / (1 - 0.9²) and a mean square of
+    /// 0.999 * 0.001 * 0.5² / (1 - 0.999²), of which the step is 0.1 * 0.670058.
+    #[test]
+    fn decays_and_steps() {
+        let vector = |values: [f32; 2]| Tensor::<1>::from_floats(values, &device::cpu());
+        let optimizer = AdamW::new(0.5);
+        let (weight, state) = optimizer.step(0.1, vector([1.0, 2.0]), vector([0.5, -3.0]), None);
+        let first = weight.clone().into_data().try_to_vec::<f32>().unwrap();
+        let (weight, state) = optimizer.step(0.1, weight, vector([0.0, -3.0]), state);
+        assert_eq!(state.unwrap().momentum.time, 2);
+        let second = weight.into_data().try_to_vec::<f32>().unwrap();
+        for (found, expected) in [first, second].concat().iter().zip([0.85, 2.0, 0.740_494, 2.0]) {
+            assert!((found - expected).abs() < 1e-5, "{found} != {expected}");
+        }
+    }
+}
