@@ -5,6 +5,7 @@
 //! - [`in_place`][]: arithmetic on large tensors in one pass over memory.
 //!
 //! Moving to another backend means changing this folder and one feature in `Cargo.toml`.
+
 // LibTorch is still by far the fastest CPU backend that burn has; it left burn after 0.22, which is
 // why that version is pinned and why its deprecation is accepted here.
 #![allow(deprecated)]
