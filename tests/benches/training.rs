@@ -2,20 +2,18 @@
 //! threads, in processes of their own that take turns.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
-use artifact::{GptConfig, Tokenizer};
+use anyhow::{Context, Result};
+use artifact::GptConfig;
 use burn::tensor::{Int, Tensor};
 use e2e::bench::{Machine, Summary, cores, json_file, peak_rss_bytes, print_table, write_json};
+use e2e::measure::{self, Clock, in_process, load_corpus};
 use e2e::{process, trained};
-use gpt::corpus::{Corpus, Loader, Source};
 use gpt::preset::TrainingSettings;
 use gpt::train::checkpoint::Checkpoints;
-use gpt::train::{Evaluation, Observer, Run, Step, new_model};
-use gpt::{Dataset, Gpt, Preset, dataset, device, environment};
+use gpt::train::{Run, new_model};
+use gpt::{Dataset, Preset, dataset, device, environment};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -24,8 +22,6 @@ const PRESET: &str = "the-verdict";
 const ROUNDS: usize = 3;
 /// The first steps of each round: they allocate what later ones find, the optimizer's state above all.
 const WARM_UP_STEPS: usize = 2;
-/// The argument with which this program starts itself to measure our side.
-const MEASURE: &str = "--measure";
 
 /// What one process has measured.
 #[derive(Debug, Serialize, Deserialize)]
@@ -46,7 +42,7 @@ impl Measurement {
 
 fn main() -> Result<()> {
     environment::set_up()?;
-    if std::env::args().nth(1).as_deref() == Some(MEASURE) {
+    if measure::task().is_some() {
         println!("{}", serde_json::to_string(&train_here()?)?);
         return Ok(());
     }
@@ -59,7 +55,7 @@ fn main() -> Result<()> {
     let (mut ours, mut pytorchs) = (Vec::new(), Vec::new());
     for round in 1..=ROUNDS {
         eprintln!("bench: round {round} of {ROUNDS}, gpt");
-        ours.push(train_in_process()?);
+        ours.push(in_process(&[])?.0);
         eprintln!("bench: round {round} of {ROUNDS}, PyTorch");
         let output = process::python("bench_pytorch.py", &[&pytorchs_run])?;
         pytorchs.push(serde_json::from_str(&output).with_context(|| output)?);
@@ -126,19 +122,8 @@ fn preset() -> Result<Preset> {
     Ok(preset)
 }
 
-fn load_corpus(preset: &Preset, cache: &Path) -> Result<Corpus> {
-    let loader = Loader {
-        tokenizer: &Tokenizer::gpt2()?,
-        train_fraction: preset.training.train_fraction,
-        cache,
-        fetch_s3: &|_, _| Err("the corpus of this benchmark is a file".into()),
-        notify: &|note| eprintln!("{note}"),
-    };
-    Ok(loader.load(&[Source::Local(trained::corpus().to_string_lossy().into_owned())])?)
-}
-
 fn datasets(preset: &Preset, cache: &Path) -> Result<(Dataset, Dataset)> {
-    let corpus = load_corpus(preset, cache)?;
+    let corpus = load_corpus(&trained::corpus(), preset.training.train_fraction, cache)?;
     let TrainingSettings { stride, batch_size, .. } = preset.training;
     Ok(dataset::split(&corpus, preset.model.context_length, stride, batch_size)?)
 }
@@ -169,19 +154,13 @@ fn describe_run(cache: &Path) -> Result<serde_json::Value> {
     }))
 }
 
-/// Starts this program again to train in a process of its own.
-fn train_in_process() -> Result<Measurement> {
-    let output = Command::new(std::env::current_exe()?).arg(MEASURE).stderr(Stdio::inherit()).output()?;
-    ensure!(output.status.success(), "training: {}", output.status);
-    Ok(serde_json::from_slice(&output.stdout)?)
-}
-
 /// Trains one epoch by the loop of `gpt train`.
 fn train_here() -> Result<Measurement> {
     let preset = preset()?;
     let folder = tempfile::tempdir()?;
     let (train_set, validation_set) = datasets(&preset, folder.path())?;
     let device = device::cpu().autodiff();
+    let stop = AtomicBool::new(false);
     let run = Run {
         train_set: &train_set,
         validation_set: &validation_set,
@@ -189,47 +168,10 @@ fn train_here() -> Result<Measurement> {
         device: &device,
         checkpoints: &Checkpoints::new(folder.path(), serde_json::Value::Null),
         resume: false,
-        stop: &AtomicBool::new(false),
+        stop: &stop,
     };
-    let mut clock = Clock { last: Instant::now(), seconds: Vec::new(), losses: Vec::new() };
+    let mut clock = Clock::new(usize::MAX, &stop);
     run.train(new_model(&preset.model, &preset.training, &device), &mut clock)?;
     let Clock { seconds, losses, .. } = clock;
     Ok(Measurement { version: device::describe(), seconds, losses, peak_rss_bytes: peak_rss_bytes()? })
-}
-
-/// Measures the time from step to step.
-struct Clock {
-    last: Instant,
-    seconds: Vec<f64>,
-    losses: Vec<f64>,
-}
-
-impl Observer for Clock {
-    fn step(&mut self, step: Step) {
-        self.seconds.push(self.last.elapsed().as_secs_f64());
-        self.losses.push(step.loss);
-        self.last = Instant::now();
-    }
-
-    /// There is one before the first step, which must not count.
-    fn evaluation(&mut self, _evaluation: &Evaluation) -> std::io::Result<()> {
-        self.last = Instant::now();
-        Ok(())
-    }
-
-    fn epoch(&mut self, _epoch: usize, _model: &Gpt) -> std::io::Result<()> {
-        Ok(())
-    }
-
-    fn note(&mut self, text: &str) {
-        eprintln!("{text}");
-    }
-
-    fn records(&self) -> Vec<PathBuf> {
-        Vec::new()
-    }
-
-    fn resume(&mut self, _checkpoint: &Path, _step: usize) -> std::io::Result<()> {
-        Ok(())
-    }
 }

@@ -1,15 +1,14 @@
 //! From token ids to batches.
 //!
 //! The ids of a split are cut into windows. The model sees a window and learns to predict, at each
-//! position, the id that follows. The ids stay on disk: what takes memory is a batch, and the order
-//! of an epoch's windows.
+//! position, the id that follows. The ids stay on disk: what takes memory is a batch.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::SeedableRng;
-use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use crate::corpus::{Corpus, Tokens};
+use crate::permutation::Permutation;
 
 /// Windows of one split of a corpus.
 #[derive(Clone, Debug)]
@@ -85,20 +84,22 @@ impl Dataset {
 
     /// The windows of one epoch in full batches, shuffled as the seed and the epoch's number say.
     /// What is left over is dropped: a smaller batch would weigh its windows more.
-    ///
-    /// Takes one `usize` of memory a window.
     pub fn shuffled(
         &self,
         batch_size: usize,
         seed: u64,
         epoch: usize,
-    ) -> impl ExactSizeIterator<Item = Vec<usize>> + use<> {
+    ) -> impl ExactSizeIterator<Item = Vec<usize>> + use<'_> {
+        (0..self.full_batches(batch_size))
+            .map(move |batch| self.shuffled_batch(batch, batch_size, seed, epoch))
+    }
+
+    /// One of these batches.
+    pub fn shuffled_batch(&self, batch: usize, batch_size: usize, seed: u64, epoch: usize) -> Vec<usize> {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(epoch as u64);
-        let mut order: Vec<usize> = (0..self.windows()).collect();
-        order.shuffle(&mut random);
-        (0..self.full_batches(batch_size))
-            .map(move |batch| order[batch * batch_size..(batch + 1) * batch_size].to_vec())
+        let order = Permutation::draw(self.windows(), &mut random);
+        (batch * batch_size..(batch + 1) * batch_size).map(|place| order.at(place)).collect()
     }
 
     /// All windows in order; the last batch may be smaller.

@@ -16,6 +16,7 @@ pub mod evaluate;
 pub mod gate;
 pub mod model;
 pub mod onnx;
+mod permutation;
 pub mod plot;
 pub mod preset;
 pub mod progress;

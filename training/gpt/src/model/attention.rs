@@ -4,10 +4,10 @@
 
 use artifact::GptConfig;
 use burn::module::Module;
-use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Int, Tensor};
 
 use super::{Dropout, Linear};
+use crate::device::fused;
 
 /// Each head lets every token ask (query) the tokens up to itself what they offer (key), and gather
 /// what they hold (value) in proportion to how well the two match.
@@ -54,7 +54,7 @@ impl CausalSelfAttention {
 
         let queries = queries / (d_head as f64).sqrt();
         let attn_scores = queries.matmul(keys.swap_dims(2, 3)); // [batch, n_heads, seq, seq]
-        let attn_weights = softmax(attn_scores + mask.unsqueeze(), 3);
+        let attn_weights = softmax(attn_scores + mask.unsqueeze());
         let attn_weights = self.attention_dropout.forward(attn_weights);
 
         let context_vec = attn_weights.matmul(values); // [batch, n_heads, seq, d_head]
@@ -69,6 +69,22 @@ impl CausalSelfAttention {
         let [batch, seq, d_model] = x.dims();
         x.reshape([batch, seq, self.n_heads, d_model / self.n_heads]).swap_dims(1, 2)
     }
+}
+
+/// Positive numbers with the sum 1, in proportion to `exp(x)`, along the last axis.
+///
+/// # Shapes
+/// - `x` and output: `[.., n]`
+fn softmax<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    fused::softmax(x).unwrap_or_else(softmax_from_primitives)
+}
+
+/// `exp(x - max(x)) / sum(exp(x - max(x)))`: without the largest number, which changes nothing, it
+/// could overflow.
+fn softmax_from_primitives<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    let largest = x.clone().detach().max_dim(D - 1); // [.., 1]
+    let powers = (x - largest).exp();
+    powers.clone() / powers.sum_dim(D - 1)
 }
 
 /// What keeps a token from seeing the future: 0 where row `i` may look at column `j`, which is where
@@ -87,11 +103,23 @@ pub fn causal_mask(seq: usize, device: &Device) -> Tensor<2> {
 mod tests {
     use super::*;
     use crate::device;
+    use crate::device::fused::tests::assert_same;
 
     #[test]
     fn the_mask_hides_the_future_only() {
         let mask = causal_mask(3, &device::cpu()).into_data().try_to_vec::<f32>().unwrap();
         let hidden = f32::NEG_INFINITY;
         assert_eq!(mask, [0.0, hidden, hidden, 0.0, 0.0, hidden, 0.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn the_fused_softmax_is_the_same() {
+        let mask = || causal_mask(4, &device::cpu().autodiff()).unsqueeze();
+        assert_same([2, 3, 4, 4], softmax, softmax_from_primitives);
+        let masked = |scores: Tensor<4>| {
+            let mask = if scores.device().is_autodiff() { mask() } else { mask().inner() };
+            scores + mask
+        };
+        assert_same([2, 3, 4, 4], |x| softmax(masked(x)), |x| softmax_from_primitives(masked(x)));
     }
 }

@@ -6,12 +6,18 @@ use std::f64::consts::PI;
 
 use burn::tensor::Tensor;
 
-/// `0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))`, a smooth gate that lets large numbers pass
-/// and holds small ones back.
+use crate::device::fused;
+
+/// A smooth gate that lets large numbers pass and holds small ones back.
 ///
 /// # Shapes
 /// - `x` and output: any, the same
 pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    fused::gelu(x).unwrap_or_else(from_primitives)
+}
+
+/// `0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))`
+fn from_primitives<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     let cube = x.clone().square() * x.clone();
     let inner = (x.clone() + cube * 0.044715) * (2.0 / PI).sqrt();
     x * 0.5 * (inner.tanh() + 1.0)
@@ -21,6 +27,7 @@ pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 mod tests {
     use super::*;
     use crate::device;
+    use crate::device::fused::tests::assert_same;
 
     /// Reference: the formula in double precision (Python's `math`).
     #[test]
@@ -30,5 +37,10 @@ mod tests {
         for (y, expected) in gelu(x).into_data().try_to_vec::<f32>().unwrap().into_iter().zip(expected) {
             assert!((y - expected).abs() < 1e-6, "{y} != {expected}");
         }
+    }
+
+    #[test]
+    fn the_fused_form_is_the_same() {
+        assert_same([7, 5], gelu, from_primitives);
     }
 }

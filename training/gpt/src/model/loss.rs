@@ -3,6 +3,8 @@
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor};
 
+use crate::device::fused;
+
 /// Mean cross-entropy in nats: how surprised the model is by the token that really follows,
 /// `-mean(log softmax(logits)[target])`.
 ///
@@ -12,8 +14,17 @@ use burn::tensor::{Int, Tensor};
 /// - output: `[1]`
 pub fn cross_entropy(logits: Tensor<3>, targets: Tensor<2, Int>) -> Tensor<1> {
     let [batch, seq, vocab_size] = logits.dims();
-    let log_probabilities = log_softmax(logits.reshape([batch * seq, vocab_size]), 1);
-    let of_targets = log_probabilities.gather(1, targets.reshape([batch * seq, 1])); // [batch * seq, 1]
+    let logits = logits.reshape([batch * seq, vocab_size]);
+    let targets = targets.reshape([batch * seq]);
+    fused::cross_entropy(logits, &targets).unwrap_or_else(|logits| from_primitives(logits, targets))
+}
+
+/// # Shapes
+/// - `logits`: `[n, vocab_size]`
+/// - `targets`: `[n]`
+/// - output: `[1]`
+fn from_primitives(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
+    let of_targets = log_softmax(logits, 1).gather(1, targets.unsqueeze_dim(1)); // [n, 1]
     -of_targets.mean()
 }
 
@@ -21,6 +32,7 @@ pub fn cross_entropy(logits: Tensor<3>, targets: Tensor<2, Int>) -> Tensor<1> {
 mod tests {
     use super::*;
     use crate::device;
+    use crate::device::fused::tests::assert_same;
 
     /// softmax([0, ln 3]) = [1/4, 3/4], so the targets 0 and 1 cost (ln 4 + ln 4/3) / 2.
     #[test]
@@ -38,5 +50,15 @@ mod tests {
         let logits = Tensor::<3>::from_floats([[[1e4, 0.0]]], &device);
         let loss: f32 = cross_entropy(logits, Tensor::from_ints([[1]], &device)).into_scalar();
         assert_eq!(loss, 1e4);
+    }
+
+    #[test]
+    fn the_fused_form_is_the_same() {
+        let targets = |logits: &Tensor<3>| Tensor::from_ints([[4, 0, 2], [1, 1, 3]], &logits.device());
+        let definition = |logits: Tensor<3>| {
+            let targets = targets(&logits).reshape([6]);
+            from_primitives(logits.reshape([6, 5]), targets)
+        };
+        assert_same([2, 3, 5], |logits| cross_entropy(logits.clone(), targets(&logits)), definition);
     }
 }

@@ -3,10 +3,8 @@
 //! - this file: the loop, which reads from top to bottom;
 //! - [`schedule`][]: the step size over time;
 //! - [`gradients`][]: clipping;
+//! - [`adamw`][mod@adamw]: what a step does with a weight;
 //! - [`checkpoint`][]: stopping and going on.
-//!
-//! AdamW: Loshchilov and Hutter, "Decoupled Weight Decay Regularization" (2019),
-//! <https://arxiv.org/abs/1711.05101>.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +12,7 @@ use std::time::Instant;
 
 use artifact::GptConfig;
 use burn::module::{Module, ParamGroup};
-use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer};
+use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
@@ -23,10 +21,12 @@ use crate::evaluate::mean_loss;
 use crate::model::{Gpt, cross_entropy, init};
 use crate::preset::{Initialization, TrainingSettings};
 
+pub mod adamw;
 pub mod checkpoint;
 pub mod gradients;
 pub mod schedule;
 
+use adamw::AdamW;
 use checkpoint::{CheckpointError, Checkpoints, Position, Restored};
 
 /// Where training stands, at an evaluation.
@@ -153,16 +153,12 @@ pub fn new_model(config: &GptConfig, settings: &TrainingSettings, device: &Devic
 
 /// The optimizer of a run, with PyTorch's defaults where the settings are silent.
 pub fn adamw(settings: &TrainingSettings) -> ModuleOptimizer {
-    let config = AdamWConfig::new()
-        .with_beta_1(0.9)
-        .with_beta_2(0.999)
-        .with_epsilon(1e-8)
-        .with_weight_decay(settings.weight_decay as f32);
+    let optimizer = ModuleOptimizer::from(AdamW::new(settings.weight_decay));
     if settings.decay_vectors {
-        return config.init();
+        return optimizer;
     }
     let vectors = ParamGroup::from_any_predicates(vec!["bias", "scale", "shift"]);
-    config.init().with_group(vectors, config.with_weight_decay(0.0).build(), None)
+    optimizer.with_group(vectors, AdamW::new(0.0), None)
 }
 
 impl Run<'_> {
@@ -282,8 +278,11 @@ impl Run<'_> {
     /// Windows of the batches that make up a step, `[accumulate_batches][batch]`.
     fn batches_of_step(&self, epoch: usize, step_of_epoch: usize) -> Vec<Vec<usize>> {
         let TrainingSettings { batch_size, accumulate_batches, seed, .. } = *self.settings;
-        let batches = self.train_set.shuffled(batch_size, seed, epoch);
-        batches.into_iter().skip(step_of_epoch * accumulate_batches).take(accumulate_batches).collect()
+        let batches = self.train_set.full_batches(batch_size);
+        let first = step_of_epoch * accumulate_batches;
+        (first..batches.min(first + accumulate_batches))
+            .map(|batch| self.train_set.shuffled_batch(batch, batch_size, seed, epoch))
+            .collect()
     }
 
     /// Gradients of the mean loss over some batches, that loss, and the number of tokens.

@@ -1,18 +1,24 @@
-//! The compute device: the only file that names a burn backend.
+//! The compute device: the only folder that names a burn backend.
 //!
-//! Models and tensors take their backend from the [`Device`] they are made on, so moving to another
-//! backend means changing this file and one feature in `Cargo.toml`.
+//! - this file: the device, from which models and tensors take their backend;
+//! - [`fused`][]: functions that libtorch has as one operation, with their derivatives;
+//! - [`in_place`][]: arithmetic on large tensors in one pass over memory.
+//!
+//! Moving to another backend means changing this folder and one feature in `Cargo.toml`.
+
+// LibTorch is still by far the fastest CPU backend that burn has; it left burn after 0.22, which is
+// why that version is pinned and why its deprecation is accepted here.
+#![allow(deprecated)]
 
 use std::num::NonZero;
 use std::sync::Once;
 
 pub use burn::tensor::Device;
 
+pub mod fused;
+pub mod in_place;
+
 /// The CPU through libtorch, with one thread for each core.
-///
-/// LibTorch is still by far the fastest CPU backend that burn has; it left burn after 0.22, which is
-/// why that version is pinned and why its deprecation is accepted here.
-#[allow(deprecated)]
 pub fn cpu() -> Device {
     static THREADS: Once = Once::new();
     // Both of libtorch's thread pools are sized once, before the first operation starts them.

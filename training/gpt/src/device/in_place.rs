@@ -1,0 +1,125 @@
+//! Arithmetic that updates tensors in place, in one pass over memory.
+//!
+//! An expression of tensor primitives reads and writes all its numbers once for every operator in
+//! it. For an optimizer, which touches each weight of a model, that was a quarter of a training step.
+
+use burn::backend::LibTorch;
+use burn::backend::libtorch::TchTensor;
+use burn::tensor::Tensor;
+use rayon::prelude::*;
+
+/// Elements that a thread takes at once: few enough to stay in its cache.
+const CHUNK: usize = 1 << 14;
+
+/// Sets the elements at each position `i` of three tensors: `[a, b, c] = update([a, b, c], x)`.
+/// Memory that one of them shares with another tensor is copied first.
+///
+/// # Shapes
+/// - all tensors: any, the same
+///
+/// # Panics
+/// If the shapes differ, or a tensor is not one of 32-bit numbers on the CPU without autodiff.
+pub fn update<const D: usize>(
+    tensors: [Tensor<D>; 3],
+    x: Tensor<D>,
+    update: impl Fn([f32; 3], f32) -> [f32; 3] + Sync,
+) -> [Tensor<D>; 3] {
+    assert!(tensors.iter().all(|tensor| tensor.dims() == x.dims()), "the shapes differ");
+    let mut tensors = tensors.map(|tensor| unshared(primitive(tensor)));
+    let x = contiguous(primitive(x));
+    let [a, b, c] = tensors.each_mut().map(elements_mut);
+    let chunks = a.par_chunks_mut(CHUNK).zip(b.par_chunks_mut(CHUNK)).zip(c.par_chunks_mut(CHUNK));
+    chunks.zip(elements(&x).par_chunks(CHUNK)).for_each(|(((a, b), c), x)| {
+        for (((a, b), c), x) in a.iter_mut().zip(b).zip(c).zip(x) {
+            [*a, *b, *c] = update([*a, *b, *c], *x);
+        }
+    });
+    tensors.map(Tensor::from_primitive::<LibTorch>)
+}
+
+fn primitive<const D: usize>(tensor: Tensor<D>) -> TchTensor {
+    match tensor.try_into_primitive::<LibTorch>() {
+        Ok(tensor) => tensor,
+        Err(error) => panic!("a tensor on the CPU without autodiff was expected: {error:?}"),
+    }
+}
+
+fn contiguous(tensor: TchTensor) -> TchTensor {
+    if tensor.tensor.is_contiguous() { tensor } else { TchTensor::new(tensor.tensor.contiguous()) }
+}
+
+/// The tensor itself, or a copy if its memory belongs to others too.
+fn unshared(tensor: TchTensor) -> TchTensor {
+    let tensor = contiguous(tensor);
+    if tensor.can_mut() { tensor } else { TchTensor::new(tensor.tensor.copy()) }
+}
+
+/// The address of the first element.
+fn start(tensor: &TchTensor) -> *mut f32 {
+    let (kind, device) = (tensor.tensor.kind(), tensor.tensor.device());
+    assert!(kind == tch::Kind::Float && device == tch::Device::Cpu, "found {kind:?} on {device:?}");
+    assert!(tensor.tensor.is_contiguous() && tensor.tensor.numel() > 0, "found {:?}", tensor.tensor);
+    tensor.tensor.data_ptr().cast()
+}
+
+fn elements(tensor: &TchTensor) -> &[f32] {
+    // SAFETY: `start` has checked that there lie `numel` numbers one after the other. They stay there
+    // as long as the tensor is borrowed.
+    unsafe { std::slice::from_raw_parts(start(tensor), tensor.tensor.numel()) }
+}
+
+fn elements_mut(tensor: &mut TchTensor) -> &mut [f32] {
+    assert!(tensor.can_mut(), "another tensor shares the memory");
+    // SAFETY: As for `elements`; and nobody else reads or writes them, as no other tensor has them.
+    unsafe { std::slice::from_raw_parts_mut(start(tensor), tensor.tensor.numel()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device;
+
+    fn vector(count: usize, first: usize) -> Tensor<1> {
+        let values: Vec<f32> = (first..first + count).map(|value| value as f32).collect();
+        Tensor::from_floats(values.as_slice(), &device::cpu())
+    }
+
+    fn address(tensor: &Tensor<1>) -> *mut f32 {
+        start(&primitive(tensor.clone()))
+    }
+
+    #[test]
+    fn updates_every_element_where_it_lies() {
+        let count = 3 * CHUNK + 5;
+        let tensors = [vector(count, 0), vector(count, 1), vector(count, 2)];
+        let addresses = tensors.each_ref().map(address);
+        let updated = update(tensors, vector(count, 3), |[a, b, c], x| [a + x, b - x, c * 2.0]);
+        assert_eq!(updated.each_ref().map(address), addresses);
+        let [a, b, c] = updated.map(|tensor| tensor.into_data().try_to_vec::<f32>().unwrap());
+        for i in 0..count {
+            let i_ = i as f32;
+            assert_eq!((a[i], b[i], c[i]), (2.0 * i_ + 3.0, -2.0, 2.0 * i_ + 4.0));
+        }
+    }
+
+    #[test]
+    fn leaves_others_their_memory() {
+        let [a, b, x] = [vector(4, 0), vector(4, 10), vector(4, 20)];
+        let ([a_before, x_before], transposed) = ([a.clone(), x.clone()], vector(4, 5).reshape([2, 2]));
+        let [a, _, _] = update([a, b, vector(4, 0)], x, |[a, b, c], x| [a + x, b, c]);
+        assert_eq!(a.into_data().try_to_vec::<f32>().unwrap(), [20.0, 22.0, 24.0, 26.0]);
+        assert_eq!(a_before.into_data(), vector(4, 0).into_data());
+        assert_eq!(x_before.into_data(), vector(4, 20).into_data());
+
+        let transposed: Tensor<2> = transposed.transpose();
+        let ones = || Tensor::<2>::ones([2, 2], &device::cpu());
+        let [sum, _, _] = update([transposed, ones(), ones()], ones(), |[a, b, c], x| [a + x, b, c]);
+        assert_eq!(sum.into_data().try_to_vec::<f32>().unwrap(), [6.0, 8.0, 7.0, 9.0]);
+    }
+
+    #[test]
+    #[should_panic(expected = "the shapes differ")]
+    fn refuses_other_shapes() {
+        update([vector(4, 0), vector(4, 0), vector(5, 0)], vector(4, 0), |values, _| values);
+    }
+}
