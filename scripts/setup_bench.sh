@@ -7,8 +7,10 @@ cd "$(dirname "$0")/.."
 cache=${TROELSLLM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/troelsllm}
 venv=target/bench-venv
 
+mkdir -p "$cache" target
+
 # One set-up at a time on this machine; a second one waits, then finds everything done.
-exec 9>"$cache/lock"
+exec 9>"$cache/lock-bench"
 flock 9
 
 key=$(sha256sum scripts/requirements-bench.txt | cut -c1-12)
