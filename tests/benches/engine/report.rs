@@ -1,8 +1,9 @@
 //! Tables of what was found.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result};
 use artifact::Manifest;
 use e2e::bench::{Machine, Summary, print_table, write_json};
 use serde::Serialize;
@@ -120,6 +121,9 @@ pub fn report(
         "{name} {version}: {} parameters; {ROUNDS} rounds of a process each, in turn",
         config.num_parameters()
     );
+    let versions: BTreeSet<&str> =
+        measured.iter().flat_map(|measured| &measured.rounds).map(|round| round.version.as_str()).collect();
+    println!("{}", versions.into_iter().collect::<Vec<_>>().join(", "));
     for what in left_out {
         println!("left out: {what}");
     }
@@ -140,8 +144,7 @@ pub fn report(
 fn print_measured(run: &Run, measured: &[Measured]) -> Result<()> {
     let reference = measured.iter().find(|measured| measured.configuration.name == REFERENCE);
     let reference = reference.and_then(|reference| reference.rounds.first());
-    ensure!(reference.is_some(), "{REFERENCE} was not measured");
-    let reference = reference.map_or(&[][..], |round| &round.greedy_ids);
+    let reference = &reference.with_context(|| format!("{REFERENCE} was not measured"))?.greedy_ids;
     let counts = &run.decode_tokens;
     let heads = [
         String::new(),
@@ -173,7 +176,7 @@ fn print_measured(run: &Run, measured: &[Measured]) -> Result<()> {
             prefill(PREFILL[0]),
             prefill(PREFILL[1]),
             with_range(measured.summary(|round| round.request_ms.clone())),
-            median(measured.summary(|round| [round.load_ms])),
+            load(measured),
             median(measured.summary(|round| [round.peak_rss_bytes as f64 / 1e6])),
             format!("{} of {}", measured.same_ids(reference), reference.len()),
         ]
@@ -202,6 +205,21 @@ fn print_ratios(run: &Run, ratios: &[Ratios]) {
         [format!("{fast} : {than}"), threads.to_string()].into_iter().chain(cells).collect()
     });
     print_table(&heads.each_ref().map(String::as_str), &rows.collect::<Vec<_>>());
+}
+
+/// The time to load and, in brackets, the parts of it.
+fn load(measured: &Measured) -> String {
+    let total = median(measured.summary(|round| [round.load_ms]));
+    let parts: BTreeSet<&String> =
+        measured.rounds.iter().flat_map(|round| round.load_parts_ms.keys()).collect();
+    let parts = parts.into_iter().map(|part| {
+        let ms = measured.summary(|round| round.load_parts_ms.get(part).copied());
+        format!("{part} {}", median(ms))
+    });
+    match parts.collect::<Vec<_>>().join(", ") {
+        parts if parts.is_empty() => total,
+        parts => format!("{total} ({parts})"),
+    }
 }
 
 fn samples(values: Option<&Vec<f64>>) -> Vec<f64> {
