@@ -42,15 +42,21 @@ pub fn measure(
     };
     generate(&run.decode_prompt, 2, Sampling::Greedy)?; // warm-up
 
+    // What is slow makes do with one short sample of each, as in `peers/measure.py`.
+    let brief = precision == Precision::Float32;
+    let repeats = if brief { 1 } else { run.repeats };
+    let counts = if brief { &run.decode_tokens[..1] } else { &run.decode_tokens };
+    let requests = if brief { &run.request_prompts[..1] } else { &run.request_prompts };
+
     let mut prefill_ms = BTreeMap::new();
     for prompt in [&run.decode_prompt].into_iter().chain(&run.prefill_prompts) {
-        let samples = (0..run.repeats).map(|_| Ok(ms(generate(prompt, 1, Sampling::Greedy)?.first_token)));
+        let samples = (0..repeats).map(|_| Ok(ms(generate(prompt, 1, Sampling::Greedy)?.first_token)));
         prefill_ms.insert(prompt.len(), samples.collect::<Result<_>>()?);
     }
     let (mut decode_tokens_per_second, mut greedy_ids) = (BTreeMap::new(), None);
-    for &count in &run.decode_tokens {
+    for &count in counts {
         let mut speeds = Vec::new();
-        for _ in 0..run.repeats {
+        for _ in 0..repeats {
             let Generation { ids, first_token, total, .. } =
                 generate(&run.decode_prompt, count, Sampling::Greedy)?;
             speeds.push((count - 1) as f64 / (total - first_token).as_secs_f64());
@@ -59,10 +65,8 @@ pub fn measure(
         decode_tokens_per_second.insert(count, speeds);
     }
     let sampling = Sampling::new(run.temperature, Some(run.top_k));
-    let request_ms = run
-        .request_prompts
-        .iter()
-        .map(|prompt| Ok(ms(generate(prompt, run.request_tokens, sampling)?.total)));
+    let request_ms =
+        requests.iter().map(|prompt| Ok(ms(generate(prompt, run.request_tokens, sampling)?.total)));
     Ok(Measurement {
         version: format!("engine {}", env!("CARGO_PKG_VERSION")),
         load_ms: ms(loaded),
