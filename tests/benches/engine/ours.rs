@@ -71,7 +71,6 @@ pub fn measure(
         version: format!("engine {}", env!("CARGO_PKG_VERSION")),
         load_ms: ms(loaded),
         load_parts_ms: BTreeMap::from([
-            ("process".to_owned(), ms(process)),
             ("ONNX Runtime".to_owned(), ms(environment - process)),
             ("session".to_owned(), ms(loaded - environment)),
         ]),
