@@ -4,13 +4,17 @@ set -euo pipefail
 
 usage() {
     cat <<'TEXT'
-usage: scripts/bench.sh BENCHMARK [--json FILE]
+usage: scripts/bench.sh BENCHMARK [--json FILE] [--model FOLDER]
 
-  training     the training step of the seed model beside PyTorch's (5 minutes on two cores)
-  corpus       speed and memory of tokenising and training on texts of 100 MB and 1 GB (4 minutes,
-               2 GB in the temporary folder)
+  training        the training step of the seed model beside PyTorch's (5 minutes on two cores)
+  corpus          speed and memory of tokenising and training on texts of 100 MB and 1 GB (4 minutes,
+                  2 GB in the temporary folder)
+  engine          generation beside llama.cpp, CTranslate2 and PyTorch with the same weights (10 minutes;
+                  the first time it fetches them from PyPI and builds llama.cpp, 6 minutes more)
 
-  --json FILE  also write the results, each measurement among them, to FILE
+  --json FILE     also write the results, each measurement among them, to FILE
+  --model FOLDER  engine: measure this published version, store/models/NAME/VERSION; by default what
+                  scripts/demo.sh has trained last, or now trains
 
 Let nothing else run meanwhile. CORPUS_DIR, relative to this checkout or absolute, names a folder
 with the-verdict.txt to train on; without it that is the project's own story.
@@ -18,10 +22,11 @@ TEXT
 }
 
 benchmark=
+model=
 options=()
 while [ $# -gt 0 ]; do
     case $1 in
-        training | corpus)
+        training | corpus | engine)
             [ -z "$benchmark" ] || { echo "error: one benchmark at a time" >&2 && exit 2; }
             benchmark=$1
             shift
@@ -33,14 +38,29 @@ while [ $# -gt 0 ]; do
             options=(--json "$(realpath "$folder")/$(basename "$2")")
             shift 2
             ;;
+        --model)
+            [ $# -ge 2 ] || { echo "error: $1 needs a value" >&2 && exit 2; }
+            [ -r "$2/manifest.json" ] || { echo "error: $2 is not the folder of a published version" >&2 && exit 1; }
+            model=$(realpath "$2")
+            shift 2
+            ;;
         --help | -h) usage && exit ;;
         *) echo "error: unknown benchmark or option $1" >&2 && usage >&2 && exit 2 ;;
     esac
 done
 [ -n "$benchmark" ] || { usage >&2 && exit 2; }
+[ -z "$model" ] || [ "$benchmark" = engine ] || { echo "error: --model is for the benchmark engine" >&2 && exit 2; }
 
 cd "$(dirname "$0")/.."
 scripts/setup.sh --tests
+if [ "$benchmark" = engine ]; then
+    scripts/setup_bench.sh
+    if [ -z "$model" ]; then
+        scripts/demo.sh --once --port 0 >&2
+        model=$(realpath target/demo/models/the-verdict/[0-9]* | tail -1)
+    fi
+    options+=(--model "$model" --text "$(realpath "$(python3 scripts/demo_text.py)")")
+fi
 echo "bench: building (some minutes the first time)" >&2
 # The whole workspace, so that its crates are built with the features that the programs have.
 cargo build --quiet --release --workspace --bins --locked

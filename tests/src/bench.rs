@@ -1,8 +1,10 @@
 //! What the benchmarks share: their command line, the machine they ran on, medians, results.
 
+use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
@@ -30,21 +32,47 @@ pub fn status_bytes(process: &str, field: &str) -> Result<u64> {
     Ok(1024 * kib.with_context(|| format!("{path}: expected a line `{field}: … kB`, found {line:?}"))?)
 }
 
+/// How long ago this process was started, as the kernel counts: in ticks of 10 ms.
+///
+/// # Errors
+/// If the kernel does not tell.
+pub fn process_age() -> Result<Duration> {
+    // Of the fields after the program's name, which may contain anything, the 20th is the time of the
+    // start, in ticks of 1/100 s since the machine's.
+    let stat = std::fs::read_to_string("/proc/self/stat").context("/proc/self/stat")?;
+    let ticks = stat.rsplit(')').next().and_then(|fields| fields.split_whitespace().nth(19));
+    let ticks: u64 = ticks.context("/proc/self/stat has no start time")?.parse()?;
+    let uptime = std::fs::read_to_string("/proc/uptime").context("/proc/uptime")?;
+    let uptime: f64 = uptime.split(' ').next().unwrap_or_default().parse().context("/proc/uptime")?;
+    Ok(Duration::from_secs_f64(uptime).saturating_sub(Duration::from_millis(10 * ticks)))
+}
+
 /// The file that `--json` names, if it is given.
 ///
 /// # Errors
-/// If there is any other argument, but for `--bench`, which cargo adds.
+/// As of [`paths`].
 pub fn json_file() -> Result<Option<PathBuf>> {
-    let mut file = None;
+    Ok(paths(&["--json"])?.remove("--json"))
+}
+
+/// The paths that follow the `options` among the arguments of this program.
+///
+/// # Errors
+/// If there is any other argument, but for `--bench`, which cargo adds.
+pub fn paths(options: &[&str]) -> Result<BTreeMap<String, PathBuf>> {
+    let mut paths = BTreeMap::new();
     let mut arguments = std::env::args_os().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.to_str() {
-            Some("--json") => file = Some(arguments.next().context("--json needs a file")?.into()),
             Some("--bench") => (),
-            _ => bail!("unknown argument {}; expected --json FILE", argument.display()),
+            Some(option) if options.contains(&option) => {
+                let path = arguments.next().with_context(|| format!("{option} needs a path"))?;
+                paths.insert(option.to_owned(), path.into());
+            }
+            _ => bail!("unknown argument {}; expected {}", argument.display(), options.join(", ")),
         }
     }
-    Ok(file)
+    Ok(paths)
 }
 
 /// Threads that a process of this machine can run at once.
@@ -165,6 +193,17 @@ mod tests {
         let one = Summary { median: 7.0, quartiles: (7.0, 7.0), range: (7.0, 7.0) };
         assert_eq!(Summary::of(&[7.0]).unwrap(), one);
         assert!(Summary::of(&[]).is_err());
+    }
+
+    #[test]
+    fn a_process_grows_older() {
+        let before = process_age().unwrap();
+        std::thread::sleep(Duration::from_millis(50));
+        let slept = process_age().unwrap() - before;
+        assert!(
+            before < Duration::from_secs(600) && slept >= Duration::from_millis(30),
+            "{before:?} {slept:?}"
+        );
     }
 
     /// The kernel counts pages in batches, one for each thread, so its figures may lag a little.

@@ -1,0 +1,91 @@
+//! Our side: the engine with an ONNX file of a version.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use artifact::draft::{self, DraftIndex};
+use artifact::manifest::Precision;
+use artifact::{Manifest, Sampling};
+use e2e::bench::{peak_rss_bytes, process_age};
+use engine::{CorpusDrafter, Engine, Generation, GenerationOptions, OnnxModel};
+
+use crate::run::{Measurement, Run};
+
+/// The model of `run` in one precision, ready to be asked. Without the memory of earlier prompts, which
+/// would make repeats faster than what they repeat.
+fn load(run: &Run, precision: Precision, threads: usize, draft: bool) -> Result<Engine> {
+    let manifest = Manifest::from_json(&std::fs::read(run.model.join("manifest.json"))?)?;
+    let file = manifest.variant(precision).with_context(|| format!("the version has no {precision}"))?;
+    let model = OnnxModel::load(&run.model.join(&file.path), precision, &run.config, threads)?;
+    let engine = Engine::new(model).with_prefix_cache(0);
+    if !draft {
+        return Ok(engine);
+    }
+    let bytes = std::fs::read(run.model.join(draft::FILE_NAME))?;
+    let index = Some(DraftIndex::from_bytes(bytes, run.config.vocab_size)?);
+    Ok(engine.with_drafter(Box::new(CorpusDrafter { index })))
+}
+
+/// Loads the model and measures it, in this process.
+pub fn measure(
+    run: &Run,
+    precision: Precision,
+    threads: usize,
+    draft: bool,
+    seed: u64,
+) -> Result<Measurement> {
+    let process = process_age()?;
+    engine::runtime::environment()?;
+    let environment = process_age()?;
+    let engine = load(run, precision, threads, draft)?;
+    let loaded = process_age()?;
+
+    let generate = |prompt: &[u32], max_tokens: usize, sampling: Sampling| -> Result<Generation> {
+        Ok(engine.generate(prompt, &GenerationOptions::new(max_tokens, sampling, seed))?)
+    };
+    generate(&run.decode_prompt, 2, Sampling::Greedy)?; // warm-up
+
+    // What is slow makes do with one short sample of each, as in `peers/measure.py`.
+    let brief = precision == Precision::Float32;
+    let repeats = if brief { 1 } else { run.repeats };
+    let counts = if brief { &run.decode_tokens[..1] } else { &run.decode_tokens };
+    let requests = if brief { &run.request_prompts[..1] } else { &run.request_prompts };
+
+    let mut prefill_ms = BTreeMap::new();
+    for prompt in [&run.decode_prompt].into_iter().chain(&run.prefill_prompts) {
+        let samples = (0..repeats).map(|_| Ok(ms(generate(prompt, 1, Sampling::Greedy)?.first_token)));
+        prefill_ms.insert(prompt.len(), samples.collect::<Result<_>>()?);
+    }
+    let (mut decode_tokens_per_second, mut greedy_ids) = (BTreeMap::new(), None);
+    for &count in counts {
+        let mut speeds = Vec::new();
+        for _ in 0..repeats {
+            let Generation { ids, first_token, total, .. } =
+                generate(&run.decode_prompt, count, Sampling::Greedy)?;
+            speeds.push((count - 1) as f64 / (total - first_token).as_secs_f64());
+            greedy_ids.get_or_insert(ids);
+        }
+        decode_tokens_per_second.insert(count, speeds);
+    }
+    let sampling = Sampling::new(run.temperature, Some(run.top_k));
+    let request_ms =
+        requests.iter().map(|prompt| Ok(ms(generate(prompt, run.request_tokens, sampling)?.total)));
+    Ok(Measurement {
+        version: format!("engine {}", env!("CARGO_PKG_VERSION")),
+        load_ms: ms(loaded),
+        load_parts_ms: BTreeMap::from([
+            ("ONNX Runtime".to_owned(), ms(environment - process)),
+            ("session".to_owned(), ms(loaded - environment)),
+        ]),
+        prefill_ms,
+        decode_tokens_per_second,
+        request_ms: request_ms.collect::<Result<_>>()?,
+        greedy_ids: greedy_ids.unwrap_or_default(),
+        peak_rss_bytes: peak_rss_bytes()?,
+    })
+}
+
+fn ms(duration: Duration) -> f64 {
+    1000.0 * duration.as_secs_f64()
+}
