@@ -139,6 +139,22 @@ fn the_cache_is_written_in_place() {
     assert_eq!(after(&mut other), after(&mut model));
 }
 
+#[test]
+fn a_graph_is_loaded_from_memory_too() {
+    let file = tempfile::NamedTempFile::with_suffix(".onnx").unwrap();
+    let model = tiny_gpt();
+    onnx::export_quantized(&model, Recipe::W4, file.path()).unwrap();
+    let mut from_file = OnnxModel::load(file.path(), Precision::W4, model.config(), 1).unwrap();
+    let bytes = std::fs::read(file.path()).unwrap();
+    let from_memory = |bytes: &[u8]| OnnxModel::from_memory(bytes, "w4", Precision::W4, model.config(), 1);
+    let mut in_memory = from_memory(&bytes).unwrap();
+    drop(bytes);
+    let logits = |model: &mut OnnxModel| model.run(&[1, 2, 3], &[2], <[f32]>::to_vec).unwrap();
+    assert_eq!(logits(&mut from_file), logits(&mut in_memory));
+    let error = from_memory(b"no graph").err().unwrap().to_string();
+    assert!(error.contains("w4"), "{error}");
+}
+
 /// Cold, repeated, extended, and behind a prefix that another prompt has run: the same bits.
 #[test]
 fn earlier_prompts_change_no_bit() {
