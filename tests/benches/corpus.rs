@@ -121,6 +121,7 @@ fn measure_here(what: &str, text: &Path) -> Result<Measurement> {
             settings: &training,
             device: &device,
             checkpoints: &Checkpoints::new(text.with_extension("checkpoints"), serde_json::Value::Null),
+            mirror: None,
             resume: false,
             stop: &stop,
         };

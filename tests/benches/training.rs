@@ -167,6 +167,7 @@ fn train_here() -> Result<Measurement> {
         settings: &preset.training,
         device: &device,
         checkpoints: &Checkpoints::new(folder.path(), serde_json::Value::Null),
+        mirror: None,
         resume: false,
         stop: &stop,
     };

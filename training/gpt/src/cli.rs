@@ -128,6 +128,14 @@ pub struct TrainArguments {
     /// `checkpoint_every_steps`. The result is the same as if the run had not been interrupted.
     #[arg(long)]
     pub resume: bool,
+    /// Copy each checkpoint to the store too, for machines that can vanish.
+    ///
+    /// With --resume, the same command on any machine goes on from the store's newest checkpoint
+    /// where that machine has none as new. A copy that fails is reported, and training goes on. When
+    /// the run is complete, its copies are removed; if the store does not allow that they stay, and
+    /// do no harm.
+    #[arg(long)]
+    pub mirror_checkpoints: bool,
     /// How progress is reported.
     #[arg(long, value_enum, default_value_t)]
     pub log: LogFormat,

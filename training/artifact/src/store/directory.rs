@@ -96,12 +96,20 @@ impl Directory {
         Ok(true)
     }
 
+    /// The folders that hold nothing after that are removed as well: in S3 there are none.
     pub(super) fn remove(&self, key: &str) -> Result<(), StoreError> {
         let path = self.path(key);
         match fs::remove_file(&path) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(StoreError::Io { path, source }),
-            _ => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            other => other.map_err(at(&path))?,
         }
+        for folder in path.ancestors().skip(1).take_while(|folder| *folder != self.root) {
+            // It fails where something is left.
+            if fs::remove_dir(folder).is_err() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn list(&self, folder: &str) -> Result<Vec<String>, StoreError> {

@@ -21,6 +21,14 @@ pub enum StoreError {
         /// Why not.
         reason: &'static str,
     },
+    /// No objects can be there.
+    #[error(
+        "`{address}` names no objects: expected s3://BUCKET/KEY, the bucket 3 to 63 of the characters a-z 0-9 . -"
+    )]
+    Address {
+        /// What was given.
+        address: String,
+    },
     /// The file system said no.
     #[error("{path}: {source}")]
     Io {

@@ -37,6 +37,15 @@ impl Location {
     }
 }
 
+/// The bucket and the key, which can hold anything or be empty, in `s3://bucket/key`.
+pub(super) fn parse_address(text: &str) -> Result<(&str, &str), StoreError> {
+    let (bucket, key) = match text.strip_prefix("s3://") {
+        Some(rest) => rest.split_once('/').unwrap_or((rest, "")),
+        None => ("", ""),
+    };
+    if is_bucket(bucket) { Ok((bucket, key)) } else { Err(StoreError::Address { address: text.to_owned() }) }
+}
+
 /// The rule for general purpose buckets, less what only the server can know.
 fn is_bucket(name: &str) -> bool {
     let allowed =
@@ -61,6 +70,17 @@ mod tests {
             ("s3://my-models.eu/team/gpt/", s3("my-models.eu", "team/gpt")),
         ] {
             assert_eq!(Location::parse(text).unwrap(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_key_in_an_address_can_hold_anything() {
+        assert_eq!(parse_address("s3://texts").unwrap(), ("texts", ""));
+        assert_eq!(parse_address("s3://texts/").unwrap(), ("texts", ""));
+        assert_eq!(parse_address("s3://texts/../a b/é//").unwrap(), ("texts", "../a b/é//"));
+        for text in ["texts/a.txt", "s3://", "s3://My_Bucket/a.txt"] {
+            let error = parse_address(text).unwrap_err().to_string();
+            assert!(error.contains(text) && error.contains("s3://BUCKET/KEY"), "{error}");
         }
     }
 

@@ -12,11 +12,14 @@
 //!
 //! Read [`version`](ModelVersion) and [`channel`](Channel) for the rules, which are the same for
 //! every store; `objects.rs` is the seam below them, with `directory.rs` and `s3/` behind it.
+//!
+//! [`download_texts`] has to do with stores only in that it speaks to S3 in the same way.
 
 use std::path::Path;
 
 pub use self::channel::Channel;
 pub use self::error::StoreError;
+pub use self::texts::download_texts;
 pub use self::version::{ModelVersion, StagedVersion, VersionRef};
 
 use self::location::Location;
@@ -32,6 +35,7 @@ mod objects;
 mod s3;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod version;
 
 /// File name of the manifest in a version's folder.

@@ -1,10 +1,13 @@
 //! The text that a command works with.
 
-use std::path::PathBuf;
+use std::error::Error;
+use std::panic::resume_unwind;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use artifact::Tokenizer;
 use artifact::manifest::TokenizerRef;
+use artifact::store::download_texts;
 use clap::Args;
 use gpt::corpus::{Corpus, Loader, Source, Tokens, default_cache};
 use gpt::dataset::{Dataset, TooShort};
@@ -12,8 +15,9 @@ use gpt::dataset::{Dataset, TooShort};
 /// Where texts lie, and where they are kept.
 #[derive(Args)]
 pub struct CorpusArguments {
-    /// The texts: UTF-8 files, folders of .txt files, patterns such as `texts/*.txt`, s3://BUCKET/PREFIX,
-    /// or https://ADDRESS with an optional #sha256=DIGEST.
+    /// The texts: UTF-8 files, folders of .txt files, patterns such as `texts/*.txt`, s3://BUCKET/PREFIX
+    /// for one object or all objects .txt in a folder and those below, or https://ADDRESS with an
+    /// optional #sha256=DIGEST.
     #[arg(long, num_args = 1..)]
     pub corpus: Vec<Source>,
     /// Where encoded texts and downloads are kept [default: in the user's cache folder].
@@ -72,7 +76,7 @@ impl CorpusArguments {
             tokenizer,
             train_fraction,
             cache: &self.cache.clone().map_or_else(default_cache, Ok)?,
-            fetch_s3: &|_, _| Err("corpora in S3 are not read yet; copy them to a folder first".into()),
+            fetch_s3: &fetch_s3,
             notify: &|note| eprintln!("{note}"),
         };
         Ok(loader.load(sources)?)
@@ -95,6 +99,16 @@ impl TextArguments {
         let text = ValidationText::new(&corpus, tokenizer, self.windows);
         Ok(Some((corpus, text)))
     }
+}
+
+/// Gets texts from S3, on a thread of its own: some commands are inside of a runtime already, which
+/// cannot wait for another.
+fn fetch_s3(address: &str, downloads: &Path) -> Result<Vec<PathBuf>, Box<dyn Error + Send + Sync>> {
+    let fetch = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        Ok(runtime.block_on(download_texts(address, downloads))?)
+    };
+    std::thread::scope(|scope| scope.spawn(fetch).join().unwrap_or_else(|panic| resume_unwind(panic)))
 }
 
 fn share(text: &str) -> Result<f64, String> {

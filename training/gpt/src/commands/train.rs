@@ -16,6 +16,7 @@ use gpt::preset::{CorpusSettings, Preset};
 use gpt::progress::{METRICS, Progress, SAMPLES, SampleWriter, read_samples};
 use gpt::report::{Report, Stopwatch};
 use gpt::train::checkpoint::Checkpoints;
+use gpt::train::mirror::Mirror;
 use gpt::train::{Observer, Run, Trained, new_model};
 use gpt::weights::ImportOptions;
 use gpt::{dataset, device};
@@ -80,12 +81,14 @@ pub fn run(arguments: TrainArguments, runtime: &Runtime, stop: &AtomicBool) -> R
         arguments.checkpoints.join(&name),
         json!({"preset": preset, "corpus": corpus.sha256(), "init": parent}),
     );
+    let mirror = arguments.mirror_checkpoints.then(|| Mirror::new(&store, runtime, &name, &checkpoints));
     let run = Run {
         train_set: &train_set,
         validation_set: &validation_set,
         settings: training,
         device: &device,
         checkpoints: &checkpoints,
+        mirror: mirror.as_ref(),
         resume: arguments.resume,
         stop,
     };
@@ -151,7 +154,6 @@ pub fn run(arguments: TrainArguments, runtime: &Runtime, stop: &AtomicBool) -> R
     let judged = judge(&model, exports, Some(&text))?;
     stopwatch.lap("evaluation of the model and its exports");
     progress.note(&judged.to_string());
-    drop(progress);
     let samples = std::fs::read_to_string(staged.path(SAMPLES))?;
     let page = |manifest: &Manifest| {
         let report = Report {
@@ -184,12 +186,14 @@ pub fn run(arguments: TrainArguments, runtime: &Runtime, stop: &AtomicBool) -> R
         page: Some(Box::new(page)),
     };
     let promotion = Promotion { channel: arguments.promote.clone(), gate: arguments.gate.gate() };
-    runtime.block_on(async {
-        let published = release.publish(staged).await?;
-        checkpoints.clear()?;
-        let held_back = promotion.promote(&store, &published, &judged, Some(&text)).await?;
-        Ok(Outcome { published, promotion: Some((promotion.channel, held_back)) })
-    })
+    let published = runtime.block_on(release.publish(staged))?;
+    checkpoints.clear()?;
+    if let Some(mirror) = &mirror {
+        mirror.clear(|note| progress.note(note));
+    }
+    drop(progress);
+    let held_back = runtime.block_on(promotion.promote(&store, &published, &judged, Some(&text)))?;
+    Ok(Outcome { published, promotion: Some((promotion.channel, held_back)) })
 }
 
 impl TrainArguments {

@@ -14,21 +14,25 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use artifact::Sha256Hex;
+use artifact::{Sha256Hex, StoreError};
 use burn::module::Module;
 use burn::optim::{ModuleOptimizer, OptimizerRecord};
 use serde::{Deserialize, Serialize};
+use tempfile::TempDir;
 
 use super::Evaluation;
+use super::difference::first_difference;
+use super::mirror::Mirror;
 use crate::model::Gpt;
 
-const STATE: &str = "state.json";
+/// Written last: what has it is complete.
+pub(super) const STATE: &str = "state.json";
 const MODEL: &str = "model.burnpack";
 const OPTIMIZER: &str = "optimizer.burnpack";
 const BEST: &str = "best.burnpack";
-const PREFIX: &str = "checkpoint-";
+pub(super) const PREFIX: &str = "checkpoint-";
 const STAGING: &str = ".staging-";
-const KEPT: usize = 2;
+pub(super) const KEPT: usize = 2;
 /// A year of evaluations is far below this.
 const MAX_STATE_BYTES: u64 = 1 << 26;
 
@@ -86,6 +90,9 @@ pub enum CheckpointError {
         /// The first setting that differs.
         difference: String,
     },
+    /// The mirror could not be read, so nobody knows where the run stands.
+    #[error(transparent)]
+    Mirror(#[from] StoreError),
 }
 
 /// A folder of checkpoints of one run.
@@ -115,6 +122,11 @@ impl Checkpoints {
         Self { folder: folder.into(), run }
     }
 
+    /// A digest of the run that they are of.
+    pub(super) fn run_digest(&self) -> Sha256Hex {
+        Sha256Hex::of_bytes(self.run.to_string().as_bytes())
+    }
+
     /// Writes a checkpoint, with copies of the files `records`, and removes the oldest ones.
     ///
     /// # Errors
@@ -127,13 +139,7 @@ impl Checkpoints {
         best: Option<&Gpt>,
         records: &[PathBuf],
     ) -> Result<PathBuf, CheckpointError> {
-        fs::create_dir_all(&self.folder).map_err(at(&self.folder))?;
-        // What a killed process of this run had begun.
-        for begun in self.folders(STAGING)? {
-            fs::remove_dir_all(&begun).map_err(at(&begun))?;
-        }
-        let staging =
-            tempfile::Builder::new().prefix(STAGING).tempdir_in(&self.folder).map_err(at(&self.folder))?;
+        let staging = self.stage()?;
         let path = |name: &str| staging.path().join(name);
         let failed = |name: &str, reason: String| CheckpointError::Damaged { path: path(name), reason };
 
@@ -145,7 +151,7 @@ impl Checkpoints {
             names.push(BEST.to_owned());
         }
         for record in records {
-            let name = record.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let name = name_of(record);
             fs::copy(record, path(&name)).map_err(at(record))?;
             names.push(name);
         }
@@ -162,37 +168,82 @@ impl Checkpoints {
         let mut file = fs::File::create(&state).map_err(at(&state))?;
         file.write_all(&json).and_then(|()| file.sync_all()).map_err(at(&state))?;
 
-        let target = self.folder.join(format!("{PREFIX}{:08}", position.step));
+        let target = self.settle(staging, &format!("{PREFIX}{:08}", position.step))?;
+        let mut kept = 0;
+        for folder in self.newest_first()? {
+            // What lies after this step was left by a run that this one replaces, or is damaged.
+            if folder <= target && kept < KEPT {
+                kept += 1;
+            } else {
+                fs::remove_dir_all(&folder).map_err(at(&folder))?;
+            }
+        }
+        Ok(target)
+    }
+
+    /// A hidden folder for a checkpoint that is not complete yet.
+    fn stage(&self) -> Result<TempDir, CheckpointError> {
+        fs::create_dir_all(&self.folder).map_err(at(&self.folder))?;
+        // What a killed process of this run had begun.
+        for begun in self.folders(STAGING)? {
+            fs::remove_dir_all(&begun).map_err(at(&begun))?;
+        }
+        tempfile::Builder::new().prefix(STAGING).tempdir_in(&self.folder).map_err(at(&self.folder))
+    }
+
+    /// Gives a checkpoint that is complete its name.
+    fn settle(&self, staging: TempDir, name: &str) -> Result<PathBuf, CheckpointError> {
+        let target = self.folder.join(name);
         // A run that was resumed from before this step comes here again, with the same contents.
         if target.exists() {
             fs::remove_dir_all(&target).map_err(at(&target))?;
         }
         fs::rename(staging.path(), &target).map_err(at(&target))?;
         let _ = staging.keep();
-        for old in self.newest_first()?.into_iter().skip(KEPT) {
-            fs::remove_dir_all(&old).map_err(at(&old))?;
-        }
         Ok(target)
     }
 
-    /// The newest checkpoint that is complete and undamaged, if there is one. `passed_over` is told
-    /// of every one that is not.
+    /// The newest checkpoint that is complete and undamaged, if there is one, on this machine or in
+    /// the mirror, from where it is copied here. `passed_over` is told of every one that is damaged.
     ///
     /// `model` and `optimizer` have the shapes that are to be filled.
     ///
     /// # Errors
-    /// If it belongs to another run, or the folder cannot be read.
+    /// If it belongs to another run, or the folder or the mirror cannot be read.
     pub fn restore(
         &self,
         model: &Gpt,
         optimizer: impl Fn() -> ModuleOptimizer,
+        mirror: Option<&Mirror<'_>>,
         mut passed_over: impl FnMut(&CheckpointError),
     ) -> Result<Option<Restored>, CheckpointError> {
-        for folder in self.newest_first()? {
-            match self.read(&folder, model, &optimizer) {
-                Ok(restored) => return Ok(Some(restored)),
-                Err(error @ CheckpointError::OtherRun { .. }) => return Err(error),
-                Err(error) => passed_over(&error),
+        let mirrored = mirror.map_or(Ok(Vec::new()), Mirror::complete)?;
+        let mut names: Vec<String> = self.newest_first()?.iter().map(|folder| name_of(folder)).collect();
+        names.extend(mirrored.iter().cloned());
+        names.sort_unstable_by(|a, b| b.cmp(a));
+        names.dedup();
+        let mut attempt = |folder: &Path| match self.read(folder, model, &optimizer) {
+            Ok(restored) => Ok(Some(restored)),
+            Err(error @ CheckpointError::OtherRun { .. }) => Err(error),
+            Err(error) => {
+                passed_over(&error);
+                Ok(None)
+            }
+        };
+        for name in names {
+            let folder = self.folder.join(&name);
+            if folder.exists()
+                && let Some(restored) = attempt(&folder)?
+            {
+                return Ok(Some(restored));
+            }
+            if let Some(mirror) = mirror.filter(|_| mirrored.contains(&name)) {
+                let staging = self.stage()?;
+                mirror.download(&name, staging.path())?;
+                self.settle(staging, &name)?;
+                if let Some(restored) = attempt(&folder)? {
+                    return Ok(Some(restored));
+                }
             }
         }
         Ok(None)
@@ -271,36 +322,11 @@ impl Checkpoints {
     }
 }
 
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
 fn at(path: &Path) -> impl FnOnce(io::Error) -> CheckpointError {
     let path = path.to_owned();
     move |source| CheckpointError::Io { path, source }
-}
-
-/// Where two JSON values differ first, as `path: this, then that`.
-fn first_difference(path: &str, a: &serde_json::Value, b: &serde_json::Value) -> Option<String> {
-    if let (Some(a), Some(b)) = (a.as_object(), b.as_object()) {
-        let keys = a.keys().chain(b.keys().filter(|key| !a.contains_key(*key)));
-        return keys.into_iter().find_map(|key| {
-            let null = serde_json::Value::Null;
-            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-            first_difference(&path, a.get(key).unwrap_or(&null), b.get(key).unwrap_or(&null))
-        });
-    }
-    (a != b).then(|| format!("`{path}` was {a} and is {b}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn the_first_difference_is_named_by_its_path() {
-        let a = json!({"training": {"seed": 1, "epochs": 2}, "corpus": "x"});
-        assert_eq!(first_difference("", &a, &a), None);
-        let b = json!({"training": {"seed": 1, "epochs": 3}, "corpus": "x"});
-        assert_eq!(first_difference("", &a, &b).unwrap(), "`training.epochs` was 2 and is 3");
-        let b = json!({"training": {"seed": 1, "epochs": 2}});
-        assert_eq!(first_difference("", &a, &b).unwrap(), "`corpus` was \"x\" and is null");
-    }
 }

@@ -4,7 +4,8 @@
 //! - [`schedule`][]: the step size over time;
 //! - [`gradients`][]: clipping;
 //! - [`adamw`][mod@adamw]: what a step does with a weight;
-//! - [`checkpoint`][]: stopping and going on.
+//! - [`checkpoint`][]: stopping and going on;
+//! - [`mirror`][]: going on elsewhere.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,11 +24,14 @@ use crate::preset::{Initialization, TrainingSettings};
 
 pub mod adamw;
 pub mod checkpoint;
+mod difference;
 pub mod gradients;
+pub mod mirror;
 pub mod schedule;
 
 use adamw::AdamW;
 use checkpoint::{CheckpointError, Checkpoints, Position, Restored};
+use mirror::Mirror;
 
 /// Where training stands, at an evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -125,6 +129,8 @@ pub struct Run<'a> {
     pub device: &'a Device,
     /// Where checkpoints lie.
     pub checkpoints: &'a Checkpoints,
+    /// Where else they lie, if anywhere.
+    pub mirror: Option<&'a Mirror<'a>>,
     /// Whether to go on from the newest checkpoint, if there is one.
     pub resume: bool,
     /// Set from outside: write a checkpoint and stop.
@@ -232,6 +238,9 @@ impl Run<'_> {
                 let records = observer.records();
                 let checkpoint =
                     self.checkpoints.save(&position, &model, &optimizer, best.as_ref(), &records)?;
+                if let Some(mirror) = self.mirror {
+                    mirror.save(&checkpoint, |note| observer.note(note));
+                }
                 if is_told_to_stop {
                     return Err(TrainError::Stopped { step, checkpoint });
                 }
@@ -254,7 +263,7 @@ impl Run<'_> {
     fn start(&self, model: Gpt, observer: &mut impl Observer) -> Result<Start, TrainError> {
         let optimizer = || adamw(self.settings);
         let restored = if self.resume {
-            self.checkpoints.restore(&model, optimizer, |error| {
+            self.checkpoints.restore(&model, optimizer, self.mirror, |error| {
                 observer.note(&format!("passing over a damaged checkpoint: {error}"));
             })?
         } else {

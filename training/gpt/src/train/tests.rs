@@ -74,6 +74,7 @@ fn with_run<R>(preset: &Preset, act: impl FnOnce(&Run) -> R) -> R {
         settings: &preset.training,
         device: &crate::device::cpu().autodiff(),
         checkpoints: &Checkpoints::new(folder.path(), serde_json::Value::Null),
+        mirror: None,
         resume: false,
         stop: &AtomicBool::new(false),
     })

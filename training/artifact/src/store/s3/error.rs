@@ -53,6 +53,21 @@ pub(super) fn s3_error<E: ProvideErrorMetadata + Error + 'static>(
     StoreError::S3 { location, problem: format!("{problem} ({details})"), remedy }
 }
 
+/// The error of a deletion, which needs a permission that nothing else does.
+pub(super) fn not_deleted<E: ProvideErrorMetadata + Error + 'static>(
+    location: String,
+    error: &SdkError<E>,
+) -> StoreError {
+    match s3_error(location, error) {
+        StoreError::S3 { location, problem, .. } if error.code() == Some("AccessDenied") => StoreError::S3 {
+            location,
+            problem,
+            remedy: "allow s3:DeleteObject there, or leave it to a lifecycle rule of the bucket",
+        },
+        other => other,
+    }
+}
+
 const UNREACHABLE: (&str, &str) =
     ("the server cannot be reached", "check the network, AWS_REGION and AWS_ENDPOINT_URL");
 

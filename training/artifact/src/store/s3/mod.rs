@@ -3,7 +3,8 @@
 //! What must not change is written with `If-None-Match: *`, what is replaced with `If-Match` and the
 //! ETag that was read. The role that publishes needs s3:GetObject, s3:PutObject,
 //! s3:AbortMultipartUpload and s3:ListBucket; without the last, S3 answers "denied" where nothing
-//! is. A lifecycle rule of the bucket should end multipart uploads that were left incomplete.
+//! is. Only checkpoints are ever deleted, by a role that has s3:DeleteObject. A lifecycle rule of the
+//! bucket should remove old ones, and end multipart uploads that were left incomplete.
 
 use std::io::Write;
 use std::time::Duration;
@@ -16,7 +17,8 @@ use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
 use tempfile::NamedTempFile;
 
-use self::error::{broken_download, s3_error};
+use self::error::{broken_download, not_deleted, s3_error};
+pub(super) use self::listing::Listed;
 #[cfg(test)]
 pub(super) use self::upload::PART_BYTES;
 use super::MANIFEST;
@@ -27,6 +29,7 @@ use crate::hash::{Sha256Hex, Sha256Writer};
 use crate::manifest::FileEntry;
 
 mod error;
+mod listing;
 mod upload;
 
 /// What S3-compatible servers take for granted where no region is configured.
@@ -103,14 +106,36 @@ impl S3 {
         key: &str,
         file: &mut NamedTempFile,
     ) -> Result<Option<(Sha256Hex, u64)>, StoreError> {
-        let Some(mut answer) = self.get(key).await? else { return Ok(None) };
+        let Some(answer) = self.get(key).await? else { return Ok(None) };
+        self.receive(key, answer, file).await.map(Some)
+    }
+
+    /// Copies an object into a new file, if it still is as it was listed.
+    pub(super) async fn fetch_unchanged(
+        &self,
+        listed: &Listed,
+        file: &mut NamedTempFile,
+    ) -> Result<bool, StoreError> {
+        let Some(answer) = self.get(&listed.key).await? else { return Ok(false) };
+        if listed.e_tag.is_some() && answer.e_tag != listed.e_tag {
+            return Ok(false);
+        }
+        Ok(self.receive(&listed.key, answer, file).await?.1 == listed.bytes)
+    }
+
+    async fn receive(
+        &self,
+        key: &str,
+        mut answer: GetObjectOutput,
+        file: &mut NamedTempFile,
+    ) -> Result<(Sha256Hex, u64), StoreError> {
         let path = file.path().to_owned();
         let mut writer = Sha256Writer::new(file);
         while let Some(chunk) = answer.body.next().await {
             let chunk = chunk.map_err(|error| broken_download(self.location(key), &error))?;
             writer.write_all(&chunk).map_err(at(&path))?;
         }
-        Ok(Some(writer.finish()))
+        Ok(writer.finish())
     }
 
     async fn get(&self, key: &str) -> Result<Option<GetObjectOutput>, StoreError> {
@@ -123,19 +148,7 @@ impl S3 {
 
     pub(super) async fn remove(&self, key: &str) -> Result<(), StoreError> {
         let request = self.client.delete_object().bucket(&self.bucket).key(self.full_key(key));
-        request.send().await.map(drop).map_err(|error| s3_error(self.location(key), &error))
-    }
-
-    pub(super) async fn list(&self, folder: &str) -> Result<Vec<String>, StoreError> {
-        let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(self.full_key(folder) + "/");
-        let mut pages = request.into_paginator().send();
-        let mut keys = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| s3_error(self.location(folder), &error))?;
-            let names = page.contents().iter().filter_map(|object| object.key()?.strip_prefix(&self.prefix));
-            keys.extend(names.map(str::to_owned));
-        }
-        Ok(keys)
+        request.send().await.map(drop).map_err(|error| not_deleted(self.location(key), &error))
     }
 
     /// Files wait in the system's folder for temporary files (`TMPDIR`) until they are uploaded.

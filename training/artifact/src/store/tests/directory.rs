@@ -40,3 +40,16 @@ async fn a_store_that_cannot_be_made_is_an_early_error() {
     let error = store.stage(MODEL).await.unwrap_err().to_string();
     assert!(error.contains("file/models/the-verdict"), "{error}");
 }
+
+#[tokio::test]
+async fn a_folder_goes_with_its_last_file_and_the_store_stays() {
+    let root = tempfile::tempdir().unwrap();
+    let store = open(&root).await;
+    store.put_bytes("run/step-1/a", b"a").await.unwrap();
+    store.put_bytes("run/step-2/a", b"a").await.unwrap();
+    store.remove_file("run/step-1/a").await.unwrap();
+    let run = root.path().join("checkpoints/run");
+    assert!(!run.join("step-1").exists() && run.join("step-2/a").exists());
+    store.remove_file("run/step-2/a").await.unwrap();
+    assert!(!root.path().join("checkpoints").exists() && root.path().exists());
+}

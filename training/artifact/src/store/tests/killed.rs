@@ -3,7 +3,8 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use super::s3_server::{ACCESS_KEY, BUCKET, SECRET};
+use s3_server::{ACCESS_KEY, BUCKET};
+
 use super::*;
 use crate::store::s3::PART_BYTES;
 
@@ -75,10 +76,7 @@ async fn kill_repeatedly(store: &Store, location: &str, endpoint: &str) {
             .args(["--exact", &test])
             .env(VICTIM_STORE, location)
             // Only what a user would set: this is also the test that the environment is heeded.
-            .env("AWS_ENDPOINT_URL", endpoint)
-            .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
-            .env("AWS_SECRET_ACCESS_KEY", SECRET)
-            .env("AWS_REGION", "us-east-1")
+            .envs(s3_server::environment(endpoint, ACCESS_KEY))
             .stdout(Stdio::null())
             .spawn()
             .unwrap();

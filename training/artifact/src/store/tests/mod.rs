@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use s3_server::S3Server;
 use tempfile::TempDir;
 
-use self::s3_server::S3Server;
+use self::s3_store::Stores;
 use super::objects::MAX_SMALL_BYTES;
 use super::*;
 use crate::manifest::tests::example;
@@ -15,7 +16,8 @@ mod channels;
 mod directory;
 mod killed;
 mod s3;
-mod s3_server;
+mod s3_store;
+mod texts;
 
 const MODEL: &str = "the-verdict";
 

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use s3_server::{ACCESS_KEY, BUCKET, EXPIRED_KEY, SECRET};
 use tokio::net::TcpListener;
 
-use super::s3_server::{ACCESS_KEY, BUCKET, EXPIRED_KEY, SECRET};
 use super::*;
 use crate::store::s3::PART_BYTES;
 
@@ -109,7 +109,7 @@ async fn failure(store: &Store) -> String {
 async fn a_server_that_is_not_there_is_an_error_within_seconds() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let store = s3_server::store(&endpoint, ACCESS_KEY, SECRET, BUCKET, "prefix");
+    let store = s3_store::store(&endpoint, ACCESS_KEY, SECRET, BUCKET, "prefix");
     // It accepts connections and says nothing, then it does not even accept.
     let silent = failure(&store).await;
     assert!(silent.contains("the server cannot be reached"), "{silent}");
@@ -126,7 +126,7 @@ async fn bad_credentials_are_named_with_the_remedy() {
         (ACCESS_KEY, "wrong", "the credentials are wrong (SignatureDoesNotMatch"),
         (EXPIRED_KEY, SECRET, "the credentials have expired (ExpiredToken"),
     ] {
-        let store = s3_server::store(&server.endpoint, key, secret, BUCKET, "prefix");
+        let store = s3_store::store(&server.endpoint, key, secret, BUCKET, "prefix");
         let error = failure(&store).await;
         assert!(error.contains(expected) && error.contains("AWS_"), "{error}");
     }
@@ -135,7 +135,7 @@ async fn bad_credentials_are_named_with_the_remedy() {
 #[tokio::test]
 async fn a_bucket_that_does_not_exist_is_named() {
     let server = S3Server::start().await;
-    let store = s3_server::store(&server.endpoint, ACCESS_KEY, SECRET, "missing", "");
+    let store = s3_store::store(&server.endpoint, ACCESS_KEY, SECRET, "missing", "");
     let error = store.models().await.unwrap_err().to_string();
     assert!(error.contains("s3://missing/models: there is no such bucket"), "{error}");
 }
@@ -145,7 +145,7 @@ async fn what_answers_but_is_no_s3_is_an_error_too() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(axum::serve(listener, axum::Router::new()).into_future());
-    let store = s3_server::store(&endpoint, ACCESS_KEY, SECRET, BUCKET, "prefix");
+    let store = s3_store::store(&endpoint, ACCESS_KEY, SECRET, BUCKET, "prefix");
     let error = failure(&store).await;
     assert!(error.contains("the answer is not one of S3") && error.contains("AWS_ENDPOINT_URL"), "{error}");
 }

@@ -1,0 +1,165 @@
+//! An S3 server on loopback for tests, with its objects in a temporary folder.
+//!
+//! It is a real server that fails on purpose: it knows credentials that have expired or may delete
+//! nothing, and it can lose its answers.
+
+#![allow(clippy::unwrap_used)] // In a test, the panic is the report.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::Router;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use s3s::access::{S3Access, S3AccessContext};
+use s3s::auth::{S3Auth, SecretKey};
+use s3s::service::S3ServiceBuilder;
+use s3s::{S3Result, s3_error};
+use s3s_fs::FileSystem;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::sync::{Mutex, watch};
+
+/// The bucket that exists.
+pub const BUCKET: &str = "models";
+/// The key that may do everything.
+pub const ACCESS_KEY: &str = "valid";
+/// A key whose time is over.
+pub const EXPIRED_KEY: &str = "expired";
+/// A key that may do everything but delete.
+pub const KEEPING_KEY: &str = "keeping";
+/// The secret of every key.
+pub const SECRET: &str = "secret";
+
+/// An S3 server on loopback.
+pub struct S3Server {
+    /// Its address, `http://127.0.0.1:…`.
+    pub endpoint: String,
+    root: TempDir,
+    traffic: Arc<Traffic>,
+    /// Where it runs, unless that is the caller's runtime.
+    _runtime: Option<Runtime>,
+}
+
+/// Counts requests down to the one whose answer is lost, as when the client's machine vanishes.
+struct Traffic {
+    remaining: AtomicUsize,
+    lost: watch::Sender<bool>,
+}
+
+struct Keys;
+
+#[async_trait::async_trait]
+impl S3Auth for Keys {
+    async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
+        match access_key {
+            ACCESS_KEY | KEEPING_KEY => Ok(SecretKey::from(SECRET)),
+            EXPIRED_KEY => Err(s3_error!(ExpiredToken, "The provided token has expired.")),
+            _ => Err(s3_error!(InvalidAccessKeyId, "The key does not exist in our records.")),
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl S3Access for Keys {
+    async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
+        let deletes = context.s3_op().name().starts_with("DeleteObject");
+        match context.credentials() {
+            Some(credentials) if !(deletes && credentials.access_key == KEEPING_KEY) => Ok(()),
+            _ => Err(s3_error!(AccessDenied, "Access Denied")),
+        }
+    }
+}
+
+impl S3Server {
+    /// Starts a server in the caller's runtime.
+    pub async fn start() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join(BUCKET)).unwrap();
+        let mut builder = S3ServiceBuilder::new(FileSystem::new(root.path()).unwrap());
+        builder.set_auth(Keys);
+        builder.set_access(Keys);
+        let service = builder.build();
+
+        let traffic =
+            Arc::new(Traffic { remaining: AtomicUsize::new(usize::MAX), lost: watch::Sender::new(false) });
+        // S3 checks a condition and writes in one step. This server does it in two, so requests take
+        // turns: that makes it as strict as S3, and its races those of its clients alone.
+        let turn = Arc::new(Mutex::new(()));
+        let shared = Arc::clone(&traffic);
+        let answer = async move |request: Request| -> Response {
+            let (turn, service) = (Arc::clone(&turn), service.clone());
+            // A task of its own: a client that vanishes does not stop S3 in the middle of a write.
+            let call = tokio::spawn(async move {
+                let _turn = turn.lock().await;
+                service.call(request.map(s3s::Body::http_body_unsync)).await
+            });
+            let answer = call.await.unwrap();
+            let next = |remaining: usize| Some(remaining.saturating_sub(1));
+            let before = shared.remaining.fetch_update(Ordering::SeqCst, Ordering::SeqCst, next);
+            if before.is_ok_and(|remaining| remaining <= 1) {
+                shared.lost.send_replace(true);
+                std::future::pending::<()>().await;
+            }
+            answer.map(|answer| answer.map(axum::body::Body::new)).unwrap().into_response()
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(axum::serve(listener, Router::new().fallback(answer)).into_future());
+        Self { endpoint, root, traffic, _runtime: None }
+    }
+
+    /// Starts a server on a thread of its own, for tests that wait for processes.
+    pub fn start_beside() -> Self {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let server = runtime.block_on(Self::start());
+        Self { _runtime: Some(runtime), ..server }
+    }
+
+    /// The folder of the objects below a prefix.
+    pub fn folder(&self, prefix: &str) -> PathBuf {
+        self.root.path().join(BUCKET).join(prefix)
+    }
+
+    /// What a process finds in its environment that is to use this server with one of the keys, and
+    /// nothing that the machine may have besides.
+    pub fn environment(&self, access_key: &str) -> Vec<(&'static str, String)> {
+        environment(&self.endpoint, access_key)
+    }
+
+    /// Every answer after the next `count - 1` is lost, though its request takes effect.
+    pub fn lose_answers_from(&self, count: usize) {
+        self.traffic.lost.send_replace(false);
+        self.traffic.remaining.store(count, Ordering::SeqCst);
+    }
+
+    /// Waits for the first answer that is lost.
+    pub async fn answer_lost(&self) {
+        // It fails without a sender only, and this is one.
+        let _ = self.traffic.lost.subscribe().wait_for(|lost| *lost).await;
+    }
+
+    /// Answers arrive again.
+    pub fn lose_no_answers(&self) {
+        self.traffic.remaining.store(usize::MAX, Ordering::SeqCst);
+    }
+}
+
+/// What a process finds in its environment that is to use the server at `endpoint`, which need not
+/// exist.
+pub fn environment(endpoint: &str, access_key: &str) -> Vec<(&'static str, String)> {
+    [
+        ("AWS_ENDPOINT_URL", endpoint),
+        ("AWS_ACCESS_KEY_ID", access_key),
+        ("AWS_SECRET_ACCESS_KEY", SECRET),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+        ("AWS_CONFIG_FILE", "/dev/null"),
+        ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
+    ]
+    .map(|(name, value)| (name, value.to_owned()))
+    .into()
+}
