@@ -83,20 +83,22 @@ fn a_missing_or_damaged_artifact_is_refused_and_named() {
     };
 
     let message = refusal(&|version, _| {
-        let path = version.join("model.onnx");
+        let path = version.join("model.w4.onnx");
         let mut bytes = fs::read(&path).unwrap();
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;
         fs::write(&path, bytes).unwrap();
     });
-    assert!(message.contains("model.onnx: its sha256 is"), "{message}");
+    assert!(message.contains("model.w4.onnx: its sha256 is"), "{message}");
     let message = refusal(&|version, _| {
-        let file = fs::OpenOptions::new().write(true).open(version.join("model.onnx")).unwrap();
+        let file = fs::OpenOptions::new().write(true).open(version.join("model.w4.onnx")).unwrap();
         file.set_len(1000).unwrap();
     });
-    assert!(message.contains("model.onnx: its length is 1000"), "{message}");
-    let message = refusal(&|version, _| fs::remove_file(version.join("model.onnx")).unwrap());
-    assert!(message.contains("model.onnx: No such file"), "{message}");
+    assert!(message.contains("model.w4.onnx: its length is 1000"), "{message}");
+    let message = refusal(&|version, _| fs::remove_file(version.join("model.w4.onnx")).unwrap());
+    assert!(message.contains("model.w4.onnx: No such file"), "{message}");
+    let message = refusal(&|version, _| fs::write(version.join("draft.bin"), "").unwrap());
+    assert!(message.contains("draft.bin: its length is 0"), "{message}");
     let message = refusal(&|version, _| fs::remove_file(version.join("manifest.json")).unwrap());
     assert!(message.contains("manifest.json: there is no such version"), "{message}");
     let message = refusal(&|version, _| fs::write(version.join("manifest.json"), "{}").unwrap());
