@@ -29,12 +29,22 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
+/// A program of this workspace that is to run with these arguments.
+///
+/// # Errors
+/// If it has not been built.
+pub fn command(name: &str, arguments: &[&str]) -> Result<Command> {
+    let mut command = Command::new(program(name)?);
+    command.args(arguments).stdin(Stdio::null());
+    Ok(command)
+}
+
 /// Runs a program of this workspace to its end.
 ///
 /// # Errors
 /// If it cannot be started.
 pub fn run(name: &str, arguments: &[&str]) -> Result<Output> {
-    Ok(Command::new(program(name)?).args(arguments).stdin(Stdio::null()).output()?)
+    Ok(command(name, arguments)?.output()?)
 }
 
 /// Runs one of the Python scripts in this folder with the tools that the set-up installed, and gives

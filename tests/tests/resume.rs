@@ -5,92 +5,21 @@
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use e2e::process::{Running, error_message, eventually, program};
-use e2e::trained::{corpus, only_version, visible_versions};
-
-/// What a run leaves behind, without the times in it.
-struct Published {
-    weights: Vec<u8>,
-    metrics: Vec<serde_json::Value>,
-    samples: String,
-}
-
-/// A folder with a preset of a few dozen steps, checkpoints and stores.
-struct Workbench(tempfile::TempDir);
-
-impl Workbench {
-    fn new() -> Self {
-        let tiny = include_str!("../../training/presets/tiny.toml");
-        let preset = tiny
-            .replace("evaluate_every_steps = 20", "evaluate_every_steps = 4\nkeep_best = true")
-            .replace("epochs = 2", "epochs = 8")
-            .replace("[sample]", "checkpoint_every_steps = 2\naccumulate_batches = 2\n\n[sample]");
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("run.toml"), preset).unwrap();
-        Self(folder)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn train(&self, store: &str) -> Command {
-        let mut command = Command::new(program("gpt").unwrap());
-        command
-            .args(["train", "--resume", "--preset"])
-            .arg(self.path("run.toml"))
-            .arg("--corpus")
-            .arg(corpus())
-            .arg("--store")
-            .arg(self.path(store))
-            .arg("--checkpoints")
-            .arg(self.path(&format!("{store}-checkpoints")))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null());
-        command
-    }
-
-    /// Trains to the end and returns what has been published.
-    fn finish(&self, store: &str) -> Published {
-        let output = self.train(store).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let (version, manifest) = only_version(&self.path(store)).unwrap();
-        let steps = manifest.training.unwrap().steps;
-        assert!(steps >= 130, "{steps}");
-        let text = |name: &str| fs::read_to_string(version.join(name)).unwrap();
-        let without_time = |line: &str| {
-            let mut evaluation: serde_json::Value = serde_json::from_str(line).unwrap();
-            evaluation.as_object_mut().unwrap().remove("seconds").unwrap();
-            assert!(evaluation["val_loss"].is_f64(), "{line}");
-            evaluation
-        };
-        Published {
-            weights: fs::read(version.join("model.safetensors")).unwrap(),
-            metrics: text("metrics.jsonl").lines().map(without_time).collect(),
-            samples: text("samples.txt"),
-        }
-    }
-
-    fn checkpoints(&self, store: &str) -> Vec<PathBuf> {
-        let folder = self.path(&format!("{store}-checkpoints")).join("run");
-        let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-        let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
-        paths.retain(|path| !path.file_name().unwrap().to_string_lossy().starts_with('.'));
-        paths.sort();
-        paths
-    }
-}
+use e2e::process::{Running, error_message, eventually};
+use e2e::trained::{only_version, visible_versions};
+use e2e::workbench::{Published, Workbench};
+use s3_server::{ACCESS_KEY, BUCKET, S3Server};
 
 /// What a run that nobody interrupts ends with.
 fn uninterrupted() -> &'static Published {
     static EXPECTED: OnceLock<Published> = OnceLock::new();
     EXPECTED.get_or_init(|| {
-        let bench = Workbench::new();
+        let bench = Workbench::default();
         let published = bench.finish("uninterrupted");
         assert!(bench.checkpoints("uninterrupted").is_empty(), "a finished run leaves no checkpoints");
         published
@@ -100,7 +29,7 @@ fn uninterrupted() -> &'static Published {
 /// The kill comes anywhere: while the program starts, restores, trains, or writes a checkpoint.
 #[test]
 fn twenty_kills_change_nothing() {
-    let bench = Workbench::new();
+    let bench = Workbench::default();
     let mut newest = None;
     for kill in 0..20u64 {
         let child = Running(bench.train("killed").stderr(Stdio::null()).spawn().unwrap());
@@ -121,15 +50,12 @@ fn twenty_kills_change_nothing() {
         assert!(visible_versions(&bench.path("killed")).unwrap().is_empty(), "killed before the end");
     }
     assert!(newest.is_some());
-    let (found, expected) = (bench.finish("killed"), uninterrupted());
-    assert_eq!(found.metrics, expected.metrics);
-    assert_eq!(found.samples, expected.samples);
-    assert!(found.weights == expected.weights, "the weights differ");
+    bench.finish("killed").assert_same(uninterrupted());
 }
 
 #[test]
 fn a_signal_makes_a_checkpoint_and_a_damaged_one_is_passed_over() {
-    let bench = Workbench::new();
+    let bench = Workbench::default();
     let mut child = Running(bench.train("stopped").stderr(Stdio::piped()).spawn().unwrap());
     eventually(|| {
         ensure!(bench.checkpoints("stopped").len() == 2, "fewer than two checkpoints");
@@ -161,7 +87,7 @@ fn a_signal_makes_a_checkpoint_and_a_damaged_one_is_passed_over() {
 
 #[test]
 fn a_checkpoint_of_another_run_is_refused() {
-    let bench = Workbench::new();
+    let bench = Workbench::default();
     let child = Running(bench.train("stopped").stderr(Stdio::null()).spawn().unwrap());
     eventually(|| bench.checkpoints("stopped").pop().context("no checkpoint")).unwrap();
     drop(child);
@@ -170,4 +96,74 @@ fn a_checkpoint_of_another_run_is_refused() {
     let message = error_message(&bench.train("stopped").output().unwrap()).unwrap();
     assert!(message.contains("`preset.training.seed` was 123 and is 124"), "{message}");
     assert!(message.contains("without --resume"), "{message}");
+}
+
+/// The checkpoints in a store's folder, the oldest first.
+fn mirrored(store: &Path) -> Vec<PathBuf> {
+    let Some(Ok(run)) = fs::read_dir(store.join("checkpoints/run")).ok().and_then(|mut runs| runs.next())
+    else {
+        return Vec::new();
+    };
+    let Ok(checkpoints) = fs::read_dir(run.path()) else { return Vec::new() };
+    let mut checkpoints: Vec<_> = checkpoints.map(|entry| entry.unwrap().path()).collect();
+    checkpoints.retain(|checkpoint| checkpoint.join("state.json").exists());
+    checkpoints.sort();
+    checkpoints
+}
+
+/// Machines that vanish one after the other, with all that is on them. `folder` is that of the store.
+fn goes_on_elsewhere(location: &str, folder: &Path, environment: &[(&str, String)]) {
+    let bench = Workbench::default();
+    let train = |machine: &str| {
+        let mut command = bench.train_on(location, machine);
+        command.arg("--mirror-checkpoints").envs(environment.iter().cloned());
+        command
+    };
+    let mut newest = None;
+    for (machine, signal) in [("first", "KILL"), ("second", "TERM")] {
+        let mut child = Running(train(machine).stderr(Stdio::null()).spawn().unwrap());
+        eventually(|| {
+            let found = mirrored(folder).pop();
+            ensure!(found > newest, "no newer checkpoint");
+            newest = found;
+            Ok(())
+        })
+        .unwrap();
+        child.signal(signal).unwrap();
+        child.wait().unwrap();
+        fs::remove_dir_all(bench.path(machine)).unwrap();
+    }
+
+    // Should one be damaged, the other is at hand.
+    let checkpoints = mirrored(folder);
+    assert_eq!(checkpoints.len(), 2, "{checkpoints:?}");
+    let damaged = checkpoints[1].join("model.burnpack");
+    fs::remove_file(&damaged).unwrap();
+
+    let output = train("last").output().unwrap();
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{log}");
+    assert!(log.contains("passing over a damaged checkpoint") && log.contains("model.burnpack"), "{log}");
+    let step = checkpoints[0]
+        .file_name()
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .trim_start_matches(|c: char| !matches!(c, '1'..='9'));
+    assert!(log.contains(&format!("going on after step {step} from")), "{log}");
+    Published::read(folder).assert_same(uninterrupted());
+    assert!(mirrored(folder).is_empty(), "a finished run leaves no checkpoints");
+}
+
+#[test]
+fn a_run_goes_on_on_another_machine_from_a_directory() {
+    let store = tempfile::tempdir().unwrap();
+    goes_on_elsewhere(store.path().to_str().unwrap(), store.path(), &[]);
+}
+
+#[test]
+fn a_run_goes_on_on_another_machine_from_s3() {
+    let server = S3Server::start_beside();
+    let environment = server.environment(ACCESS_KEY);
+    goes_on_elsewhere(&format!("s3://{BUCKET}/team"), &server.folder("team"), &environment);
 }

@@ -27,10 +27,21 @@ fn main() -> ExitCode {
     match run(Cli::parse()) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", with_causes(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error and what caused it. Most errors quote their cause, and nothing is said twice.
+fn with_causes(error: &anyhow::Error) -> String {
+    let mut said = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !said.contains(&cause) {
+            said = format!("{said}: {cause}");
+        }
+    }
+    said
 }
 
 fn run(cli: Cli) -> Result<ExitCode> {
@@ -78,4 +89,22 @@ fn stop_on_signals() -> Result<Arc<AtomicBool>> {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
     Ok(stop)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Error, ErrorKind};
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_said_twice() {
+        let full = || anyhow::Error::new(Error::from(ErrorKind::StorageFull));
+        let disk = full().to_string();
+        assert_eq!(with_causes(&full().context("a.txt")), format!("a.txt: {disk}"));
+        assert_eq!(
+            with_causes(&full().context(format!("a.txt: {disk}; make room"))),
+            format!("a.txt: {disk}; make room")
+        );
+    }
 }

@@ -330,3 +330,28 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> CheckpointError {
     let path = path.to_owned();
     move |source| CheckpointError::Io { path, source }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::preset::Preset;
+    use crate::train::adamw;
+
+    #[test]
+    fn the_two_newest_are_kept_up_to_the_one_just_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let preset = Preset::named("tiny", &[]).unwrap();
+        let model = Gpt::new(&preset.model, &crate::device::cpu().autodiff());
+        let optimizer = adamw(&preset.training);
+        let checkpoints = Checkpoints::new(folder.path(), serde_json::Value::Null);
+        let save = |step: usize| {
+            let position = Position { step, ..Position::default() };
+            checkpoints.save(&position, &model, &optimizer, None, &[]).unwrap();
+            let found = checkpoints.newest_first().unwrap();
+            found.iter().map(|path| name_of(path).trim_start_matches(PREFIX).parse().unwrap()).collect()
+        };
+        let saved: Vec<Vec<usize>> = [2, 4, 6, 3].into_iter().map(save).collect();
+        // The last is of a run that starts anew: what the one before left is not kept in its place.
+        assert_eq!(saved, [vec![2], vec![4, 2], vec![6, 4], vec![3]]);
+    }
+}

@@ -1,0 +1,110 @@
+//! Training runs that are interrupted.
+
+#![allow(clippy::unwrap_used)] // In a test, the panic is the report.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::process::command;
+use crate::trained::{corpus, only_version};
+
+/// What a run leaves behind, without the times in it.
+pub struct Published {
+    /// `model.safetensors`
+    pub weights: Vec<u8>,
+    /// `metrics.jsonl`
+    pub metrics: Vec<serde_json::Value>,
+    /// `samples.txt`
+    pub samples: String,
+}
+
+impl Published {
+    /// Reads the only version in a store.
+    pub fn read(store: &Path) -> Self {
+        let (version, manifest) = only_version(store).unwrap();
+        let steps = manifest.training.unwrap().steps;
+        assert!(steps >= 130, "{steps}");
+        let text = |name: &str| fs::read_to_string(version.join(name)).unwrap();
+        let without_time = |line: &str| {
+            let mut evaluation: serde_json::Value = serde_json::from_str(line).unwrap();
+            evaluation.as_object_mut().unwrap().remove("seconds").unwrap();
+            assert!(evaluation["val_loss"].is_f64(), "{line}");
+            evaluation
+        };
+        Self {
+            weights: fs::read(version.join("model.safetensors")).unwrap(),
+            metrics: text("metrics.jsonl").lines().map(without_time).collect(),
+            samples: text("samples.txt"),
+        }
+    }
+
+    /// Panics unless this is the same, bit for bit.
+    pub fn assert_same(&self, expected: &Self) {
+        assert_eq!(self.metrics, expected.metrics);
+        assert_eq!(self.samples, expected.samples);
+        assert!(self.weights == expected.weights, "the weights differ");
+    }
+}
+
+/// A folder with a preset of a few dozen steps, `run`, and with checkpoints and stores.
+pub struct Workbench(TempDir);
+
+impl Default for Workbench {
+    fn default() -> Self {
+        let tiny = include_str!("../../training/presets/tiny.toml");
+        let preset = tiny
+            .replace("evaluate_every_steps = 20", "evaluate_every_steps = 4\nkeep_best = true")
+            .replace("epochs = 2", "epochs = 8")
+            .replace("[sample]", "checkpoint_every_steps = 2\naccumulate_batches = 2\n\n[sample]");
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("run.toml"), preset).unwrap();
+        Self(folder)
+    }
+}
+
+impl Workbench {
+    /// A file or folder in it.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Trains into a store of the workbench, or goes on with that.
+    pub fn train(&self, store: &str) -> Command {
+        let location = self.path(store);
+        self.train_on(location.to_str().unwrap(), &format!("{store}-checkpoints"))
+    }
+
+    /// Trains into any store, with checkpoints in a folder of the workbench, or goes on with that.
+    pub fn train_on(&self, location: &str, checkpoints: &str) -> Command {
+        let mut command = command("gpt", &["train", "--resume", "--store", location]).unwrap();
+        command
+            .arg("--preset")
+            .arg(self.path("run.toml"))
+            .arg("--corpus")
+            .arg(corpus())
+            .arg("--checkpoints")
+            .arg(self.path(checkpoints))
+            .stdout(Stdio::null());
+        command
+    }
+
+    /// Trains to the end and returns what has been published.
+    pub fn finish(&self, store: &str) -> Published {
+        let output = self.train(store).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Published::read(&self.path(store))
+    }
+
+    /// The checkpoints beside a store of the workbench, the oldest first.
+    pub fn checkpoints(&self, store: &str) -> Vec<PathBuf> {
+        let folder = self.path(&format!("{store}-checkpoints")).join("run");
+        let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+        let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+        paths.retain(|path| !path.file_name().unwrap().to_string_lossy().starts_with('.'));
+        paths.sort();
+        paths
+    }
+}
