@@ -212,7 +212,7 @@ fn drafts_change_no_greedy_text() {
     // Knows the text, and spoils every fifth guess.
     let guess = move |recent: &[u32], max: usize| {
         let known: MutexGuard<'_, Vec<u32>> = known.lock().unwrap();
-        let spoil = |position: usize| known[position] ^ u32::from(position % 5 == 0);
+        let spoil = |position: usize| known[position] ^ u32::from(position.is_multiple_of(5));
         (recent.len()..known.len().min(recent.len() + max)).map(spoil).collect()
     };
     let drafting = Engine::new(w8()).with_prefix_cache(0).with_drafter(Box::new(Guess(guess)));
