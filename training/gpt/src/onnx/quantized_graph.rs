@@ -41,10 +41,11 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// 8 bits. The embedding costs no arithmetic, so its blocks are as small as the file may grow.
+    /// 8 bits. What the head rounds goes straight into the logits, and the embedding costs no arithmetic:
+    /// there blocks are small.
     pub const W8: Self = {
-        let blocks = Blocks { bits: 8, block_size: 128 };
-        Self { body: blocks, head: blocks, embedding: Blocks { bits: 8, block_size: 16 } }
+        let fine = Blocks { bits: 8, block_size: 32 };
+        Self { body: Blocks { bits: 8, block_size: 128 }, head: fine, embedding: fine }
     };
     /// 4 bits where most of the weights are. A head and an embedding of 4 bits would triple the
     /// divergence from the model, and smaller blocks are slower without being much closer.
