@@ -131,7 +131,7 @@ mod tests {
         for _ in 0..40 {
             length.record(1, 1);
         }
-        assert_eq!(length.next(), MAX_DRAFT);
+        assert!(length.next() > 1, "it drafts again");
     }
 
     /// Acceptance 1/2, eight bits: lengths 1 to 4 promise 1.5/1.05, 1.75/1.4, 1.875/1.6 and 1.94/1.9.

@@ -363,6 +363,14 @@ pub(crate) mod tests {
         assert_eq!(Manifest::from_json(&manifest.to_json().unwrap()).unwrap(), manifest);
     }
 
+    /// A number that a parser which is content with nearly all digits gets wrong by one.
+    #[test]
+    fn a_copy_of_a_copy_is_the_same_to_the_last_digit() {
+        let evaluation = EvaluationSummary { val_loss: 4.6564189747506036e-14, perplexity: 1.0, tokens: 1 };
+        let manifest = Manifest { evaluation: Some(evaluation), ..example() };
+        assert_eq!(Manifest::from_json(&manifest.to_json().unwrap()).unwrap(), manifest);
+    }
+
     #[test]
     fn a_precision_is_known_by_its_name() {
         assert_eq!("w4".parse(), Ok(Precision::W4));
