@@ -1,12 +1,16 @@
-//! Corpora in S3, and checkpoints in a store that does not do all that it is asked to.
+//! What makes a machine that trains replaceable: corpora in S3, and checkpoints in the store.
 
 #![allow(clippy::unwrap_used)] // In a test, the panic is the report.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::OnceLock;
 
-use e2e::process::command;
+use anyhow::ensure;
+use e2e::process::{Running, command, eventually};
 use e2e::trained::{corpus, only_version, visible_versions};
+use e2e::workbench::{Published, Workbench};
 use s3_server::{ACCESS_KEY, BUCKET, KEEPING_KEY, S3Server};
 
 fn text(path: &Path) -> &str {
@@ -66,17 +70,13 @@ fn checkpoints_that_may_not_be_removed_do_no_harm() {
     assert_eq!(log.matches("no longer needed stay in the store").count(), 1, "{log}");
     assert!(log.contains("allow s3:DeleteObject"), "{log}");
 
-    // What the same run left when it was done leads to the same weights; another run does not see it.
+    // What the same run left when it was done leads to the same weights.
     let log = train(text(&corpus), &location, &more, &environment);
     assert!(log.contains("going on after step"), "{log}");
-    let other = [&more[..], &["--set", "training.seed=9", "--name", "tiny"]].concat();
-    let log = train(text(&corpus), &location, &other, &environment);
-    assert!(log.contains("starting anew"), "{log}");
-    let mut weights: Vec<_> = visible_versions(&server.folder("team")).unwrap();
-    weights.sort();
+    let versions = visible_versions(&server.folder("team")).unwrap();
     let weights: Vec<_> =
-        weights.iter().map(|version| fs::read(version.join("model.safetensors")).unwrap()).collect();
-    assert!(weights.len() == 3 && weights[0] == weights[1] && weights[0] != weights[2]);
+        versions.iter().map(|version| fs::read(version.join("model.safetensors")).unwrap()).collect();
+    assert!(weights.len() == 2 && weights[0] == weights[1]);
 }
 
 #[test]
@@ -90,4 +90,80 @@ fn training_goes_on_where_the_store_takes_no_checkpoint() {
         "{log}"
     );
     only_version(store.path()).unwrap();
+}
+
+/// What a run that nobody interrupts ends with.
+fn uninterrupted() -> &'static Published {
+    static EXPECTED: OnceLock<Published> = OnceLock::new();
+    EXPECTED.get_or_init(|| Workbench::new(2).finish("uninterrupted"))
+}
+
+/// The checkpoints in a store's folder, the oldest first.
+fn mirrored(store: &Path) -> Vec<PathBuf> {
+    let Some(Ok(run)) = fs::read_dir(store.join("checkpoints/run")).ok().and_then(|mut runs| runs.next())
+    else {
+        return Vec::new();
+    };
+    let Ok(checkpoints) = fs::read_dir(run.path()) else { return Vec::new() };
+    let mut checkpoints: Vec<_> = checkpoints.map(|entry| entry.unwrap().path()).collect();
+    checkpoints.retain(|checkpoint| checkpoint.join("state.json").exists());
+    checkpoints.sort();
+    checkpoints
+}
+
+/// Machines that vanish one after the other, with all that is on them. `folder` is that of the store.
+fn goes_on_elsewhere(location: &str, folder: &Path, environment: &[(&str, String)]) {
+    let bench = Workbench::new(2);
+    let train = |machine: &str| {
+        let mut command = bench.train_on(location, machine);
+        command.arg("--mirror-checkpoints").envs(environment.iter().cloned());
+        command
+    };
+    let mut newest = None;
+    for (machine, signal) in [("first", "KILL"), ("second", "TERM")] {
+        let mut child = Running(train(machine).stderr(Stdio::null()).spawn().unwrap());
+        eventually(|| {
+            let found = mirrored(folder).pop();
+            ensure!(found > newest, "no newer checkpoint");
+            newest = found;
+            Ok(())
+        })
+        .unwrap();
+        child.signal(signal).unwrap();
+        child.wait().unwrap();
+        fs::remove_dir_all(bench.path(machine)).unwrap();
+    }
+
+    // Should one be damaged, the other is at hand.
+    let checkpoints = mirrored(folder);
+    assert_eq!(checkpoints.len(), 2, "{checkpoints:?}");
+    let damaged = checkpoints[1].join("model.burnpack");
+    fs::remove_file(&damaged).unwrap();
+
+    let output = train("last").output().unwrap();
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{log}");
+    assert!(log.contains("passing over a damaged checkpoint") && log.contains("model.burnpack"), "{log}");
+    let step = checkpoints[0]
+        .file_name()
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .trim_start_matches(|c: char| !matches!(c, '1'..='9'));
+    assert!(log.contains(&format!("going on after step {step} from")), "{log}");
+    Published::read(folder).assert_same(uninterrupted());
+    assert!(mirrored(folder).is_empty(), "a finished run leaves no checkpoints");
+}
+
+#[test]
+fn a_run_goes_on_on_another_machine_from_a_directory() {
+    let store = tempfile::tempdir().unwrap();
+    goes_on_elsewhere(store.path().to_str().unwrap(), store.path(), &[]);
+}
+
+#[test]
+fn a_run_goes_on_on_another_machine_from_s3() {
+    let server = S3Server::start_beside();
+    let environment = server.environment(ACCESS_KEY);
+    goes_on_elsewhere(&format!("s3://{BUCKET}/team"), &server.folder("team"), &environment);
 }

@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -13,14 +13,17 @@ use anyhow::{Context, ensure};
 use e2e::process::{Running, error_message, eventually};
 use e2e::trained::{only_version, visible_versions};
 use e2e::workbench::{Published, Workbench};
-use s3_server::{ACCESS_KEY, BUCKET, S3Server};
+
+/// Long enough to be killed many times.
+const EPOCHS: usize = 8;
 
 /// What a run that nobody interrupts ends with.
 fn uninterrupted() -> &'static Published {
     static EXPECTED: OnceLock<Published> = OnceLock::new();
     EXPECTED.get_or_init(|| {
-        let bench = Workbench::default();
+        let bench = Workbench::new(EPOCHS);
         let published = bench.finish("uninterrupted");
+        assert!(published.steps >= 130, "{}", published.steps);
         assert!(bench.checkpoints("uninterrupted").is_empty(), "a finished run leaves no checkpoints");
         published
     })
@@ -29,7 +32,7 @@ fn uninterrupted() -> &'static Published {
 /// The kill comes anywhere: while the program starts, restores, trains, or writes a checkpoint.
 #[test]
 fn twenty_kills_change_nothing() {
-    let bench = Workbench::default();
+    let bench = Workbench::new(EPOCHS);
     let mut newest = None;
     for kill in 0..20u64 {
         let child = Running(bench.train("killed").stderr(Stdio::null()).spawn().unwrap());
@@ -55,7 +58,7 @@ fn twenty_kills_change_nothing() {
 
 #[test]
 fn a_signal_makes_a_checkpoint_and_a_damaged_one_is_passed_over() {
-    let bench = Workbench::default();
+    let bench = Workbench::new(EPOCHS);
     let mut child = Running(bench.train("stopped").stderr(Stdio::piped()).spawn().unwrap());
     eventually(|| {
         ensure!(bench.checkpoints("stopped").len() == 2, "fewer than two checkpoints");
@@ -87,7 +90,7 @@ fn a_signal_makes_a_checkpoint_and_a_damaged_one_is_passed_over() {
 
 #[test]
 fn a_checkpoint_of_another_run_is_refused() {
-    let bench = Workbench::default();
+    let bench = Workbench::new(EPOCHS);
     let child = Running(bench.train("stopped").stderr(Stdio::null()).spawn().unwrap());
     eventually(|| bench.checkpoints("stopped").pop().context("no checkpoint")).unwrap();
     drop(child);
@@ -96,74 +99,4 @@ fn a_checkpoint_of_another_run_is_refused() {
     let message = error_message(&bench.train("stopped").output().unwrap()).unwrap();
     assert!(message.contains("`preset.training.seed` was 123 and is 124"), "{message}");
     assert!(message.contains("without --resume"), "{message}");
-}
-
-/// The checkpoints in a store's folder, the oldest first.
-fn mirrored(store: &Path) -> Vec<PathBuf> {
-    let Some(Ok(run)) = fs::read_dir(store.join("checkpoints/run")).ok().and_then(|mut runs| runs.next())
-    else {
-        return Vec::new();
-    };
-    let Ok(checkpoints) = fs::read_dir(run.path()) else { return Vec::new() };
-    let mut checkpoints: Vec<_> = checkpoints.map(|entry| entry.unwrap().path()).collect();
-    checkpoints.retain(|checkpoint| checkpoint.join("state.json").exists());
-    checkpoints.sort();
-    checkpoints
-}
-
-/// Machines that vanish one after the other, with all that is on them. `folder` is that of the store.
-fn goes_on_elsewhere(location: &str, folder: &Path, environment: &[(&str, String)]) {
-    let bench = Workbench::default();
-    let train = |machine: &str| {
-        let mut command = bench.train_on(location, machine);
-        command.arg("--mirror-checkpoints").envs(environment.iter().cloned());
-        command
-    };
-    let mut newest = None;
-    for (machine, signal) in [("first", "KILL"), ("second", "TERM")] {
-        let mut child = Running(train(machine).stderr(Stdio::null()).spawn().unwrap());
-        eventually(|| {
-            let found = mirrored(folder).pop();
-            ensure!(found > newest, "no newer checkpoint");
-            newest = found;
-            Ok(())
-        })
-        .unwrap();
-        child.signal(signal).unwrap();
-        child.wait().unwrap();
-        fs::remove_dir_all(bench.path(machine)).unwrap();
-    }
-
-    // Should one be damaged, the other is at hand.
-    let checkpoints = mirrored(folder);
-    assert_eq!(checkpoints.len(), 2, "{checkpoints:?}");
-    let damaged = checkpoints[1].join("model.burnpack");
-    fs::remove_file(&damaged).unwrap();
-
-    let output = train("last").output().unwrap();
-    let log = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{log}");
-    assert!(log.contains("passing over a damaged checkpoint") && log.contains("model.burnpack"), "{log}");
-    let step = checkpoints[0]
-        .file_name()
-        .unwrap()
-        .to_str()
-        .unwrap()
-        .trim_start_matches(|c: char| !matches!(c, '1'..='9'));
-    assert!(log.contains(&format!("going on after step {step} from")), "{log}");
-    Published::read(folder).assert_same(uninterrupted());
-    assert!(mirrored(folder).is_empty(), "a finished run leaves no checkpoints");
-}
-
-#[test]
-fn a_run_goes_on_on_another_machine_from_a_directory() {
-    let store = tempfile::tempdir().unwrap();
-    goes_on_elsewhere(store.path().to_str().unwrap(), store.path(), &[]);
-}
-
-#[test]
-fn a_run_goes_on_on_another_machine_from_s3() {
-    let server = S3Server::start_beside();
-    let environment = server.environment(ACCESS_KEY);
-    goes_on_elsewhere(&format!("s3://{BUCKET}/team"), &server.folder("team"), &environment);
 }
