@@ -19,6 +19,9 @@ pub const PREFILL_CHUNK: usize = 32;
 /// Memory for the keys and values of earlier prompts: three whole contexts of the largest preset.
 pub const PREFIX_CACHE_BYTES: usize = 64 << 20;
 
+/// Room that a text gets at the beginning; a longer one makes more when it needs it.
+const MAX_RESERVED_IDS: usize = 1 << 12;
+
 /// Which of the ids of a verification to give logits for: all.
 const ALL: [usize; MAX_DRAFT + 1] = [0, 1, 2, 3, 4];
 
@@ -150,7 +153,7 @@ struct Text<'a, F> {
 
 impl<'a, F: FnMut(Token<'_>) -> ControlFlow<()>> Text<'a, F> {
     fn new(prompt: &[u32], options: &'a GenerationOptions, start: Instant, take: F) -> Self {
-        let mut ids = Vec::with_capacity(prompt.len() + options.max_tokens);
+        let mut ids = Vec::with_capacity(prompt.len() + options.max_tokens.min(MAX_RESERVED_IDS));
         ids.extend_from_slice(prompt);
         let mut text = Self {
             ids,
@@ -296,7 +299,7 @@ impl Runner<'_> {
             self.work.runs += 1;
             self.work.run_time += begin.elapsed();
             self.work.prefilled += end - start;
-            if is_prompt {
+            if is_prompt && self.prefixes.is_on() {
                 let rows = self.model.rows(start, end)?;
                 let logits = is_last.then(|| logits.clone());
                 self.prefixes.insert(Chunk::new(prefix, start, rows, logits));

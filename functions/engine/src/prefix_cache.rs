@@ -50,6 +50,11 @@ impl PrefixCache {
         Self { chunks: VecDeque::new(), capacity_bytes, bytes: 0 }
     }
 
+    /// Whether it can hold anything: else what would go in need not be copied.
+    pub(crate) fn is_on(&self) -> bool {
+        self.capacity_bytes > 0
+    }
+
     /// The run from `start` to the end of `prefix`, if it is there, with logits if they are needed.
     pub(crate) fn find(&mut self, prefix: &[u32], start: usize, needs_logits: bool) -> Option<&Chunk> {
         let is_it = |chunk: &Chunk| {

@@ -20,7 +20,6 @@ pub trait Drafter: Send {
 
 /// Guesses from where the end of the text occurs in the corpus that the model was trained on, or in
 /// the text itself: see [`artifact::draft`].
-#[derive(Default)]
 pub struct CorpusDrafter {
     /// The corpus, if the model's version has it.
     pub index: Option<DraftIndex>,
@@ -45,6 +44,7 @@ fn costs(precision: Precision) -> [f64; MAX_DRAFT + 1] {
         Precision::Float32 | Precision::Other => [1.0, 1.05, 1.1, 1.15, 1.2],
     }
 }
+
 /// By how much a draft must promise to be worth its run.
 const WORTHWHILE: f64 = 1.05;
 /// What is believed of guesses before there is evidence, and as how many guesses that counts.
