@@ -198,6 +198,18 @@ fn a_longer_prompt_runs_only_what_is_new() {
     assert_eq!(work(&ids[..chunk + 3]), (3, chunk));
 }
 
+/// Whether two greedy texts differ, which is excused only where the logits of the two ids lie within
+/// rounding of each other; `bits` are those of the first text's logits.
+fn is_excused(expected: &Generation, bits: &[Vec<u32>], found: &Generation) -> bool {
+    assert_eq!(expected.ids.len(), found.ids.len());
+    let mut pairs = expected.ids.iter().zip(&found.ids);
+    let Some(index) = pairs.position(|(a, b)| a != b) else { return false };
+    let logit = |id: u32| f32::from_bits(bits[index][id as usize]);
+    let gap = logit(expected.ids[index]) - logit(found.ids[index]);
+    assert!((0.0..1e-3).contains(&gap), "token {index} differs, and {gap} lies between");
+    true
+}
+
 /// Right guesses and wrong ones: the same ids as without, at temperature 0. Roundings differ with the
 /// number of positions in a run, so two logits that lie that close may change places; then the text
 /// has to agree up to there.
@@ -224,11 +236,7 @@ fn drafts_change_no_greedy_text() {
         let found = drafting.generate(&prompt, &greedy(TOKENS)).unwrap();
         accepted += found.work.accepted;
         drafted += found.work.drafted;
-        let Some(index) = (0..TOKENS).find(|&i| expected.ids[i] != found.ids[i]) else { continue };
-        let logit = |id: u32| f32::from_bits(bits[index][id as usize]);
-        let gap = logit(expected.ids[index]) - logit(found.ids[index]);
-        assert!((0.0..1e-3).contains(&gap), "prompt {seed}: token {index} differs, and {gap} lies between");
-        excused += 1;
+        excused += u64::from(is_excused(&expected, &bits, &found));
     }
     println!("{drafted} drafted, {accepted} accepted, {excused} of {PROMPTS} texts excused");
     assert!(accepted > 2000 && drafted > accepted);
@@ -377,15 +385,15 @@ fn any_length_of_prompt_gives_the_same_text() {
     let plain = Engine::new(w8()).with_prefix_cache(0);
     let repeat = |recent: &[u32], max: usize| recent[recent.len().saturating_sub(max)..].to_vec();
     let full = Engine::new(w8()).with_drafter(Box::new(Guess(repeat)));
+    let mut excused = 0;
     for length in 1..=3 * config.context_length {
         let prompt = random_ids(length as u64, length, config.vocab_size);
         // Past the end of the context, so that the window slides.
-        let expected = plain.generate(&prompt, &greedy(config.context_length + 4)).unwrap();
+        let (expected, bits) = generate_bits(&plain, &prompt, &greedy(config.context_length + 4));
         let found = full.generate(&prompt, &greedy(config.context_length + 4)).unwrap();
-        let same = expected.ids.iter().zip(&found.ids).take_while(|(a, b)| a == b).count();
-        assert!(same >= 4, "length {length}: {same} ids");
-        assert_eq!(found.ids.len(), expected.ids.len());
+        excused += usize::from(is_excused(&expected, &bits, &found));
     }
+    assert!(excused <= 2, "{excused}");
 }
 
 #[test]
