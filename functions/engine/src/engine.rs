@@ -10,7 +10,7 @@ use crate::error::EngineError;
 use crate::generation::{FinishReason, Generation, GenerationOptions, Token, Work};
 use crate::model::{LoadTimes, OnnxModel};
 use crate::prefix_cache::{Chunk, PrefixCache};
-use crate::speculation::{DraftLength, Drafter, MAX_DRAFT};
+use crate::speculation::{DraftLength, Drafter, MAX_DRAFT, run_costs};
 
 /// Positions that a run of a prompt takes: few enough that prompts which begin alike share most, many
 /// enough that a position costs no more than in a longer run.
@@ -23,7 +23,7 @@ pub const PREFIX_CACHE_BYTES: usize = 64 << 20;
 const MAX_RESERVED_IDS: usize = 1 << 12;
 
 /// Which of the ids of a verification to give logits for: all.
-const ALL: [usize; MAX_DRAFT + 1] = [0, 1, 2, 3, 4];
+const ALL: [usize; MAX_DRAFT + 1] = [0, 1, 2, 3, 4, 5];
 
 /// Generates with one model, one text at a time; callers wait for each other.
 pub struct Engine {
@@ -112,7 +112,7 @@ impl Engine {
         let State { model, prefixes, drafter } = &mut *state;
         model.truncate(0)?;
         let mut text = Text::new(prompt, options, start, take);
-        let draft_length = DraftLength::new(model.precision());
+        let draft_length = DraftLength::new(run_costs(model.precision(), model.has_own_kernels()));
         let mut runner = Runner {
             context_length: self.config.context_length,
             vocab_size: self.config.vocab_size,

@@ -30,6 +30,7 @@ pub struct OnnxModel {
     session: Session,
     config: GptConfig,
     precision: Precision,
+    has_own_kernels: bool,
     layout: Layout,
     cache: KvCache,
     /// Bound runs on the memory of the cache.
@@ -86,9 +87,9 @@ impl OnnxModel {
         let start = Instant::now();
         let environment = runtime::environment()?;
         let runtime = start.elapsed();
-        let session = Session::builder(&environment)
-            .and_then(|builder| commit(&mut configure(builder, threads)?))
-            .map_err(failed)?;
+        let builder = Session::builder(&environment).map_err(failed)?;
+        let (mut builder, has_own_kernels) = configure(builder, config, threads).map_err(failed)?;
+        let session = commit(&mut builder).map_err(failed)?;
         let load_times = LoadTimes { runtime, session: start.elapsed() - runtime };
 
         let layout = match precision {
@@ -99,7 +100,7 @@ impl OnnxModel {
         let d_head = head_width(&session).unwrap_or_else(|| config.d_head());
         let cache = KvCache::new(layout, config, d_head).map_err(failed)?;
         let config = config.clone();
-        Ok(Self { session, config, precision, layout, cache, steps: Vec::new(), load_times })
+        Ok(Self { session, config, precision, has_own_kernels, layout, cache, steps: Vec::new(), load_times })
     }
 
     /// Its shape.
@@ -110,6 +111,12 @@ impl OnnxModel {
     /// How its weights are stored.
     pub fn precision(&self) -> Precision {
         self.precision
+    }
+
+    /// Whether it runs on kernels of this crate, of which a row gives the same bits alone and among
+    /// others. It does where the processor has AVX-512 VNNI.
+    pub fn has_own_kernels(&self) -> bool {
+        self.has_own_kernels
     }
 
     /// How long loading it took.
@@ -235,17 +242,42 @@ impl OnnxModel {
     }
 }
 
-/// Graphs are exported with their operators fused already; what is left for ONNX Runtime is cheap.
-fn configure(builder: SessionBuilder, threads: usize) -> ort::Result<SessionBuilder> {
+/// Sets a session up, and says whether it takes our kernels. Graphs are exported with their operators fused
+/// already; what is left for ONNX Runtime to optimise is cheap.
+fn configure(
+    builder: SessionBuilder,
+    config: &GptConfig,
+    threads: usize,
+) -> ort::Result<(SessionBuilder, bool)> {
+    let (builder, has_own_kernels) = with_own_kernels(builder, config, threads)?;
     let spins = threads > 1;
-    Ok(builder
+    let builder = builder
         .with_optimization_level(GraphOptimizationLevel::Level1)?
         .with_intra_threads(threads)?
         .with_intra_op_spinning(spins)?
         .with_config_entry(
             "session.intra_op.spin_duration_us",
             if spins { SPIN_MICROSECONDS } else { "0" },
-        )?)
+        )?;
+    Ok((builder, has_own_kernels))
+}
+
+#[cfg(target_arch = "x86_64")]
+fn with_own_kernels(
+    builder: SessionBuilder,
+    config: &GptConfig,
+    threads: usize,
+) -> ort::Result<(SessionBuilder, bool)> {
+    match crate::kernels::operators(config, threads)? {
+        Some(operators) => Ok((builder.with_operators(operators)?, true)),
+        None => Ok((builder, false)),
+    }
+}
+
+/// There are none for this processor.
+#[cfg(not(target_arch = "x86_64"))]
+fn with_own_kernels(builder: SessionBuilder, _: &GptConfig, _: usize) -> ort::Result<(SessionBuilder, bool)> {
+    Ok((builder, false))
 }
 
 /// Width of a head in the cache, if the graph fixes it.

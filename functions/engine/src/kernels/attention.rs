@@ -1,0 +1,434 @@
+//! `GroupQueryAttention`: causal attention over keys and values that are kept from run to run.
+//!
+//! New keys and values are written behind those that are there, in place. Each query then looks at the
+//! positions up to its own: scores of 16 keys at a time, their softmax, and the mean of the values. A
+//! block of keys or values that has been read serves all queries of the run before the next is read.
+
+use std::arch::x86_64::{
+    __m512, _mm512_add_ps, _mm512_fmadd_ps, _mm512_mask_add_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps,
+    _mm512_mul_ps, _mm512_reduce_add_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps, _mm512_sub_ps,
+};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ort::Error;
+use ort::operator::{ComputeContext, Kernel, KernelContext, Operator, OperatorInput, OperatorOutput};
+use ort::value::TensorElementType;
+
+use super::context::{Tensor, has_input, in_parallel};
+use super::math::{LANES, exp, first, load, store, sums};
+
+/// The widest head: its numbers fill eight registers.
+pub(super) const MAX_D_HEAD: usize = 128;
+/// Queries whose scores are kept at a time.
+const QUERIES: usize = 32;
+
+pub(super) struct GroupQueryAttention {
+    threads: usize,
+    /// Layers run one after the other: they share this memory.
+    scores: Arc<Mutex<Vec<f32>>>,
+}
+
+impl GroupQueryAttention {
+    pub(super) fn new(threads: usize) -> Self {
+        Self { threads, scores: Arc::default() }
+    }
+}
+
+impl Operator for GroupQueryAttention {
+    type Kernel<'attr> = Attention;
+
+    fn name(&self) -> &str {
+        "GroupQueryAttention"
+    }
+
+    fn inputs(&self) -> impl IntoIterator<Item = OperatorInput> {
+        [
+            OperatorInput::required(TensorElementType::Float32), // queries, keys and values
+            OperatorInput::optional(TensorElementType::Float32), // keys
+            OperatorInput::optional(TensorElementType::Float32), // values
+            OperatorInput::optional(TensorElementType::Float32), // past keys
+            OperatorInput::optional(TensorElementType::Float32), // past values
+            OperatorInput::required(TensorElementType::Int32),   // positions, less one, of each text
+            OperatorInput::required(TensorElementType::Int32),   // positions
+        ]
+    }
+
+    fn outputs(&self) -> impl IntoIterator<Item = OperatorOutput> {
+        [
+            OperatorOutput::required(TensorElementType::Float32),
+            OperatorOutput::required(TensorElementType::Float32), // keys
+            OperatorOutput::required(TensorElementType::Float32), // values
+        ]
+    }
+
+    fn create_kernel<'attr>(&self, context: &KernelContext<'attr>) -> ort::Result<Attention> {
+        let attribute = |name: &str| context.get::<i64>(name);
+        let heads = attribute("num_heads").and_then(|heads| usize::try_from(heads).ok()).unwrap_or(0);
+        let plain = attribute("kv_num_heads") == Some(heads as i64)
+            && attribute("do_rotary").unwrap_or(0) == 0
+            && attribute("local_window_size").unwrap_or(-1) == -1
+            && attribute("smooth_softmax").unwrap_or(0) == 0
+            && context.get::<f32>("softcap").unwrap_or(0.0) == 0.0;
+        let packed = !has_input(context, 1)? && !has_input(context, 2)?;
+        let keeps = has_input(context, 3)? && has_input(context, 4)?;
+        let scale = context.get::<f32>("scale").filter(|&scale| scale > 0.0);
+        let (true, Some(scale)) = (heads > 0 && plain && packed && keeps, scale) else {
+            return Err(Error::new(
+                "GroupQueryAttention: expected queries, keys and values in one input, past ones, as many heads \
+                 of keys as of queries, a `scale`, and nothing else",
+            ));
+        };
+        Ok(Attention { heads, scale, threads: self.threads, scores: Arc::clone(&self.scores) })
+    }
+}
+
+pub(super) struct Attention {
+    heads: usize,
+    scale: f32,
+    threads: usize,
+    scores: Arc<Mutex<Vec<f32>>>,
+}
+
+impl Kernel for Attention {
+    fn compute(&mut self, context: &ComputeContext) -> ort::Result<()> {
+        let packed = Tensor::<f32>::input(context, 0)?;
+        let [past_keys, past_values] = [3, 4].map(|index| Tensor::<f32>::input(context, index));
+        let (past_keys, past_values) = (past_keys?, past_values?);
+        let total = Tensor::<i32>::input(context, 6)?;
+        // SAFETY: inputs do not change while an operator runs; those that do are not borrowed.
+        let (packed_numbers, total) = unsafe { (packed.numbers(), total.numbers()) };
+
+        let wrong = |what: String| Err(Error::new(format!("GroupQueryAttention: {what}")));
+        let (&[1, new, width], &[1, heads, capacity, d_head]) = (packed.shape, past_keys.shape) else {
+            let (packed, past) = (packed.shape, past_keys.shape);
+            return wrong(format!("expected one text, found queries {packed:?} and past keys {past:?}"));
+        };
+        let (new, width, capacity, d_head) =
+            (new as usize, width as usize, capacity as usize, d_head as usize);
+        let fits = heads as usize == self.heads && d_head <= MAX_D_HEAD && width == 3 * self.heads * d_head;
+        if !fits || past_values.shape != past_keys.shape {
+            let (packed, keys, values) = (packed.shape, past_keys.shape, past_values.shape);
+            return wrong(format!("queries {packed:?}, past keys {keys:?} and values {values:?} do not fit"));
+        }
+        let total = total.first().map_or(0, |&total| total.max(0) as usize);
+        if total < new || total > capacity {
+            return wrong(format!("expected {new} to {capacity} positions, found {total}"));
+        }
+
+        let keys = Tensor::<f32>::output(context, 1, past_keys.shape)?;
+        let values = Tensor::<f32>::output(context, 2, past_keys.shape)?;
+        for (past, present) in [(&past_keys, &keys), (&past_values, &values)] {
+            if past.start != present.start {
+                // SAFETY: both have this shape, and they are different memory.
+                unsafe { std::ptr::copy_nonoverlapping(past.start, present.start, past.len()) };
+            }
+        }
+        let output = Tensor::<f32>::output(context, 0, &[1, new as i64, (self.heads * d_head) as i64])?;
+        let padded = total.next_multiple_of(LANES);
+        let mut scores = self.scores.lock().unwrap_or_else(PoisonError::into_inner);
+        if scores.len() < self.heads * QUERIES * padded {
+            // For the whole context at once, so that it need not grow again.
+            scores.resize(self.heads * QUERIES * capacity.next_multiple_of(LANES), 0.0);
+        }
+        let memory = Memory {
+            packed: packed_numbers.as_ptr(),
+            keys: keys.start,
+            values: values.start,
+            output: output.start,
+            scores: scores.as_mut_ptr(),
+        };
+        let run = Run { heads: self.heads, d_head, capacity, new, total, padded, scale: self.scale };
+        in_parallel(context, self.threads, self.heads, |head| {
+            // SAFETY: the memory has the shapes of `run`, which have been checked; every head is taken
+            // once, and operators are made for processors with these instructions alone.
+            unsafe { attend(&run, &memory, head) };
+        })
+    }
+}
+
+/// The sizes of a run.
+#[derive(Clone, Copy)]
+struct Run {
+    heads: usize,
+    d_head: usize,
+    /// Positions that keys and values have room for.
+    capacity: usize,
+    /// New positions, which are the last ones.
+    new: usize,
+    total: usize,
+    /// `total`, filled up to whole registers.
+    padded: usize,
+    scale: f32,
+}
+
+/// What all heads read and write, each its own part.
+struct Memory {
+    /// `[new, 3, heads, d_head]`: queries, keys, values
+    packed: *const f32,
+    /// `[heads, capacity, d_head]`
+    keys: *mut f32,
+    /// `[heads, capacity, d_head]`
+    values: *mut f32,
+    /// `[new, heads, d_head]`
+    output: *mut f32,
+    /// `[heads, QUERIES, padded]`
+    scores: *mut f32,
+}
+
+// SAFETY: `attend` writes what belongs to its head alone, and its callers give every head to one task.
+unsafe impl Sync for Memory {}
+
+/// One head.
+///
+/// # Safety
+/// The memory must have the shapes of `run`, with `head < heads` and `d_head <= MAX_D_HEAD`; nothing else
+/// may read or write what belongs to this head.
+#[target_feature(enable = "avx512f")]
+unsafe fn attend(run: &Run, memory: &Memory, head: usize) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        match run.d_head.div_ceil(LANES) {
+            1 => attend_wide::<1>(run, memory, head),
+            2 => attend_wide::<2>(run, memory, head),
+            3 => attend_wide::<3>(run, memory, head),
+            4 => attend_wide::<4>(run, memory, head),
+            5 => attend_wide::<5>(run, memory, head),
+            6 => attend_wide::<6>(run, memory, head),
+            7 => attend_wide::<7>(run, memory, head),
+            _ => attend_wide::<8>(run, memory, head),
+        }
+    }
+}
+
+/// One head that takes `WIDTH` registers.
+///
+/// # Safety
+/// As of [`attend`].
+#[target_feature(enable = "avx512f")]
+unsafe fn attend_wide<const WIDTH: usize>(run: &Run, memory: &Memory, head: usize) {
+    let Run { heads, d_head, capacity, new, total, padded, scale } = *run;
+    let past = total - new;
+    // SAFETY: pointers stay within their tensors: rows below `new`, positions below `total`, this head.
+    unsafe {
+        let row = |row: usize, part: usize| memory.packed.add(((row * 3 + part) * heads + head) * d_head);
+        let keys = memory.keys.add(head * capacity * d_head);
+        let values = memory.values.add(head * capacity * d_head);
+        let scores = memory.scores.add(head * QUERIES * padded);
+        for new_row in 0..new {
+            keys.add((past + new_row) * d_head).copy_from_nonoverlapping(row(new_row, 1), d_head);
+            values.add((past + new_row) * d_head).copy_from_nonoverlapping(row(new_row, 2), d_head);
+        }
+        for start in (0..new).step_by(QUERIES) {
+            let end = new.min(start + QUERIES);
+            for block in (0..past + end).step_by(LANES) {
+                for query in start.max(block.saturating_sub(past))..end {
+                    let count = LANES.min(past + query + 1 - block);
+                    let products = products::<WIDTH>(row(query, 0), keys.add(block * d_head), count, d_head);
+                    let place = scores.add((query - start) * padded + block);
+                    _mm512_storeu_ps(place, _mm512_mul_ps(products, _mm512_set1_ps(scale)));
+                }
+            }
+            let mut inverse_sums = [0.0; QUERIES];
+            for query in start..end {
+                let seen = past + query + 1;
+                let scores = std::slice::from_raw_parts_mut(scores.add((query - start) * padded), seen);
+                inverse_sums[query - start] = 1.0 / powers(scores);
+            }
+            let mut sums = [[_mm512_setzero_ps(); WIDTH]; QUERIES];
+            for block in (0..past + end).step_by(LANES) {
+                for query in start.max(block.saturating_sub(past))..end {
+                    let weights = scores.add((query - start) * padded + block);
+                    let count = LANES.min(past + query + 1 - block);
+                    add_block::<WIDTH>(
+                        &mut sums[query - start],
+                        weights,
+                        values.add(block * d_head),
+                        count,
+                        d_head,
+                    );
+                }
+            }
+            for query in start..end {
+                let output = memory.output.add((query * heads + head) * d_head);
+                let inverse_sum = _mm512_set1_ps(inverse_sums[query - start]);
+                for (part, sum) in sums[query - start].iter().enumerate() {
+                    let mean = _mm512_mul_ps(*sum, inverse_sum);
+                    _mm512_mask_storeu_ps(output.add(part * LANES), first(d_head - part * LANES), mean);
+                }
+            }
+        }
+    }
+}
+
+/// Products of a query with `count` keys, at least one, in the first lanes; the others are not defined.
+///
+/// # Safety
+/// The query and the keys must have `d_head` numbers each, which `WIDTH` registers hold.
+#[target_feature(enable = "avx512f")]
+unsafe fn products<const WIDTH: usize>(
+    query: *const f32,
+    keys: *const f32,
+    count: usize,
+    d_head: usize,
+) -> __m512 {
+    // SAFETY: the masks leave out what is beyond `d_head`.
+    let query = unsafe { row::<WIDTH>(query, d_head) };
+    sums(std::array::from_fn(|position| {
+        // All lanes have a key, so that all products are under way at once.
+        let position = position.min(count - 1);
+        // SAFETY: as above.
+        let key = unsafe { row::<WIDTH>(keys.add(position * d_head), d_head) };
+        let mut product = _mm512_setzero_ps();
+        for (query, key) in query.into_iter().zip(key) {
+            product = _mm512_fmadd_ps(query, key, product);
+        }
+        product
+    }))
+}
+
+/// Replaces scores by powers of e, the greatest by 1; gives their sum.
+#[target_feature(enable = "avx512f")]
+fn powers(scores: &mut [f32]) -> f32 {
+    let greatest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let greatest = _mm512_set1_ps(greatest);
+    let mut sum = _mm512_setzero_ps();
+    for scores in scores.chunks_mut(LANES) {
+        let power = exp(_mm512_sub_ps(load(scores), greatest));
+        sum = _mm512_mask_add_ps(sum, first(scores.len()), sum, power);
+        store(scores, power);
+    }
+    _mm512_reduce_add_ps(sum)
+}
+
+/// Adds `count` values to `sums`, each times its weight.
+///
+/// # Safety
+/// There must be as many weights, and values of `d_head` numbers each, which `WIDTH` registers hold.
+#[target_feature(enable = "avx512f")]
+unsafe fn add_block<const WIDTH: usize>(
+    sums: &mut [__m512; WIDTH],
+    weights: *const f32,
+    values: *const f32,
+    count: usize,
+    d_head: usize,
+) {
+    let add = |sums: &mut [__m512; WIDTH], position: usize| {
+        // SAFETY: the masks leave out what is beyond `d_head`.
+        let (weight, value) = unsafe {
+            (_mm512_set1_ps(*weights.add(position)), row::<WIDTH>(values.add(position * d_head), d_head))
+        };
+        for (sum, value) in sums.iter_mut().zip(value) {
+            *sum = _mm512_fmadd_ps(weight, value, *sum);
+        }
+    };
+    // Two sums, since one alone would wait for each addition.
+    let (mut even, mut odd) = (*sums, [_mm512_setzero_ps(); WIDTH]);
+    for position in (0..count / 2).map(|pair| 2 * pair) {
+        add(&mut even, position);
+        add(&mut odd, position + 1);
+    }
+    if count % 2 == 1 {
+        add(&mut even, count - 1);
+    }
+    *sums = std::array::from_fn(|part| _mm512_add_ps(even[part], odd[part]));
+}
+
+/// `d_head` numbers, filled up with zeros.
+///
+/// # Safety
+/// They must be there, and fit into `WIDTH` registers but not fewer.
+#[target_feature(enable = "avx512f")]
+unsafe fn row<const WIDTH: usize>(start: *const f32, d_head: usize) -> [__m512; WIDTH] {
+    std::array::from_fn(|part| {
+        // SAFETY: the mask leaves out what is beyond them.
+        unsafe { _mm512_maskz_loadu_ps(first(d_head - part * LANES), start.add(part * LANES)) }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Attention as it is defined, in 64 bits, of the last `new` of `total` positions: of rows
+    /// `[total, 3, heads, d_head]`, outputs `[new, heads, d_head]`.
+    fn reference(
+        rows: &[f32],
+        heads: usize,
+        d_head: usize,
+        total: usize,
+        new: usize,
+        scale: f32,
+    ) -> Vec<f32> {
+        let at = |row: usize, part: usize, head: usize| {
+            rows[((row * 3 + part) * heads + head) * d_head..][..d_head].iter().map(|&x| f64::from(x))
+        };
+        let mut outputs = Vec::new();
+        for query in total - new..total {
+            for head in 0..heads {
+                let scores = (0..=query).map(|key| {
+                    let product: f64 = at(query, 0, head).zip(at(key, 1, head)).map(|(q, k)| q * k).sum();
+                    (product * f64::from(scale)).exp()
+                });
+                let scores: Vec<f64> = scores.collect();
+                let sum: f64 = scores.iter().sum();
+                for i in 0..d_head {
+                    let values = (0..=query).map(|key| at(key, 2, head).nth(i).unwrap());
+                    let mean: f64 = scores.iter().zip(values).map(|(score, value)| score / sum * value).sum();
+                    outputs.push(mean as f32);
+                }
+            }
+        }
+        outputs
+    }
+
+    /// Runs positions in parts of these lengths; gives the outputs of all.
+    fn attended(rows: &[f32], heads: usize, d_head: usize, parts: &[usize], capacity: usize) -> Vec<f32> {
+        let mut keys = vec![f32::NAN; heads * capacity * d_head];
+        let mut values = keys.clone();
+        let mut outputs = Vec::new();
+        let (mut total, width) = (0, heads * d_head);
+        for &new in parts {
+            total += new;
+            let padded = total.next_multiple_of(LANES);
+            let mut scores = vec![f32::NAN; heads * QUERIES * padded];
+            let mut output = vec![f32::NAN; new * width];
+            let packed = &rows[(total - new) * 3 * width..total * 3 * width];
+            let memory = Memory {
+                packed: packed.as_ptr(),
+                keys: keys.as_mut_ptr(),
+                values: values.as_mut_ptr(),
+                output: output.as_mut_ptr(),
+                scores: scores.as_mut_ptr(),
+            };
+            let run = Run { heads, d_head, capacity, new, total, padded, scale: 0.3 };
+            for head in 0..heads {
+                // SAFETY: the callers have asked for the instructions; everything has the shapes of `run`.
+                unsafe { attend(&run, &memory, head) };
+            }
+            outputs.extend(output);
+        }
+        outputs
+    }
+
+    /// All widths of a head, whole registers and not; and in whatever parts positions are run, the same
+    /// bits: a row gives alone what it gives among others.
+    #[test]
+    fn equals_the_definition_however_positions_are_run() {
+        if !crate::kernels::is_supported() {
+            return;
+        }
+        let (heads, total) = (2, 75);
+        for d_head in [8, 16, 24, 40, 64, 72, 96, 104, 128] {
+            let numbers = total * 3 * heads * d_head;
+            let rows: Vec<f32> =
+                (0..numbers as u32).map(|i| (i.wrapping_mul(2_654_435_761) as i32) as f32 / 1e9).collect();
+            let whole = attended(&rows, heads, d_head, &[total], 80);
+            let expected = reference(&rows, heads, d_head, total, total, 0.3);
+            for (found, expected) in whole.iter().zip(&expected) {
+                assert!((found - expected).abs() < 1e-5, "d_head {d_head}: {found} != {expected}");
+            }
+            assert_eq!(whole, attended(&rows, heads, d_head, &[1; 75], 80));
+            assert_eq!(whole, attended(&rows, heads, d_head, &[33, 2, 7, 32, 1], 75));
+        }
+    }
+}

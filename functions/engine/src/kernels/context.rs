@@ -1,0 +1,167 @@
+//! What ONNX Runtime hands to an operator: its own interface, since what `ort` wraps around it allocates
+//! memory for every tensor of every run.
+
+use std::ffi::c_void;
+use std::{ptr, slice};
+
+use ort::operator::{ComputeContext, KernelContext};
+use ort::sys::ONNXTensorElementDataType;
+use ort::{AsPointer, Error, ortsys};
+
+/// Tasks a thread gets, so that one that is held up leaves some to the others.
+const TASKS_PER_THREAD: usize = 4;
+/// An operator's tensors have at most so many axes.
+const MAX_AXES: usize = 4;
+
+/// A type of numbers in a tensor.
+pub(super) trait Number: Copy {
+    const TYPE: ONNXTensorElementDataType;
+}
+
+impl Number for f32 {
+    const TYPE: ONNXTensorElementDataType = ONNXTensorElementDataType::ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT;
+}
+
+impl Number for i32 {
+    const TYPE: ONNXTensorElementDataType = ONNXTensorElementDataType::ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32;
+}
+
+/// A tensor, last axis fastest.
+pub(super) struct Tensor<'a, T> {
+    pub(super) shape: &'a [i64],
+    pub(super) start: *mut T,
+}
+
+impl<'a, T: Number> Tensor<'a, T> {
+    /// An input of the operator that runs.
+    ///
+    /// # Errors
+    /// If it has other numbers, or more axes than any here.
+    pub(super) fn input(context: &'a ComputeContext, index: usize) -> ort::Result<Self> {
+        let mut value = ptr::null();
+        ortsys![unsafe KernelContext_GetInput(context.ptr(), index, &mut value)?];
+        if value.is_null() {
+            return Err(Error::new(format!("expected an input {index}, found none")));
+        }
+        Self::new(value.cast_mut())
+    }
+
+    /// An output of the operator that runs, allocated if nothing was bound to it. What is in it is not
+    /// defined.
+    ///
+    /// # Errors
+    /// If it cannot be allocated, or what was bound to it has another shape.
+    pub(super) fn output(context: &'a ComputeContext, index: usize, shape: &[i64]) -> ort::Result<Self> {
+        let mut value = ptr::null_mut();
+        let context = context.ptr().cast_mut();
+        ortsys![unsafe KernelContext_GetOutput(context, index, shape.as_ptr(), shape.len(), &mut value)?];
+        if value.is_null() {
+            return Err(Error::new(format!("expected an output {index}, found none")));
+        }
+        Self::new(value)
+    }
+
+    fn new(value: *mut ort::sys::OrtValue) -> ort::Result<Self> {
+        let (mut number, mut sizes, mut axes) = (T::TYPE, ptr::null(), 0);
+        ortsys![unsafe GetTensorElementTypeAndShapeDataReference(value, &mut number, &mut sizes, &mut axes)?];
+        if number != T::TYPE || axes > MAX_AXES {
+            return Err(Error::new(format!(
+                "expected {:?} and {MAX_AXES} axes at most, found {number:?} and {axes}",
+                T::TYPE
+            )));
+        }
+        // SAFETY: ONNX Runtime has given the sizes of the axes and their number; the tensor lives until
+        // the run has ended, and so longer than the context.
+        let shape = if axes == 0 { &[] } else { unsafe { slice::from_raw_parts(sizes, axes) } };
+        let mut start = ptr::null_mut();
+        ortsys![unsafe GetTensorMutableData(value, &mut start)?];
+        Ok(Self { shape, start: start.cast() })
+    }
+
+    /// Number of numbers.
+    pub(super) fn len(&self) -> usize {
+        self.shape.iter().map(|&size| size as usize).product()
+    }
+
+    /// Its numbers.
+    ///
+    /// # Safety
+    /// Nothing may write them for as long as they are borrowed.
+    pub(super) unsafe fn numbers(&self) -> &'a [T] {
+        if self.len() == 0 {
+            return &[];
+        }
+        // SAFETY: the tensor holds as many numbers of this type, and outlives the context.
+        unsafe { slice::from_raw_parts(self.start, self.len()) }
+    }
+
+    /// Its numbers, to be written.
+    ///
+    /// # Safety
+    /// Nothing else may read or write them for as long as they are borrowed.
+    #[allow(clippy::mut_from_ref)] // It is the tensor that is borrowed, not this view of it.
+    pub(super) unsafe fn numbers_mut(&self) -> &'a mut [T] {
+        if self.len() == 0 {
+            return &mut [];
+        }
+        // SAFETY: the tensor holds as many numbers of this type, and outlives the context.
+        unsafe { slice::from_raw_parts_mut(self.start, self.len()) }
+    }
+}
+
+/// `shape` with another last axis.
+pub(super) fn with_last(shape: &[i64], last: usize) -> ([i64; MAX_AXES], usize) {
+    let mut changed = [0; MAX_AXES];
+    changed[..shape.len()].copy_from_slice(shape);
+    if let Some(size) = changed[..shape.len()].last_mut() {
+        *size = last as i64;
+    }
+    (changed, shape.len())
+}
+
+/// Whether an optional input is there.
+pub(super) fn has_input(context: &KernelContext<'_>, index: usize) -> ort::Result<bool> {
+    let mut count = 0;
+    ortsys![unsafe KernelInfo_GetInputCount(context.ptr(), &mut count)?];
+    if index >= count {
+        return Ok(false);
+    }
+    // The name of an input that is left out has its closing zero alone.
+    let mut bytes = 0;
+    ortsys![unsafe KernelInfo_GetInputName(context.ptr(), index, ptr::null_mut(), &mut bytes)?];
+    Ok(bytes > 1)
+}
+
+/// Runs `run` for parts of `0..items`, on all of the session's `threads` threads.
+///
+/// # Errors
+/// If ONNX Runtime does not run it.
+pub(super) fn in_parallel<F: Fn(usize) + Sync>(
+    context: &ComputeContext,
+    threads: usize,
+    items: usize,
+    run: F,
+) -> ort::Result<()> {
+    struct Parts<F> {
+        run: F,
+        items: usize,
+        tasks: usize,
+    }
+
+    extern "C" fn run_part<F: Fn(usize) + Sync>(parts: *mut c_void, task: usize) {
+        // SAFETY: it is the pointer that is handed over below, to what outlives the call.
+        let Parts { run, items, tasks } = unsafe { &*parts.cast::<Parts<F>>() };
+        (task * items / tasks..(task + 1) * items / tasks).for_each(run);
+    }
+
+    if threads <= 1 {
+        (0..items).for_each(run);
+        return Ok(());
+    }
+    let tasks = items.min(TASKS_PER_THREAD * threads);
+    let parts = Parts { run, items, tasks };
+    let pointer = ptr::from_ref(&parts).cast_mut().cast();
+    let context = context.ptr().cast_mut();
+    ortsys![unsafe KernelContext_ParallelFor(context, run_part::<F>, tasks, tasks, pointer)?];
+    Ok(())
+}

@@ -1,0 +1,150 @@
+//! Weights as the kernel reads them: one stream of cache lines, each with a word of 16 columns.
+
+use ort::Error;
+
+use super::super::math::LANES;
+
+/// Lines that are read together, so that twice as many sums are under way.
+pub(super) const LINES: usize = 2;
+/// Columns of a strip.
+pub(super) const STRIP: usize = LANES * LINES;
+/// Bytes of a word, which is what one lane of the multiplication takes.
+const WORD: usize = 4;
+
+/// A cache line, a register.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+pub(super) struct Line<T>(pub(super) [T; LANES]);
+
+/// The format of `MatMulNBits` without zero points: see the operator's documentation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Format {
+    /// Length of a row of activations, `K`.
+    pub(super) d_in: usize,
+    /// Columns, `N`.
+    pub(super) d_out: usize,
+    /// Of a weight: 4 or 8.
+    pub(super) bits: usize,
+    /// Weights of a column that share a scale.
+    pub(super) block_size: usize,
+}
+
+impl Format {
+    /// Blocks of a column; the last one may be filled up.
+    pub(super) fn blocks(self) -> usize {
+        self.d_in.div_ceil(self.block_size)
+    }
+
+    /// Words of a block.
+    pub(super) fn words(self) -> usize {
+        self.block_size * self.bits / (8 * WORD)
+    }
+
+    /// Length of a row of activations, filled up to whole blocks.
+    pub(super) fn padded(self) -> usize {
+        self.blocks() * self.block_size
+    }
+
+    /// What is taken from every weight, so that zero lies in the middle.
+    pub(super) fn zero_point(self) -> i32 {
+        1 << (self.bits - 1)
+    }
+
+    pub(super) fn strips(self) -> usize {
+        self.d_out.div_ceil(STRIP)
+    }
+}
+
+/// Weights of a matrix with their scales and biases, in strips of [`STRIP`] columns. The columns that
+/// fill up the last strip are zero.
+pub(super) struct Weights {
+    pub(super) format: Format,
+    /// `[strips, blocks, words, LINES]`: a lane has 4 weights of 8 bits, or 8 of 4 bits.
+    pub(super) lines: Vec<Line<u32>>,
+    /// `[strips, blocks, LINES]`
+    pub(super) scales: Vec<Line<f32>>,
+    /// `[strips, LINES]`
+    pub(super) bias: Vec<Line<f32>>,
+}
+
+impl Weights {
+    /// Lays out `packed`, `[d_out, blocks, block_size * bits / 8]`, and `scales`, `[d_out, blocks]`.
+    ///
+    /// # Errors
+    /// If the lengths are not those of `format`.
+    pub(super) fn new(
+        format: Format,
+        packed: &[u8],
+        scales: &[f32],
+        bias: Option<&[f32]>,
+    ) -> Result<Self, Error> {
+        let (blocks, words) = (format.blocks(), format.words());
+        check("weights", packed.len(), format.d_out * blocks * words * WORD)?;
+        check("scales", scales.len(), format.d_out * blocks)?;
+        check("biases", bias.map_or(format.d_out, <[f32]>::len), format.d_out)?;
+
+        let lines =
+            transpose(packed, blocks * words * WORD, format, |word: [u8; WORD]| u32::from_le_bytes(word));
+        let scales = transpose(scales, blocks, format, |[scale]: [f32; 1]| scale);
+        let bias = match bias {
+            Some(bias) => transpose(bias, 1, format, |[bias]: [f32; 1]| bias),
+            None => vec![Line([0.0; LANES]); format.strips() * LINES],
+        };
+        Ok(Self { format, lines, scales, bias })
+    }
+}
+
+fn check(what: &str, found: usize, expected: usize) -> Result<(), Error> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(Error::new(format!("MatMulNBits: expected {expected} numbers of {what}, found {found}")))
+}
+
+/// From columns one after the other, each of `length` numbers, to lines: the first item of all columns
+/// of a strip, then the second, and so on. An item is `N` numbers.
+fn transpose<S: Copy, const N: usize, T: Copy + Default>(
+    columns: &[S],
+    length: usize,
+    format: Format,
+    item: impl Fn([S; N]) -> T,
+) -> Vec<Line<T>> {
+    let items = length / N;
+    let mut lines = vec![Line([T::default(); LANES]); format.strips() * items * LINES];
+    for (lines, strip) in lines.chunks_mut(items * LINES).zip(columns.chunks(STRIP * length)) {
+        for (column, numbers) in strip.chunks(length).enumerate() {
+            let lines = lines[column / LANES..].iter_mut().step_by(LINES);
+            for (line, numbers) in lines.zip(numbers.as_chunks().0) {
+                line.0[column % LANES] = item(*numbers);
+            }
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 33 columns of 16 weights of 4 bits in two blocks of one word: the words of column 0 and 16 are
+    /// in the first lanes of the two lines of a strip, those of column 32 alone in the second strip.
+    #[test]
+    fn lays_words_of_columns_side_by_side() {
+        let format = Format { d_in: 16, d_out: 33, bits: 4, block_size: 8 };
+        let packed: Vec<u8> = (0..33_u8).flat_map(|column| [column, 0, 0, 1, column, 0, 0, 2]).collect();
+        let scales: Vec<f32> = (0..66).map(|i| i as f32).collect();
+        let weights = Weights::new(format, &packed, &scales, None).unwrap();
+        let lanes = |line: usize| weights.lines[line].0;
+        assert_eq!(weights.lines.len(), 2 * 2 * 2);
+        assert_eq!(lanes(0)[3], 0x0100_0003);
+        assert_eq!(lanes(1)[3], 0x0100_0013);
+        assert_eq!(lanes(2)[3], 0x0200_0003);
+        assert_eq!(lanes(4)[0], 0x0100_0020);
+        assert_eq!(lanes(4)[1], 0);
+        assert_eq!(weights.scales[0].0[1], 2.0);
+        assert_eq!(weights.scales[3].0[0], 33.0); // column 16, second block
+        assert!(Weights::new(format, &packed[1..], &scales, None).is_err());
+        assert!(Weights::new(format, &packed, &scales[1..], None).is_err());
+        assert!(Weights::new(format, &packed, &scales, Some(&[0.0])).is_err());
+    }
+}

@@ -1,0 +1,50 @@
+//! Operators for processors with AVX-512 VNNI, in place of ONNX Runtime's own.
+//!
+//! They have the names, the inputs and the formats of ONNX Runtime's
+//! (<https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md>), which run everywhere
+//! else: models need not know of them. They are made for what an engine does, which is to run a few rows
+//! at a time, and nothing in them depends on how many: **a row gives the same bits alone and among
+//! others**, so that neither drafts nor kept prompts can change a text.
+//!
+//! - [`matmul`] is `MatMulNBits`, several rows for little more than the price of one;
+//! - [`attention`] is `GroupQueryAttention`, with keys and values written in place;
+//! - [`norm`] is `SkipLayerNormalization`;
+//! - [`gelu`] is `FastGelu`;
+//! - [`math`] is what they compute with; [`context`]: what ONNX Runtime hands them.
+
+mod attention;
+mod context;
+mod gelu;
+mod math;
+mod matmul;
+mod norm;
+
+use artifact::GptConfig;
+use ort::operator::OperatorDomain;
+
+/// Whether this processor has the instructions that all of them use.
+fn is_supported() -> bool {
+    is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512vl")
+        && is_x86_feature_detected!("avx512vnni")
+}
+
+/// What a session on `threads` threads takes in place of ONNX Runtime's own operators, if this processor
+/// can run it.
+///
+/// # Errors
+/// If ONNX Runtime refuses it.
+pub(crate) fn operators(config: &GptConfig, threads: usize) -> ort::Result<Option<OperatorDomain>> {
+    if !is_supported() {
+        return Ok(None);
+    }
+    let mut domain = OperatorDomain::new("com.microsoft")?
+        .add(matmul::MatMulNBits::new(threads))?
+        .add(norm::SkipLayerNormalization)?
+        .add(gelu::FastGelu { threads })?;
+    if config.d_head() <= attention::MAX_D_HEAD {
+        domain = domain.add(attention::GroupQueryAttention::new(threads))?;
+    }
+    Ok(Some(domain))
+}
