@@ -1,7 +1,7 @@
 //! Token ids in, token ids out: runs an exported model with ONNX Runtime.
 //!
 //! - [`runtime`]: the ONNX Runtime library, loaded once in a process;
-//! - [`model`]: a graph with its key-value cache: new ids in, some logits out (`cache`, `step`), with
+//! - [`model`]: a graph with its key-value cache: new ids in, some logits out (`cache`, `step`, `outline`), with
 //!   `kernels` in place of ONNX Runtime's own where the processor allows it;
 //! - [`engine`]: the loop from a prompt to its continuation, with `prefix_cache` for prompts that
 //!   begin alike and [`speculation`] for guesses at what comes next;
@@ -17,6 +17,7 @@ pub mod generation;
 #[cfg(target_arch = "x86_64")]
 mod kernels;
 pub mod model;
+mod outline;
 mod prefix_cache;
 pub mod runtime;
 pub mod speculation;

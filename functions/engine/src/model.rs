@@ -1,5 +1,6 @@
 //! An exported model with its key-value cache: new ids in, some logits out.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -9,12 +10,14 @@ use artifact::onnx::{
     INPUT_IDS, LOGIT_POSITIONS, LOGITS, POSITION_IDS, SEQLENS_K, TOTAL_SEQUENCE_LENGTH, past_key, past_value,
     present_key, present_value,
 };
+use memmap2::Mmap;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::session::{Session, SessionInputValue};
 use ort::value::Tensor;
 
 use crate::cache::{CacheRows, KvCache, Layout};
 use crate::error::EngineError;
+use crate::outline::outline;
 use crate::runtime;
 use crate::step::Step;
 
@@ -59,7 +62,17 @@ impl OnnxModel {
         config: &GptConfig,
         threads: usize,
     ) -> Result<Self, EngineError> {
-        Self::commit(path, precision, config, threads, |builder| builder.commit_from_file(path))
+        Self::commit(path, precision, config, threads, |builder| match outline_of(path) {
+            Some(outline) => {
+                let folder = path.parent().unwrap_or(Path::new("")).to_string_lossy();
+                builder
+                    .clone()
+                    .with_config_entry("session.model_external_initializers_file_folder_path", folder)?
+                    .commit_from_memory(&outline)
+            }
+            // What there is to say about the file, ONNX Runtime says.
+            None => builder.commit_from_file(path),
+        })
     }
 
     /// Loads a graph from memory, which can be released afterwards. `name` stands for it in errors.
@@ -240,6 +253,14 @@ impl OnnxModel {
         self.cache.tensors = tensors;
         Ok(result)
     }
+}
+
+/// The graph of a file whose weights can be mapped.
+fn outline_of(path: &Path) -> Option<Vec<u8>> {
+    let file = File::open(path).ok()?;
+    // SAFETY: files of a version are written once and under another name; nothing writes to them later.
+    let map = unsafe { Mmap::map(&file) }.ok()?;
+    outline(&map, path.file_name()?.to_str()?)
 }
 
 /// Sets a session up, and says whether it takes our kernels. Graphs are exported with their operators fused
