@@ -62,7 +62,11 @@ impl OnnxModel {
         config: &GptConfig,
         threads: usize,
     ) -> Result<Self, EngineError> {
-        Self::commit(path, precision, config, threads, |builder| match outline_of(path) {
+        let outline = match precision {
+            Precision::W8 | Precision::W4 => outline_of(path),
+            Precision::Float32 | Precision::Other => None, // has no weights of bytes
+        };
+        Self::commit(path, precision, config, threads, |builder| match outline {
             Some(outline) => {
                 let folder = path.parent().unwrap_or(Path::new("")).to_string_lossy();
                 builder
