@@ -17,8 +17,9 @@ pub struct GenerationOptions {
     pub stop_id: Option<u32>,
     /// When to end with what there is by then.
     pub deadline: Option<Instant>,
-    /// Whether to draft, if the engine has a drafter: a text of the same distribution, sooner. It is the
-    /// same text but where two tokens are so near to each other that roundings decide.
+    /// Whether to draft, if the engine has a drafter: the same text, sooner. Without kernels of our own
+    /// ([`OnnxModel::has_own_kernels`](crate::OnnxModel::has_own_kernels)) it can be another text of the
+    /// same distribution, where two tokens are so near to each other that roundings decide.
     pub draft: bool,
 }
 
