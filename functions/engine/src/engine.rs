@@ -93,6 +93,27 @@ impl Engine {
         self.generate_with(prompt, options, |_| ControlFlow::Continue(()))
     }
 
+    /// Runs `ids`, which must fit into the context, and gives the logits at each position to `read`: those
+    /// of what may follow it.
+    ///
+    /// # Errors
+    /// If `ids` is empty, too long or has ids outside the vocabulary, or ONNX Runtime fails.
+    pub fn read_logits(&self, ids: &[u32], mut read: impl FnMut(usize, &[f32])) -> Result<(), EngineError> {
+        if ids.is_empty() {
+            return Err(EngineError::EmptyPrompt);
+        }
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.model.truncate(0)?;
+        for (chunk, ids) in ids.chunks(ALL.len()).enumerate() {
+            state.model.run(ids, &ALL[..ids.len()], |logits| {
+                for (index, logits) in logits.chunks(self.config.vocab_size).enumerate() {
+                    read(chunk * ALL.len() + index, logits);
+                }
+            })?;
+        }
+        Ok(())
+    }
+
     /// Continues `prompt` and gives each token to `take` when it is chosen, until that breaks.
     ///
     /// # Errors

@@ -1,58 +1,81 @@
-//! The routes.
+//! The router: the same on localhost and in Lambda.
 
 use std::sync::Arc;
-use std::time::Instant;
 
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::DefaultBodyLimit;
 use axum::http::Uri;
-use axum::middleware::{self, Next};
-use axum::response::Response;
-use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{Router, middleware};
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::error::ApiError;
-use crate::json::{JsonBody, MAX_BODY_BYTES};
-use crate::request::GenerateRequest;
-use crate::response::{GenerateResponse, Status};
-use crate::served_model::ServedModel;
+use crate::gate::Gate;
+use crate::models::Models;
+use crate::protection::{authorize, cors, observe, panicked, secure};
+use crate::routes::{completions, docs, generate, status};
+use crate::settings::{MAX_BODY_BYTES, Settings};
 
-/// The router that serves a model.
-pub fn app(model: Arc<ServedModel>) -> Router {
-    Router::new()
-        .route("/", get(status))
-        .route("/generate", post(generate))
+/// What routes share.
+#[derive(Clone)]
+pub struct AppState(Arc<Shared>);
+
+struct Shared {
+    models: Arc<Models>,
+    settings: Settings,
+    gate: Gate,
+}
+
+impl AppState {
+    /// The model that is served.
+    pub fn models(&self) -> &Arc<Models> {
+        &self.0.models
+    }
+
+    /// Limits and protection.
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// Who may generate.
+    pub fn gate(&self) -> &Gate {
+        &self.0.gate
+    }
+}
+
+/// What the schema says about the API as a whole.
+#[derive(OpenApi)]
+#[openapi(info(
+    title = "TroelsLLM",
+    description = "A small language model of your own texts. Every answer names the version of the model that gave \
+                   it; the same seed, prompt and version give the same text."
+))]
+struct Description;
+
+/// The router that serves `models`.
+pub fn app(models: Arc<Models>, settings: Settings) -> Router {
+    let gate = Gate::new(&settings);
+    let cors = cors(&settings.cors_origins);
+    let state = AppState(Arc::new(Shared { models, settings, gate }));
+    let (router, schema) = OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(status::status))
+        .routes(routes!(status::health))
+        .routes(routes!(generate::generate))
+        .routes(routes!(completions::completions))
+        .routes(routes!(status::models))
+        .split_for_parts();
+    router
+        .merge(docs::docs(schema))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(middleware::from_fn(log))
-        .with_state(model)
-}
-
-async fn status(State(model): State<Arc<ServedModel>>) -> Json<Status> {
-    Json(model.status())
-}
-
-async fn generate(
-    State(model): State<Arc<ServedModel>>,
-    JsonBody(request): JsonBody<GenerateRequest>,
-) -> Result<Json<GenerateResponse>, ApiError> {
-    request.validate()?;
-    if !model.has_tokenizer() {
-        return Err(ApiError::NoTokenizer);
-    }
-    // Generating takes all cores for seconds: off the threads that answer other requests.
-    let generation = tokio::task::spawn_blocking(move || model.generate(request)).await;
-    match generation {
-        Ok(Ok(response)) => Ok(Json(response)),
-        Ok(Err(error)) => {
-            tracing::error!(error = format!("{error:#}"), "generation failed");
-            Err(ApiError::Internal)
-        }
-        Err(panic) => {
-            tracing::error!(error = %panic, "generation panicked");
-            Err(ApiError::Internal)
-        }
-    }
+        .layer(middleware::from_fn_with_state(state.clone(), authorize))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(cors) // before the key is asked for: a browser's preflight brings none
+        .layer(middleware::from_fn(secure))
+        .layer(middleware::from_fn(observe))
+        .with_state(state)
 }
 
 async fn not_found(uri: Uri) -> ApiError {
@@ -61,14 +84,4 @@ async fn not_found(uri: Uri) -> ApiError {
 
 async fn method_not_allowed() -> ApiError {
     ApiError::MethodNotAllowed
-}
-
-/// One line for each request; never the prompt.
-async fn log(request: Request, next: Next) -> Response {
-    let start = Instant::now();
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let response = next.run(request).await;
-    let milliseconds = start.elapsed().as_millis() as u64;
-    tracing::info!(%method, path, status = response.status().as_u16(), milliseconds, "request");
-    response
 }

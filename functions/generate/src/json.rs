@@ -7,9 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
 use crate::error::ApiError;
-
-/// The longest body that is read.
-pub const MAX_BODY_BYTES: usize = 256 * 1024;
+use crate::settings::MAX_BODY_BYTES;
 
 /// A body that has been parsed into `T`.
 pub struct JsonBody<T>(pub T);

@@ -1,19 +1,32 @@
 //! The HTTP API over the engine: one router, on localhost and in Lambda.
 //!
-//! - [`app`]: the routes;
-//! - [`request`] and [`response`]: what they take and give;
-//! - [`json`]: bodies in, with errors that name the field;
+//! - [`app`]: the router, with [`protection`] around it and the [`settings`] of both;
+//! - [`routes`]: what each route does;
+//! - [`request`] and [`response`]: what they take and give, with [`json`] bodies and server-sent [`events`];
 //! - [`error`]: every error and its status;
-//! - [`served_model`]: the model behind them, loaded from a store;
-//! - [`server`][]: where it listens on localhost.
+//! - [`gate`]: who may generate, and until when;
+//! - [`generation`]: a continuation, piece by piece;
+//! - [`models`]: which model is served, [`served_model`]: one that is loaded;
+//! - [`telemetry`]: what is measured;
+//! - [`server`][] and [`lambda`]: where requests come from.
 
 pub mod app;
 pub mod error;
+pub mod events;
+pub mod gate;
+pub mod generation;
 pub mod json;
+pub mod lambda;
+pub mod models;
+pub mod protection;
 pub mod request;
 pub mod response;
+pub mod routes;
 pub mod served_model;
 pub mod server;
+pub mod settings;
+pub mod telemetry;
 
 pub use app::app;
-pub use served_model::ServedModel;
+pub use models::{Models, Source};
+pub use settings::Settings;

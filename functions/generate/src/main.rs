@@ -4,21 +4,20 @@ use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
-use artifact::Store;
 use artifact::manifest::Precision;
 use clap::Parser;
-use generate::response::ModelRef;
-use generate::{ServedModel, app, server};
+use generate::lambda::{self, ResponseMode};
+use generate::models::{Models, Pinned, Source};
+use generate::{Settings, app, server, settings, telemetry};
 use tracing_subscriber::EnvFilter;
 
 /// Set by Lambda, and by its emulators.
 const LAMBDA_RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 
-/// Serve a published model over HTTP: on localhost, or in AWS Lambda when started by it.
+/// Serve a published model over HTTP: on localhost, or in AWS Lambda when started by it
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
@@ -28,22 +27,35 @@ struct Cli {
     /// The channel that names the model to serve.
     #[arg(long, env = "MODEL_CHANNEL", default_value = "live")]
     channel: String,
+    /// Serve this version, NAME/VERSION, whatever the channel names.
+    #[arg(long, env = "MODEL_VERSION", value_name = "NAME/VERSION")]
+    model_version: Option<Pinned>,
     /// The precision to serve: w4, w8 or float32 [default: the first of these that the model has].
     #[arg(long, env = "MODEL_PRECISION")]
     precision: Option<Precision>,
     /// Where models from S3 are kept [default: a folder for temporary files].
     #[arg(long, env = "MODEL_CACHE")]
     cache: Option<PathBuf>,
+    /// How often, at most, to look whether the channel names another version.
+    #[arg(long, env = "MODEL_CHECK_SECONDS", value_name = "SECONDS", default_value = "30",
+          value_parser = settings::seconds)]
+    check_interval: Duration,
     /// Where to listen; not used in Lambda.
     #[arg(long, default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
+    /// How responses travel in Lambda.
+    #[arg(long, env = "RESPONSE_MODE", value_enum, default_value = "buffered")]
+    response_mode: ResponseMode,
+    #[command(flatten)]
+    settings: Settings,
 }
 
 fn main() -> ExitCode {
+    let start = Instant::now();
     // SAFETY: this is the first statement of the program: no other thread exists that could read or
     // write the environment meanwhile. ONNX Runtime reads the variable when it is loaded.
     unsafe { std::env::set_var("ORT_DISABLE_TELEMETRY", "1") };
-    match run(&Cli::parse()) {
+    match run(Cli::parse(), start) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -53,7 +65,7 @@ fn main() -> ExitCode {
 }
 
 #[tokio::main]
-async fn run(cli: &Cli) -> Result<()> {
+async fn run(cli: Cli, start: Instant) -> Result<()> {
     let in_lambda = std::env::var_os(LAMBDA_RUNTIME_API).is_some();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt()
@@ -61,24 +73,35 @@ async fn run(cli: &Cli) -> Result<()> {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
     if in_lambda {
-        log.json().init()
+        log.json().init();
+        telemetry::init()?;
     } else {
-        log.init()
+        log.init();
     }
 
+    let models = Models::new(Source {
+        store: cli.store,
+        channel: cli.channel,
+        pinned: cli.model_version,
+        precision: cli.precision,
+        cache: cli.cache.unwrap_or_else(|| std::env::temp_dir().join("troelsllm-models")),
+        check_interval: cli.check_interval,
+    });
+    let loaded = {
+        let models = models.clone();
+        async move {
+            let loaded = models.first_attempt().await;
+            telemetry::cold_start(start.elapsed());
+            loaded
+        }
+    };
+    let router = app(models.clone(), cli.settings);
     if in_lambda {
-        return lambda_http::run(app(load(cli).await?)).await.map_err(|error| anyhow!(error));
+        // Requests wait for the model by themselves, and say why if there is none.
+        tokio::spawn(loaded);
+        return lambda::serve(router, models, cli.response_mode).await;
     }
     let listener = server::bind(cli.listen).await?;
-    server::serve(app(load(cli).await?), listener).await
-}
-
-async fn load(cli: &Cli) -> Result<Arc<ServedModel>> {
-    let start = Instant::now();
-    let store = Store::open(&cli.store).await?;
-    let cache = cli.cache.clone().unwrap_or_else(|| std::env::temp_dir().join("troelsllm-models"));
-    let model = ServedModel::load(&store, &cli.channel, cli.precision, &cache).await?;
-    let ModelRef { name, version, precision } = model.status().model;
-    tracing::info!(name, version, %precision, milliseconds = start.elapsed().as_millis() as u64, "model loaded");
-    Ok(Arc::new(model))
+    loaded.await.map_err(|error| anyhow!("{error:#}"))?;
+    server::serve(router, listener).await
 }

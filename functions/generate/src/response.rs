@@ -1,20 +1,20 @@
-//! What the routes give.
+//! What routes give.
 
-use artifact::manifest::Precision;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// A continuation.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct GenerateResponse {
     /// The new text, without the prompt.
     pub response: String,
     /// The prompt.
     pub prompt: String,
-    /// How many tokens the new text has.
+    /// How many tokens were generated.
     pub tokens_generated: usize,
     /// The model's shape, in the words of the page that this API replaces.
     pub model_info: ModelInfo,
-    /// Why the text ends: `length` or `stop`.
+    /// Why the text ends: `length`, `stop`, or `deadline` where time was up.
     pub finish_reason: &'static str,
     /// With this seed the same request gives the same text.
     pub seed: u64,
@@ -27,7 +27,7 @@ pub struct GenerateResponse {
 }
 
 /// A model's shape.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct ModelInfo {
     /// Transformer blocks.
     pub layers: usize,
@@ -44,7 +44,7 @@ pub struct ModelInfo {
 }
 
 /// Tokens in and out.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Usage {
     /// Of the prompt.
     pub prompt_tokens: usize,
@@ -54,8 +54,15 @@ pub struct Usage {
     pub total_tokens: usize,
 }
 
-/// How long a generation took, without the wait for the one before it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+impl Usage {
+    /// Of a prompt and what was generated.
+    pub fn new(prompt_tokens: usize, completion_tokens: usize) -> Self {
+        Self { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens }
+    }
+}
+
+/// How long a generation took, without the wait for its turn.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Timing {
     /// From the start to the first token.
     pub first_token_ms: f64,
@@ -66,25 +73,106 @@ pub struct Timing {
 }
 
 /// Which model answered.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct ModelRef {
     /// Its name.
     pub name: String,
     /// Its version.
     pub version: String,
-    /// How its weights are stored.
-    pub precision: Precision,
+    /// How its weights are stored: `w4`, `w8` or `float32`.
+    pub precision: String,
 }
 
 /// The answer of `GET /`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Status {
-    /// `ready`
+    /// `ready`, `loading`, or `unavailable` if no model can be loaded.
     pub status: &'static str,
     /// Which model answers.
-    pub model: ModelRef,
+    pub model: Option<ModelRef>,
     /// Its shape.
-    pub model_info: ModelInfo,
+    pub model_info: Option<ModelInfo>,
     /// Prompts that show what it can do.
     pub example_prompts: Vec<String>,
+}
+
+/// The answer of `GET /health`.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Health {
+    /// `ok`: the program runs, whether its model is loaded or not.
+    pub status: &'static str,
+}
+
+/// A piece of a text that is being written: the event `token`.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct TextPiece {
+    /// What follows the text so far.
+    pub text: String,
+}
+
+/// Continuations, as OpenAI's API gives them.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Completion {
+    /// Of this answer.
+    pub id: String,
+    /// `text_completion`
+    pub object: &'static str,
+    /// When, in seconds since 1970.
+    pub created: u64,
+    /// Name and version of the model.
+    pub model: String,
+    /// The continuations; of a stream, the next piece of one.
+    pub choices: Vec<Choice>,
+    /// Tokens in and out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+}
+
+/// A continuation.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
+pub struct Choice {
+    /// Its text, or the next piece of it.
+    pub text: String,
+    /// Which of the continuations.
+    pub index: usize,
+    /// How likely its tokens were.
+    pub logprobs: Option<Logprobs>,
+    /// Why it ends: `length`, `stop`, or `deadline` where time was up. Null while it does not.
+    pub finish_reason: Option<&'static str>,
+}
+
+/// How likely tokens were, by position. Probabilities are those of the model, whatever the temperature.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
+pub struct Logprobs {
+    /// The tokens. One that is no text by itself is `bytes:` and its bytes as `\x00`.
+    pub tokens: Vec<String>,
+    /// Logarithms of their probabilities; null for the first of a prompt.
+    pub token_logprobs: Vec<Option<f64>>,
+    /// Of the most likely tokens.
+    #[schema(value_type = Vec<Option<std::collections::HashMap<String, f64>>>)]
+    pub top_logprobs: Vec<Option<serde_json::Map<String, serde_json::Value>>>,
+    /// Where in the text they begin, in characters.
+    pub text_offset: Vec<usize>,
+}
+
+/// The answer of `GET /v1/models`.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct ModelList {
+    /// `list`
+    pub object: &'static str,
+    /// The one that is served.
+    pub data: Vec<Model>,
+}
+
+/// A model, as OpenAI's API describes it.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Model {
+    /// Name and version.
+    pub id: String,
+    /// `model`
+    pub object: &'static str,
+    /// When it was trained, in seconds since 1970.
+    pub created: u64,
+    /// `troelsllm`
+    pub owned_by: &'static str,
 }

@@ -38,6 +38,16 @@ pub enum StoreError {
         #[source]
         source: io::Error,
     },
+    /// There is no room for a file.
+    #[error("{path}: {needed} bytes are needed and {free} are free; make room, or choose another folder")]
+    NoSpace {
+        /// Where it was to be.
+        path: PathBuf,
+        /// Its length.
+        needed: u64,
+        /// What is left.
+        free: u64,
+    },
     /// S3 said no, or nothing.
     #[error("{location}: {problem}; {remedy}")]
     S3 {

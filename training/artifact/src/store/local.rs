@@ -27,9 +27,26 @@ pub(super) fn temporary_beside(path: &Path) -> Result<NamedTempFile, StoreError>
     NamedTempFile::new_in(parent).map_err(at(parent))
 }
 
+/// Checks that there is room for `bytes` bytes where `path` is: a disk that fills up while a file is
+/// written is in the way of others too.
+pub(super) fn check_space(path: &Path, bytes: u64) -> Result<(), StoreError> {
+    let place = rustix::fs::statvfs(path).map_err(|error| at(path)(error.into()))?;
+    let free = place.f_bavail * place.f_frsize;
+    if free < bytes {
+        return Err(StoreError::NoSpace { path: path.to_owned(), needed: bytes, free });
+    }
+    Ok(())
+}
+
 /// Gives a file that is complete its name.
 pub(super) fn persist(file: NamedTempFile, path: &Path) -> Result<(), StoreError> {
     file.as_file().sync_all().map_err(at(file.path()))?;
+    persist_unsynced(file, path)
+}
+
+/// The same for a file that is verified before each use: it need not survive the machine, and so is not
+/// waited for.
+pub(super) fn persist_unsynced(file: NamedTempFile, path: &Path) -> Result<(), StoreError> {
     make_readable(file.path(), 0o644)?;
     file.persist(path).map_err(|error| at(path)(error.error))?;
     Ok(())

@@ -111,6 +111,20 @@ impl Objects {
         }
     }
 
+    /// The same of an object whose length is known. If the length that is returned is another one, the
+    /// file does not hold the whole object.
+    pub(super) async fn fetch_known(
+        &self,
+        key: &str,
+        bytes: u64,
+        file: &mut tempfile::NamedTempFile,
+    ) -> Result<Option<(Sha256Hex, u64)>, StoreError> {
+        match self {
+            Self::Directory(directory) => directory.fetch(key, file),
+            Self::S3(s3) => s3.fetch_ranges(key, bytes, file).await,
+        }
+    }
+
     /// Writes an object, all at once; `false` if the condition did not hold, and then nothing changed.
     pub(super) async fn write(
         &self,

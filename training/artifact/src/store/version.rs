@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::directory::Directory;
 use super::error::StoreError;
-use super::local::{at, persist, temporary_beside};
+use super::local::{at, check_space, persist_unsynced, temporary_beside};
 use super::objects::{Objects, Staging};
 use super::{MANIFEST, Store, checked_name};
 use crate::hash::Sha256Hex;
@@ -230,12 +230,13 @@ impl ModelVersion {
         }
         let location = self.objects.location(&key);
         let mut file = temporary_beside(&path)?;
-        let Some((sha256, length)) = self.objects.fetch(&key, &mut file).await? else {
+        check_space(file.path(), entry.bytes)?;
+        let Some((sha256, length)) = self.objects.fetch_known(&key, entry.bytes, &mut file).await? else {
             return Err(StoreError::NoFile { location });
         };
         expect_equal(&location, "length", &entry.bytes.to_string(), &length.to_string())?;
         expect_equal(&location, "sha256", entry.sha256.as_str(), sha256.as_str())?;
-        persist(file, &path)?;
+        persist_unsynced(file, &path)?;
         Ok(path)
     }
 

@@ -1,6 +1,7 @@
 //! What the SDK's errors mean to a person.
 
 use std::error::Error;
+use std::time::Duration;
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStreamError;
@@ -28,6 +29,15 @@ pub(super) fn broken_download(location: String, error: &ByteStreamError) -> Stor
         location,
         problem: format!("the download failed ({})", innermost(error)),
         remedy: "try again",
+    }
+}
+
+/// A download that would take too long.
+pub(super) fn too_slow(location: String, limit: Duration) -> StoreError {
+    StoreError::S3 {
+        location,
+        problem: format!("the download is too slow: a part of it took more than {} s", limit.as_secs()),
+        remedy: "check the network",
     }
 }
 

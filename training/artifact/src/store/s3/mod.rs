@@ -28,6 +28,7 @@ use super::objects::{Condition, Content, MAX_SMALL_BYTES, Object, Staging, Tag};
 use crate::hash::{Sha256Hex, Sha256Writer};
 use crate::manifest::FileEntry;
 
+mod download;
 mod error;
 mod listing;
 mod upload;
