@@ -121,6 +121,42 @@ fn a_quantised_graph_computes_the_model_with_and_without_a_cache() {
     }
 }
 
+/// The insides of a quantised model are near those of the model: attention sums to 1 over what is there,
+/// nothing attends to what follows, and what may come next is what a run says.
+#[test]
+fn insides_are_those_of_the_model() {
+    let model = tiny_gpt();
+    let config = model.config().clone();
+    let file = tempfile::NamedTempFile::with_suffix(".onnx").unwrap();
+    onnx::export(&model, file.path()).unwrap();
+    let mut exact = OnnxModel::load(file.path(), Precision::Float32, &config, 1).unwrap();
+    let ids = random_ids(21, 19, config.vocab_size);
+    let expected = exact.inspect(&ids).unwrap();
+    let table: Vec<f32> = model.token_embedding.weight.val().into_data().try_to_vec().unwrap();
+    for (position, &id) in ids.iter().enumerate() {
+        let row = &table[id as usize * config.d_model..][..config.d_model];
+        assert_eq!(&expected.token_embeddings[position * config.d_model..][..config.d_model], row);
+    }
+    for (recipe, tolerance) in [(Recipe::W8, 0.02), (Recipe::W4, 0.2)] {
+        let mut ours = quantized(&model, recipe);
+        ours.run(&ids[..7], &[], |_| ()).unwrap(); // what was run before must not show
+        let found = ours.inspect(&ids).unwrap();
+        assert_eq!(found.attention.len(), config.n_layers);
+        for (found, expected) in found.attention.iter().zip(&expected.attention) {
+            assert_eq!(found.len(), config.n_heads * ids.len() * ids.len());
+            for (index, row) in found.chunks(ids.len()).enumerate() {
+                assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+                assert!(row[index % ids.len() + 1..].iter().all(|&weight| weight == 0.0));
+            }
+            let difference = largest_difference(found, expected);
+            assert!(difference < tolerance, "{difference}");
+        }
+        let logits = ours.run(&ids, &[ids.len() - 1], <[f32]>::to_vec).unwrap();
+        assert!(largest_difference(&found.logits, &logits) <= 1e-4);
+        assert_eq!(ours.length(), ids.len());
+    }
+}
+
 /// What a run computes lies in the memory that the next one reads: past and present are one.
 #[test]
 fn the_cache_is_written_in_place() {

@@ -76,7 +76,7 @@ fn they_compute_what_onnx_runtimes_own_compute() {
                 let found = ours.run(&ids, &wanted, <[f32]>::to_vec).unwrap();
                 let difference = largest_difference(&found, &expected);
                 println!("{precision}: own kernels {}: {difference} of {spread}", ours.has_own_kernels());
-                assert!(difference <= 0.005 * spread, "{precision}: {difference} of {spread}");
+                assert!(difference <= 0.02 * spread, "{precision}: {difference} of {spread}");
             }
         }
     }

@@ -8,6 +8,7 @@ use artifact::{GptConfig, Sampler};
 
 use crate::error::EngineError;
 use crate::generation::{FinishReason, Generation, GenerationOptions, Token, Work};
+use crate::inspection::Inspection;
 use crate::model::{LoadTimes, OnnxModel};
 use crate::prefix_cache::{Chunk, PrefixCache};
 use crate::speculation::{DraftLength, Drafter, MAX_DRAFT, run_costs};
@@ -91,6 +92,18 @@ impl Engine {
     /// If the prompt is empty or has ids outside the vocabulary, or ONNX Runtime fails.
     pub fn generate(&self, prompt: &[u32], options: &GenerationOptions) -> Result<Generation, EngineError> {
         self.generate_with(prompt, options, |_| ControlFlow::Continue(()))
+    }
+
+    /// Runs `ids` and gives what happens inside; `None` if the model does not tell.
+    ///
+    /// # Errors
+    /// If `ids` is empty, too long or has ids outside the vocabulary, or ONNX Runtime fails.
+    pub fn inspect(&self, ids: &[u32]) -> Result<Option<Inspection>, EngineError> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if !state.model.is_inspectable() {
+            return Ok(None);
+        }
+        state.model.inspect(ids).map(Some)
     }
 
     /// Runs `ids`, which must fit into the context, and gives the logits at each position to `read`: those

@@ -5,7 +5,7 @@
 //!   `kernels` in place of ONNX Runtime's own where the processor allows it;
 //! - [`engine`]: the loop from a prompt to its continuation, with `prefix_cache` for prompts that
 //!   begin alike and [`speculation`] for guesses at what comes next;
-//! - [`generation`]: what a generation takes and gives;
+//! - [`generation`]: what a generation takes and gives, [`inspection`]: what happens inside a model;
 //! - [`text`]: the text of ids as they come, up to a stop string.
 //!
 //! It knows nothing of HTTP or AWS.
@@ -14,6 +14,7 @@ mod cache;
 pub mod engine;
 pub mod error;
 pub mod generation;
+pub mod inspection;
 #[cfg(target_arch = "x86_64")]
 mod kernels;
 pub mod model;
@@ -28,6 +29,7 @@ pub use cache::CacheRows;
 pub use engine::Engine;
 pub use error::EngineError;
 pub use generation::{FinishReason, Generation, GenerationOptions, Token, Work};
+pub use inspection::Inspection;
 pub use model::{LoadTimes, OnnxModel};
 pub use speculation::{CorpusDrafter, Drafter};
 pub use text::{Piece, TextStream};

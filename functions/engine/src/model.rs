@@ -2,6 +2,8 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use artifact::GptConfig;
@@ -17,6 +19,7 @@ use ort::value::Tensor;
 
 use crate::cache::{CacheRows, KvCache, Layout};
 use crate::error::EngineError;
+use crate::inspection::{self, Inspection};
 use crate::outline::outline;
 use crate::runtime;
 use crate::step::Step;
@@ -34,6 +37,8 @@ pub struct OnnxModel {
     config: GptConfig,
     precision: Precision,
     has_own_kernels: bool,
+    /// Tells our kernels that attention weights are asked for.
+    inspected: Arc<AtomicBool>,
     layout: Layout,
     cache: KvCache,
     /// Bound runs on the memory of the cache.
@@ -105,7 +110,9 @@ impl OnnxModel {
         let environment = runtime::environment()?;
         let runtime = start.elapsed();
         let builder = Session::builder(&environment).map_err(failed)?;
-        let (mut builder, has_own_kernels) = configure(builder, config, threads).map_err(failed)?;
+        let inspected = Arc::default();
+        let (mut builder, has_own_kernels) =
+            configure(builder, config, threads, &inspected).map_err(failed)?;
         let session = commit(&mut builder).map_err(failed)?;
         let load_times = LoadTimes { runtime, session: start.elapsed() - runtime };
 
@@ -117,7 +124,17 @@ impl OnnxModel {
         let d_head = head_width(&session).unwrap_or_else(|| config.d_head());
         let cache = KvCache::new(layout, config, d_head).map_err(failed)?;
         let config = config.clone();
-        Ok(Self { session, config, precision, has_own_kernels, layout, cache, steps: Vec::new(), load_times })
+        Ok(Self {
+            session,
+            config,
+            precision,
+            has_own_kernels,
+            inspected,
+            layout,
+            cache,
+            steps: Vec::new(),
+            load_times,
+        })
     }
 
     /// Its shape.
@@ -202,6 +219,34 @@ impl OnnxModel {
         Ok(result)
     }
 
+    /// Whether the graph tells what happens inside: those of earlier exporters do not.
+    pub fn is_inspectable(&self) -> bool {
+        inspection::is_possible(&self.session)
+    }
+
+    /// Runs `ids` from the first position on, and gives what happens inside. No position counts as run
+    /// afterwards.
+    ///
+    /// # Errors
+    /// If an id is outside the vocabulary, there are none or too many, or ONNX Runtime fails.
+    pub fn inspect(&mut self, ids: &[u32]) -> Result<Inspection, EngineError> {
+        self.truncate(0)?;
+        let GptConfig { vocab_size, context_length, n_layers, .. } = self.config;
+        if ids.is_empty() {
+            return Err(EngineError::EmptyPrompt);
+        }
+        if let Some(&id) = ids.iter().find(|&&id| id as usize >= vocab_size) {
+            return Err(EngineError::TokenOutOfRange { id, vocab_size });
+        }
+        if ids.len() > context_length {
+            return Err(EngineError::ContextOverflow { positions: ids.len(), context_length });
+        }
+        self.inspected.store(true, Ordering::Relaxed);
+        let result = inspection::inspect(&mut self.session, &self.cache, self.layout, ids, n_layers);
+        self.inspected.store(false, Ordering::Relaxed);
+        Ok(result?)
+    }
+
     fn run_in_place<R>(
         &mut self,
         ids: &[u32],
@@ -273,8 +318,9 @@ fn configure(
     builder: SessionBuilder,
     config: &GptConfig,
     threads: usize,
+    inspected: &Arc<AtomicBool>,
 ) -> ort::Result<(SessionBuilder, bool)> {
-    let (builder, has_own_kernels) = with_own_kernels(builder, config, threads)?;
+    let (builder, has_own_kernels) = with_own_kernels(builder, config, threads, inspected)?;
     let spins = threads > 1;
     let builder = builder
         .with_optimization_level(GraphOptimizationLevel::Level1)?
@@ -292,8 +338,9 @@ fn with_own_kernels(
     builder: SessionBuilder,
     config: &GptConfig,
     threads: usize,
+    inspected: &Arc<AtomicBool>,
 ) -> ort::Result<(SessionBuilder, bool)> {
-    match crate::kernels::operators(config, threads)? {
+    match crate::kernels::operators(config, threads, inspected)? {
         Some(operators) => Ok((builder.with_operators(operators)?, true)),
         None => Ok((builder, false)),
     }

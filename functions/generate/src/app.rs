@@ -14,7 +14,7 @@ use crate::error::ApiError;
 use crate::gate::Gate;
 use crate::models::Models;
 use crate::protection::{authorize, cors, observe, panicked, secure};
-use crate::routes::{completions, docs, generate, status};
+use crate::routes::{completions, docs, generate, inspect, status};
 use crate::settings::{MAX_BODY_BYTES, Settings};
 
 /// What routes share.
@@ -64,6 +64,7 @@ pub fn app(models: Arc<Models>, settings: Settings) -> Router {
         .routes(routes!(generate::generate))
         .routes(routes!(completions::completions))
         .routes(routes!(status::models))
+        .routes(routes!(inspect::inspect))
         .split_for_parts();
     router
         .merge(docs::docs(schema))

@@ -176,3 +176,49 @@ pub struct Model {
     /// `troelsllm`
     pub owned_by: &'static str,
 }
+
+/// The answer of `POST /inspect`.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct InspectResponse {
+    /// The prompt's tokens.
+    pub tokens: Vec<InspectedToken>,
+    /// How much tokens attend to each other: `attention[layer][head][token]` has a weight for each token up to
+    /// that one, and they sum to 1.
+    pub attention: Vec<Vec<Vec<Vec<f32>>>>,
+    /// What may come next, the most likely first.
+    pub next: Vec<Candidate>,
+    /// The model's shape.
+    pub model_info: ModelInfo,
+    /// Which model it was.
+    pub model: ModelRef,
+}
+
+/// A token of the prompt.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct InspectedToken {
+    /// Its id.
+    pub id: u32,
+    /// Its text.
+    pub text: String,
+    /// The first numbers of its vector.
+    pub token_embedding: Vec<f32>,
+    /// The length of its vector.
+    pub token_norm: f32,
+    /// The first numbers of its position's vector.
+    pub position_embedding: Vec<f32>,
+    /// The length of its position's vector.
+    pub position_norm: f32,
+}
+
+/// A token that may come next.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Candidate {
+    /// Its id.
+    pub id: u32,
+    /// Its text.
+    pub text: String,
+    /// What the model gives it before the softmax.
+    pub logit: f32,
+    /// Its probability, at temperature 1 and among all tokens.
+    pub probability: f64,
+}

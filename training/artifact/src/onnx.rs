@@ -17,6 +17,16 @@ pub const TOTAL_SEQUENCE_LENGTH: &str = "total_sequence_length";
 /// Output, f32 `[batch, wanted, vocab_size]`.
 pub const LOGITS: &str = "logits";
 
+/// Output, f32 `[batch, seq, d_model]`: vectors of the new tokens, for whoever looks into the model.
+pub const TOKEN_EMBEDDINGS: &str = "token_embeddings";
+/// Output, f32 `[batch, seq, d_model]`: vectors of their positions.
+pub const POSITION_EMBEDDINGS: &str = "position_embeddings";
+
+/// Output, f32 `[batch, n_heads, seq, total]`: how much a layer's new positions attend to each position.
+pub fn attention_weights(layer: usize) -> String {
+    format!("blocks.{layer}.attention.weights")
+}
+
 /// Input, f32 `[batch, n_heads, past, d_head]`: keys of a layer from earlier runs.
 pub fn past_key(layer: usize) -> String {
     format!("past_key_values.{layer}.key")

@@ -8,6 +8,7 @@ use std::arch::x86_64::{
     __m512, _mm512_add_ps, _mm512_fmadd_ps, _mm512_mask_add_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps,
     _mm512_mul_ps, _mm512_reduce_add_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps, _mm512_sub_ps,
 };
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ort::Error;
@@ -26,11 +27,13 @@ pub(super) struct GroupQueryAttention {
     threads: usize,
     /// Layers run one after the other: they share this memory.
     scores: Arc<Mutex<Vec<f32>>>,
+    /// Whether somebody asks for the weights.
+    inspected: Arc<AtomicBool>,
 }
 
 impl GroupQueryAttention {
-    pub(super) fn new(threads: usize) -> Self {
-        Self { threads, scores: Arc::default() }
+    pub(super) fn new(threads: usize, inspected: Arc<AtomicBool>) -> Self {
+        Self { threads, scores: Arc::default(), inspected }
     }
 }
 
@@ -58,6 +61,7 @@ impl Operator for GroupQueryAttention {
             OperatorOutput::required(TensorElementType::Float32),
             OperatorOutput::required(TensorElementType::Float32), // keys
             OperatorOutput::required(TensorElementType::Float32), // values
+            OperatorOutput::optional(TensorElementType::Float32), // weights
         ]
     }
 
@@ -68,6 +72,7 @@ impl Operator for GroupQueryAttention {
             && attribute("do_rotary").unwrap_or(0) == 0
             && attribute("local_window_size").unwrap_or(-1) == -1
             && attribute("smooth_softmax").unwrap_or(0) == 0
+            && matches!(attribute("qk_output").unwrap_or(0), 0 | 2) // no weights, or those after softmax
             && context.get::<f32>("softcap").unwrap_or(0.0) == 0.0;
         let packed = !has_input(context, 1)? && !has_input(context, 2)?;
         let keeps = has_input(context, 3)? && has_input(context, 4)?;
@@ -78,7 +83,8 @@ impl Operator for GroupQueryAttention {
                  of keys as of queries, a `scale`, and nothing else",
             ));
         };
-        Ok(Attention { heads, scale, threads: self.threads, scores: Arc::clone(&self.scores) })
+        let (scores, inspected) = (Arc::clone(&self.scores), Arc::clone(&self.inspected));
+        Ok(Attention { heads, scale, threads: self.threads, scores, inspected })
     }
 }
 
@@ -87,6 +93,7 @@ pub(super) struct Attention {
     scale: f32,
     threads: usize,
     scores: Arc<Mutex<Vec<f32>>>,
+    inspected: Arc<AtomicBool>,
 }
 
 impl Kernel for Attention {
@@ -124,6 +131,12 @@ impl Kernel for Attention {
             }
         }
         let output = Tensor::<f32>::output(context, 0, &[1, new as i64, (self.heads * d_head) as i64])?;
+        let weights = if self.inspected.load(Ordering::Relaxed) {
+            let shape = [1, self.heads as i64, new as i64, total as i64];
+            Some(Tensor::<f32>::output(context, 3, &shape)?)
+        } else {
+            None
+        };
         let padded = total.next_multiple_of(LANES);
         let mut scores = self.scores.lock().unwrap_or_else(PoisonError::into_inner);
         if scores.len() < self.heads * QUERIES * padded {
@@ -135,6 +148,7 @@ impl Kernel for Attention {
             keys: keys.start,
             values: values.start,
             output: output.start,
+            weights: weights.map_or(std::ptr::null_mut(), |weights| weights.start),
             scores: scores.as_mut_ptr(),
         };
         let run = Run { heads: self.heads, d_head, capacity, new, total, padded, scale: self.scale };
@@ -171,6 +185,8 @@ struct Memory {
     values: *mut f32,
     /// `[new, heads, d_head]`
     output: *mut f32,
+    /// `[heads, new, total]`, or null
+    weights: *mut f32,
     /// `[heads, QUERIES, padded]`
     scores: *mut f32,
 }
@@ -232,7 +248,17 @@ unsafe fn attend_wide<const WIDTH: usize>(run: &Run, memory: &Memory, head: usiz
             for query in start..end {
                 let seen = past + query + 1;
                 let scores = std::slice::from_raw_parts_mut(scores.add((query - start) * padded), seen);
-                inverse_sums[query - start] = 1.0 / powers(scores);
+                let inverse_sum = 1.0 / powers(scores);
+                inverse_sums[query - start] = inverse_sum;
+                if !memory.weights.is_null() {
+                    let weights = memory.weights.add((head * new + query) * total);
+                    let weights = std::slice::from_raw_parts_mut(weights, total);
+                    weights
+                        .iter_mut()
+                        .zip(&*scores)
+                        .for_each(|(weight, power)| *weight = power * inverse_sum);
+                    weights[seen..].fill(0.0);
+                }
             }
             let mut sums = [[_mm512_setzero_ps(); WIDTH]; QUERIES];
             for block in (0..past + end).step_by(LANES) {
@@ -398,6 +424,7 @@ mod tests {
                 keys: keys.as_mut_ptr(),
                 values: values.as_mut_ptr(),
                 output: output.as_mut_ptr(),
+                weights: std::ptr::null_mut(),
                 scores: scores.as_mut_ptr(),
             };
             let run = Run { heads, d_head, capacity, new, total, padded, scale: 0.3 };

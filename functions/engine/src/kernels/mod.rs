@@ -19,6 +19,9 @@ mod math;
 mod matmul;
 mod norm;
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
 use artifact::GptConfig;
 use ort::operator::OperatorDomain;
 
@@ -31,11 +34,15 @@ fn is_supported() -> bool {
 }
 
 /// What a session on `threads` threads takes in place of ONNX Runtime's own operators, if this processor
-/// can run it.
+/// can run it. Attention weights are written while `inspected` says so.
 ///
 /// # Errors
 /// If ONNX Runtime refuses it.
-pub(crate) fn operators(config: &GptConfig, threads: usize) -> ort::Result<Option<OperatorDomain>> {
+pub(crate) fn operators(
+    config: &GptConfig,
+    threads: usize,
+    inspected: &Arc<AtomicBool>,
+) -> ort::Result<Option<OperatorDomain>> {
     if !is_supported() {
         return Ok(None);
     }
@@ -44,7 +51,7 @@ pub(crate) fn operators(config: &GptConfig, threads: usize) -> ort::Result<Optio
         .add(norm::SkipLayerNormalization)?
         .add(gelu::FastGelu { threads })?;
     if config.d_head() <= attention::MAX_D_HEAD {
-        domain = domain.add(attention::GroupQueryAttention::new(threads))?;
+        domain = domain.add(attention::GroupQueryAttention::new(threads, Arc::clone(inspected)))?;
     }
     Ok(Some(domain))
 }

@@ -3,6 +3,7 @@
 pub mod completions;
 pub mod docs;
 pub mod generate;
+pub mod inspect;
 pub mod status;
 
 use utoipa::IntoResponses;

@@ -1,5 +1,8 @@
 //! Builds an ONNX graph, node by node.
 
+use artifact::GptConfig;
+use artifact::onnx::{POSITION_EMBEDDINGS, TOKEN_EMBEDDINGS, attention_weights};
+
 use super::proto::{
     AttributeProto, AttributeType, DataType, Dimension, DimensionProto, GraphProto, MICROSOFT_DOMAIN,
     NodeProto, TensorProto, TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto,
@@ -106,6 +109,19 @@ impl GraphBuilder {
     /// Makes a value an output of the graph.
     pub fn output(&mut self, name: &str, data_type: DataType, shape: &[Dimension]) {
         self.graph.output.push(value_info(name, data_type, shape));
+    }
+
+    /// Makes what happens inside a GPT outputs of the graph, for whoever looks into the model: a run that
+    /// does not ask for them does not pay for them.
+    pub fn inner_outputs(&mut self, config: &GptConfig) {
+        let (batch, seq) = (named("batch"), named("seq"));
+        for embeddings in [TOKEN_EMBEDDINGS, POSITION_EMBEDDINGS] {
+            self.output(embeddings, DataType::Float, &[batch.clone(), seq.clone(), fixed(config.d_model)]);
+        }
+        let weights = [batch, fixed(config.n_heads), seq, named("total")];
+        for layer in 0..config.n_layers {
+            self.output(&attention_weights(layer), DataType::Float, &weights);
+        }
     }
 
     /// The graph.

@@ -9,7 +9,8 @@ use std::path::Path;
 use artifact::GptConfig;
 use artifact::config::LAYER_NORM_EPSILON;
 use artifact::onnx::{
-    INPUT_IDS, LOGIT_POSITIONS, LOGITS, POSITION_IDS, past_key, past_value, present_key, present_value,
+    INPUT_IDS, LOGIT_POSITIONS, LOGITS, POSITION_EMBEDDINGS, POSITION_IDS, TOKEN_EMBEDDINGS,
+    attention_weights, past_key, past_value, present_key, present_value,
 };
 
 use super::builder::{GraphBuilder, Value, fixed, float, int, ints, named, string};
@@ -63,6 +64,7 @@ impl GptGraph {
         graph.input(POSITION_IDS, DataType::Int64, &[batch.clone(), seq]);
         graph.input(LOGIT_POSITIONS, DataType::Int64, std::slice::from_ref(&wanted));
         graph.output(LOGITS, DataType::Float, &[batch.clone(), wanted, fixed(self.config.vocab_size)]);
+        graph.inner_outputs(&self.config);
         let past = [batch.clone(), n_heads.clone(), past, d_head.clone()];
         let present = [batch, n_heads, total, d_head];
         for layer in 0..self.config.n_layers {
@@ -110,9 +112,10 @@ impl GptGraph {
     /// Token plus position. Shape `[batch, seq, d_model]`.
     fn embed(&mut self) -> Value {
         let table = |name: &str| format!("{name}_embedding.weight");
-        let tokens = self.graph.node("tokens", "Gather", &[&table("token"), INPUT_IDS], vec![int("axis", 0)]);
+        let rows = || vec![int("axis", 0)];
+        let tokens = self.graph.node(TOKEN_EMBEDDINGS, "Gather", &[&table("token"), INPUT_IDS], rows());
         let positions =
-            self.graph.node("positions", "Gather", &[&table("position"), POSITION_IDS], vec![int("axis", 0)]);
+            self.graph.node(POSITION_EMBEDDINGS, "Gather", &[&table("position"), POSITION_IDS], rows());
         self.graph.node("embedding", "Add", &[&tokens, &positions], vec![])
     }
 
@@ -148,7 +151,7 @@ impl GptGraph {
         let keys = graph.node(keys_transposed, "Transpose", &[&keys], vec![ints("perm", &[0, 1, 3, 2])]);
         let scores = graph.node(format!("{name}.scores"), "MatMul", &[&queries, &keys], vec![]);
         let scores = graph.node(format!("{name}.masked_scores"), "Add", &[&scores, mask], vec![]);
-        let weights = graph.node(format!("{name}.weights"), "Softmax", &[&scores], vec![int("axis", -1)]);
+        let weights = graph.node(attention_weights(layer), "Softmax", &[&scores], vec![int("axis", -1)]);
         let context = graph.node(format!("{name}.context"), "MatMul", &[&weights, &values], vec![]);
 
         let by_position = format!("{name}.context_by_position"); // [batch, seq, n_heads, d_head]

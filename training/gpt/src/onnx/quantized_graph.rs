@@ -10,8 +10,8 @@ use std::path::Path;
 use artifact::GptConfig;
 use artifact::config::LAYER_NORM_EPSILON;
 use artifact::onnx::{
-    INPUT_IDS, LOGIT_POSITIONS, LOGITS, POSITION_IDS, SEQLENS_K, TOTAL_SEQUENCE_LENGTH, past_key, past_value,
-    present_key, present_value,
+    INPUT_IDS, LOGIT_POSITIONS, LOGITS, POSITION_EMBEDDINGS, POSITION_IDS, SEQLENS_K, TOKEN_EMBEDDINGS,
+    TOTAL_SEQUENCE_LENGTH, attention_weights, past_key, past_value, present_key, present_value,
 };
 use burn::module::Param;
 use burn::tensor::Tensor;
@@ -28,6 +28,9 @@ const HEAD_MULTIPLE: usize = 8;
 /// `accuracy_level` of `MatMulNBits` at which activations are rounded to 8 bits for each block, so that
 /// integers are multiplied.
 const INTEGER_ACCURACY: i64 = 4;
+
+/// `qk_output` of `GroupQueryAttention` whose fourth output is how much is attended to each position.
+const WEIGHTS_AFTER_SOFTMAX: i64 = 2;
 
 /// How the matrices of a model are quantised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +105,7 @@ impl QuantizedGraph {
         graph.input(SEQLENS_K, DataType::Int32, std::slice::from_ref(&batch));
         graph.input(TOTAL_SEQUENCE_LENGTH, DataType::Int32, &[]);
         graph.output(LOGITS, DataType::Float, &[batch, wanted, fixed(self.config.vocab_size)]);
+        graph.inner_outputs(&self.config);
         for layer in 0..self.config.n_layers {
             graph.input(&past_key(layer), DataType::Float, &cache);
             graph.input(&past_value(layer), DataType::Float, &cache);
@@ -129,13 +133,15 @@ impl QuantizedGraph {
             int("bits", bits as i64),
         ];
         let inputs = [name, INPUT_IDS, &scales];
-        self.graph.microsoft("tokens", "GatherBlockQuantized", &inputs, &["tokens"], attributes);
+        let outputs = [TOKEN_EMBEDDINGS];
+        self.graph.microsoft(TOKEN_EMBEDDINGS, "GatherBlockQuantized", &inputs, &outputs, attributes);
 
         let table = numbers(&model.position_embedding.weight);
         let shape = [self.config.context_length, d_model];
         let table = self.graph.floats("position_embedding.weight", &shape, &table);
-        let positions = self.graph.node("positions", "Gather", &[&table, POSITION_IDS], vec![int("axis", 0)]);
-        ("tokens".to_owned(), positions)
+        let inputs = [table.as_str(), POSITION_IDS];
+        let positions = self.graph.node(POSITION_EMBEDDINGS, "Gather", &inputs, vec![int("axis", 0)]);
+        (TOKEN_EMBEDDINGS.to_owned(), positions)
     }
 
     /// The sum of `x` and `residual`, normalised and as it is: the next residual.
@@ -216,11 +222,13 @@ impl QuantizedGraph {
             int("kv_num_heads", n_heads),
             float("scale", 1.0 / (self.config.d_head() as f32).sqrt()),
             int("do_rotary", 0),
+            int("qk_output", WEIGHTS_AFTER_SOFTMAX),
         ];
         let context = format!("{name}.context");
         let inputs =
             [&packed, "", "", &past_key(layer), &past_value(layer), SEQLENS_K, TOTAL_SEQUENCE_LENGTH];
-        let outputs = [context.as_str(), &present_key(layer), &present_value(layer)];
+        let outputs =
+            [context.as_str(), &present_key(layer), &present_value(layer), &attention_weights(layer)];
         self.graph.microsoft(&context, "GroupQueryAttention", &inputs, &outputs, attributes);
         context
     }

@@ -1,0 +1,69 @@
+//! What happens inside a model while it reads a prompt.
+
+use artifact::onnx::{
+    INPUT_IDS, LOGIT_POSITIONS, LOGITS, POSITION_EMBEDDINGS, POSITION_IDS, SEQLENS_K, TOKEN_EMBEDDINGS,
+    TOTAL_SEQUENCE_LENGTH, attention_weights, past_key, past_value,
+};
+use ort::session::{Session, SessionInputValue, SessionOutputs};
+use ort::value::Tensor;
+
+use crate::cache::{KvCache, Layout};
+
+/// The insides of a run over `seq` tokens.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Inspection {
+    /// `[seq, d_model]`
+    pub token_embeddings: Vec<f32>,
+    /// `[seq, d_model]`
+    pub position_embeddings: Vec<f32>,
+    /// Of each layer `[n_heads, seq, seq]`: how much a position attends to each, those after it being 0.
+    pub attention: Vec<Vec<f32>>,
+    /// `[vocab_size]`, of what may follow.
+    pub logits: Vec<f32>,
+}
+
+/// Whether a graph tells what happens inside.
+pub(crate) fn is_possible(session: &Session) -> bool {
+    session.outputs().iter().any(|output| output.name() == attention_weights(0))
+}
+
+/// Runs `ids` from an empty cache, whose memory is not written.
+pub(crate) fn inspect(
+    session: &mut Session,
+    cache: &KvCache,
+    layout: Layout,
+    ids: &[u32],
+    n_layers: usize,
+) -> ort::Result<Inspection> {
+    let seq = ids.len();
+    let row = |values: Vec<i64>| Tensor::from_array(([1, values.len()], values));
+    let mut inputs: Vec<(String, SessionInputValue<'_>)> = vec![
+        (INPUT_IDS.to_owned(), row(ids.iter().map(|&id| i64::from(id)).collect())?.into()),
+        (POSITION_IDS.to_owned(), row((0..seq as i64).collect())?.into()),
+        (LOGIT_POSITIONS.to_owned(), Tensor::from_array(([1], vec![seq as i64 - 1]))?.into()),
+    ];
+    if layout == Layout::InPlace {
+        let total = Tensor::from_array(([0_usize; 0], vec![seq as i32]))?;
+        inputs.push((SEQLENS_K.to_owned(), Tensor::from_array(([1], vec![seq as i32 - 1]))?.into()));
+        inputs.push((TOTAL_SEQUENCE_LENGTH.to_owned(), total.into()));
+    }
+    for (layer, tensors) in cache.tensors.chunks_exact(2).enumerate() {
+        inputs.push((past_key(layer), (&tensors[0]).into()));
+        inputs.push((past_value(layer), (&tensors[1]).into()));
+    }
+    let outputs = session.run(inputs)?;
+    Ok(Inspection {
+        token_embeddings: numbers(&outputs, TOKEN_EMBEDDINGS)?,
+        position_embeddings: numbers(&outputs, POSITION_EMBEDDINGS)?,
+        attention: (0..n_layers)
+            .map(|layer| numbers(&outputs, &attention_weights(layer)))
+            .collect::<ort::Result<_>>()?,
+        logits: numbers(&outputs, LOGITS)?,
+    })
+}
+
+fn numbers(outputs: &SessionOutputs<'_>, name: &str) -> ort::Result<Vec<f32>> {
+    let output =
+        outputs.get(name).ok_or_else(|| ort::Error::new(format!("the run gave no output `{name}`")))?;
+    Ok(output.try_extract_tensor::<f32>()?.1.to_vec())
+}
