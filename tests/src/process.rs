@@ -1,9 +1,10 @@
 //! The real programs, started as a user starts them.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -118,6 +119,7 @@ pub struct Server {
     pub process: Running,
     /// Its address, `http://127.0.0.1:…`.
     pub url: String,
+    log: Arc<Mutex<String>>,
 }
 
 impl Server {
@@ -127,26 +129,93 @@ impl Server {
     /// # Errors
     /// If it ends instead.
     pub fn start(store: &Path) -> Result<Self> {
+        Self::start_with(&store.to_string_lossy(), &[], &[])
+    }
+
+    /// Starts `generate` on a store, with arguments and variables besides, and waits until it listens.
+    ///
+    /// # Errors
+    /// If it ends instead.
+    pub fn start_with(store: &str, arguments: &[&str], environment: &[(&str, String)]) -> Result<Self> {
         let mut child = Command::new(program("generate")?)
-            .args(["--listen", "127.0.0.1:0", "--store"])
-            .arg(store)
+            .args(["--listen", "127.0.0.1:0", "--store", store])
+            .args(arguments)
+            .envs(environment.iter().cloned())
             .env_remove("ORT_DISABLE_TELEMETRY")
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()?;
         let stdout = child.stdout.take().context("stdout is piped")?;
         let stderr = child.stderr.take().context("stderr is piped")?;
-        let log = std::thread::spawn(move || {
-            let mut log = String::new();
-            BufReader::new(stderr).read_to_string(&mut log).map(|_| log)
+        let log = Arc::new(Mutex::new(String::new()));
+        let shared = Arc::clone(&log);
+        let reader = std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(std::result::Result::ok) {
+                let mut log = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                log.push_str(&line);
+                log.push('\n');
+            }
         });
         let process = Running(child);
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
-        match line.trim().strip_prefix("listening on ") {
-            Some(url) => Ok(Self { process, url: url.to_owned() }),
-            None => bail!("the server ended: {line}{}", log.join().ok().context("the log")??),
-        }
+        let server = match line.trim().strip_prefix("listening on ") {
+            Some(url) => Self { process, url: url.to_owned(), log },
+            None => {
+                let _ = reader.join();
+                bail!("the server ended: {line}{}", log.lock().unwrap_or_else(PoisonError::into_inner))
+            }
+        };
+        Ok(server)
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// The function in Lambda's emulator, `cargo lambda watch`.
+pub struct Lambda {
+    /// Its address, as that of a function URL.
+    pub url: String,
+    _emulator: Running,
+    _function: Running,
+}
+
+impl Lambda {
+    /// Starts `generate` with these variables, and without waiting for its model.
+    ///
+    /// # Errors
+    /// If a program is missing, or the emulator does not listen.
+    pub fn start(environment: &[(&str, String)]) -> Result<Self> {
+        let port = free_port()?;
+        let cargo_lambda = root().join("target/venv/bin/cargo-lambda");
+        ensure!(cargo_lambda.exists(), "cargo-lambda is missing: run scripts/setup.sh --tests");
+        let emulator = Running(
+            Command::new(cargo_lambda)
+                .args(["lambda", "watch", "--only-lambda-apis", "--invoke-address", "127.0.0.1"])
+                .args(["--invoke-port", &port.to_string()])
+                .current_dir(root())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()?,
+        );
+        eventually(|| Ok(std::net::TcpStream::connect(("127.0.0.1", port))?))?;
+        let function = Running(
+            Command::new(program("generate")?)
+                .env("AWS_LAMBDA_RUNTIME_API", format!("http://127.0.0.1:{port}/.rt"))
+                .env("AWS_LAMBDA_FUNCTION_NAME", "_")
+                .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
+                .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "2048")
+                .envs(environment.iter().cloned())
+                .env_remove("ORT_DISABLE_TELEMETRY")
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()?,
+        );
+        let url = format!("http://127.0.0.1:{port}/lambda-url/_");
+        Ok(Self { url, _emulator: emulator, _function: function })
     }
 }
 

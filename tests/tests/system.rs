@@ -3,12 +3,11 @@
 #![allow(clippy::unwrap_used)] // In a test, the panic is the report.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use artifact::draft::{self, DraftIndex};
 use artifact::manifest::FileRole;
-use e2e::process::{self, Running, Server, eventually, free_port, post, request, root};
+use e2e::process::{self, Lambda, Server, post, request};
 use e2e::trained::{only_version, train_tiny};
 use serde_json::json;
 
@@ -149,34 +148,9 @@ fn a_signal_lets_requests_in_flight_finish() {
 /// The real runtime API client: `cargo lambda watch` turns HTTP requests into function URL events.
 #[test]
 fn answers_function_url_events_in_lambda() {
-    let port = free_port().unwrap();
-    let cargo_lambda = root().join("target/venv/bin/cargo-lambda");
-    assert!(cargo_lambda.exists(), "cargo-lambda is missing: run scripts/setup.sh --tests");
-    let _emulator = Running(
-        Command::new(cargo_lambda)
-            .args(["lambda", "watch", "--only-lambda-apis", "--invoke-address", "127.0.0.1"])
-            .args(["--invoke-port", &port.to_string()])
-            .current_dir(root())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap(),
-    );
-    eventually(|| Ok(std::net::TcpStream::connect(("127.0.0.1", port))?)).unwrap();
-    let _function = Running(
-        Command::new(process::program("generate").unwrap())
-            .env("AWS_LAMBDA_RUNTIME_API", format!("http://127.0.0.1:{port}/.rt"))
-            .env("AWS_LAMBDA_FUNCTION_NAME", "_")
-            .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
-            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "2048")
-            .env("MODEL_STORE", store())
-            .env_remove("ORT_DISABLE_TELEMETRY")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap(),
-    );
-    let url = format!("http://127.0.0.1:{port}/lambda-url/_");
+    let store_path = store().to_string_lossy().into_owned();
+    let lambda = Lambda::start(&[("MODEL_STORE", store_path)]).unwrap();
+    let url = &lambda.url;
     let ask = json!({"prompt": "The painting", "max_tokens": 20, "seed": 4});
     let (status, in_lambda) = post(&format!("{url}/generate"), &ask).unwrap();
     assert_eq!(status, 200, "{in_lambda}");

@@ -102,6 +102,6 @@ async fn run(cli: Cli, start: Instant) -> Result<()> {
         return lambda::serve(router, models, cli.response_mode).await;
     }
     let listener = server::bind(cli.listen).await?;
-    loaded.await.map_err(|error| anyhow!("{error:#}"))?;
-    server::serve(router, listener).await
+    let ready = async { loaded.await.map(drop).map_err(|error| anyhow!("{error:#}")) };
+    server::serve(router, listener, ready).await
 }

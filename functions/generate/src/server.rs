@@ -1,6 +1,6 @@
 //! Localhost.
 
-use std::future::Future;
+use std::future::{Future, IntoFuture};
 use std::io::Write;
 use std::net::SocketAddr;
 
@@ -20,14 +20,25 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener> {
 }
 
 /// Serves until SIGINT or SIGTERM; requests in flight are finished. A second signal ends at once.
-/// Prints one line to standard output when it is ready: `listening on http://…`.
+/// Prints one line to standard output when `ready` completes: `listening on http://…`. Requests that come
+/// before wait by themselves.
 ///
 /// # Errors
-/// If that line cannot be written or the listener fails.
-pub async fn serve(app: Router, listener: TcpListener) -> Result<()> {
+/// What `ready` fails with; or if that line cannot be written or the listener fails.
+pub async fn serve(
+    app: Router,
+    listener: TcpListener,
+    ready: impl Future<Output = Result<()>>,
+) -> Result<()> {
     let shutdown = shutdown_signal()?;
-    writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?)?;
-    axum::serve(listener, app).with_graceful_shutdown(shutdown).await?;
+    let address = listener.local_addr()?;
+    let announced = async {
+        ready.await?;
+        writeln!(std::io::stdout(), "listening on http://{address}")?;
+        std::future::pending::<Result<()>>().await
+    };
+    let served = axum::serve(listener, app).with_graceful_shutdown(shutdown).into_future();
+    tokio::select! { result = served => result?, result = announced => result?, }
     tracing::info!("stopped");
     Ok(())
 }

@@ -1,17 +1,21 @@
 //! An S3 server on loopback for tests, with its objects in a temporary folder.
 //!
 //! It is a real server that fails on purpose: it knows credentials that have expired or may delete
-//! nothing, and it can lose its answers.
+//! nothing, and it can lose its answers, give none, or give them slowly.
 
 #![allow(clippy::unwrap_used)] // In a test, the panic is the report.
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::Request;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::service::S3ServiceBuilder;
@@ -21,6 +25,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::{Mutex, watch};
+use tokio::time::Instant;
 
 /// The bucket that exists.
 pub const BUCKET: &str = "models";
@@ -43,10 +48,32 @@ pub struct S3Server {
     _runtime: Option<Runtime>,
 }
 
-/// Counts requests down to the one whose answer is lost, as when the client's machine vanishes.
 struct Traffic {
+    /// Counts requests down to the one whose answer is lost, as when the client's machine vanishes.
     remaining: AtomicUsize,
     lost: watch::Sender<bool>,
+    /// Whether all requests are refused.
+    unavailable: AtomicBool,
+    /// Bytes in a second, of all answers together; 0 for as many as there can be.
+    bytes_per_second: AtomicU64,
+    /// When the next byte may be sent.
+    next_byte: Mutex<Instant>,
+    /// Requests so far.
+    requests: AtomicUsize,
+}
+
+impl Traffic {
+    /// Waits until `bytes` may be sent.
+    async fn pace(&self, bytes: usize) {
+        let rate = self.bytes_per_second.load(Ordering::SeqCst);
+        if rate > 0 {
+            let mut next = self.next_byte.lock().await;
+            *next = (*next).max(Instant::now()) + Duration::from_secs_f64(bytes as f64 / rate as f64);
+            let time = *next;
+            drop(next);
+            tokio::time::sleep_until(time).await;
+        }
+    }
 }
 
 struct Keys;
@@ -83,13 +110,25 @@ impl S3Server {
         builder.set_access(Keys);
         let service = builder.build();
 
-        let traffic =
-            Arc::new(Traffic { remaining: AtomicUsize::new(usize::MAX), lost: watch::Sender::new(false) });
+        let traffic = Arc::new(Traffic {
+            remaining: AtomicUsize::new(usize::MAX),
+            lost: watch::Sender::new(false),
+            unavailable: AtomicBool::new(false),
+            bytes_per_second: AtomicU64::new(0),
+            next_byte: Mutex::new(Instant::now()),
+            requests: AtomicUsize::new(0),
+        });
         // S3 checks a condition and writes in one step. This server does it in two, so requests take
         // turns: that makes it as strict as S3, and its races those of its clients alone.
         let turn = Arc::new(Mutex::new(()));
         let shared = Arc::clone(&traffic);
         let answer = async move |request: Request| -> Response {
+            shared.requests.fetch_add(1, Ordering::SeqCst);
+            if shared.unavailable.load(Ordering::SeqCst) {
+                let error =
+                    "<Error><Code>SlowDown</Code><Message>Reduce your request rate.</Message></Error>";
+                return (StatusCode::SERVICE_UNAVAILABLE, error).into_response();
+            }
             let (turn, service) = (Arc::clone(&turn), service.clone());
             // A task of its own: a client that vanishes does not stop S3 in the middle of a write.
             let call = tokio::spawn(async move {
@@ -103,7 +142,18 @@ impl S3Server {
                 shared.lost.send_replace(true);
                 std::future::pending::<()>().await;
             }
-            answer.map(|answer| answer.map(axum::body::Body::new)).unwrap().into_response()
+            let traffic = Arc::clone(&shared);
+            let paced = move |body| {
+                let chunks = Body::new(body).into_data_stream().then(move |chunk| {
+                    let traffic = Arc::clone(&traffic);
+                    async move {
+                        traffic.pace(chunk.as_ref().map_or(0, |chunk| chunk.len())).await;
+                        chunk
+                    }
+                });
+                Body::from_stream(chunks)
+            };
+            answer.map(|answer| answer.map(paced)).unwrap().into_response()
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -140,6 +190,21 @@ impl S3Server {
     pub async fn answer_lost(&self) {
         // It fails without a sender only, and this is one.
         let _ = self.traffic.lost.subscribe().wait_for(|lost| *lost).await;
+    }
+
+    /// Refuses all requests, as S3 does when there are too many; or does not any more.
+    pub fn refuse(&self, refuse: bool) {
+        self.traffic.unavailable.store(refuse, Ordering::SeqCst);
+    }
+
+    /// Sends so many bytes in a second, in all answers together; 0 for as many as it can.
+    pub fn throttle(&self, bytes_per_second: u64) {
+        self.traffic.bytes_per_second.store(bytes_per_second, Ordering::SeqCst);
+    }
+
+    /// Requests so far.
+    pub fn requests(&self) -> usize {
+        self.traffic.requests.load(Ordering::SeqCst)
     }
 
     /// Answers arrive again.
