@@ -210,6 +210,7 @@ impl Lambda {
                 .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "2048")
                 .envs(environment.iter().cloned())
                 .env_remove("ORT_DISABLE_TELEMETRY")
+                .env_remove("AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH")
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
                 .spawn()?,

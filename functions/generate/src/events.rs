@@ -60,3 +60,33 @@ where
         stream::unfold(receiver, async |mut receiver| receiver.recv().await.map(|event| (event, receiver)));
     Sse::new(events).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::response::TextPiece;
+
+    proptest! {
+        /// Whatever a text has in it, line ends of any kind included: an event stays one event, and what is
+        /// read is what was sent.
+        #[test]
+        fn any_text_arrives_as_it_was_sent(texts in prop::collection::vec(any::<String>(), 1..4)) {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let sent = texts.clone();
+            let body = runtime.block_on(async move {
+                let response = stream(move |sink| async move {
+                    sent.into_iter().try_for_each(|text| sink.send("token", &TextPiece { text }))
+                });
+                axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap()
+            });
+            let body = String::from_utf8(body.to_vec()).unwrap();
+            let read = body.lines().filter_map(|line| line.strip_prefix("data: ")).map(|data| {
+                serde_json::from_str::<serde_json::Value>(data).unwrap()["text"].as_str().unwrap().to_owned()
+            });
+            prop_assert_eq!(read.collect::<Vec<_>>(), texts.clone());
+            prop_assert_eq!(body.matches("event: token").count(), texts.len());
+        }
+    }
+}

@@ -52,9 +52,14 @@ struct Cli {
 
 fn main() -> ExitCode {
     let start = Instant::now();
-    // SAFETY: this is the first statement of the program: no other thread exists that could read or
-    // write the environment meanwhile. ONNX Runtime reads the variable when it is loaded.
-    unsafe { std::env::set_var("ORT_DISABLE_TELEMETRY", "1") };
+    // SAFETY: these are the first statements of the program: no other thread exists that could read or
+    // write the environment meanwhile.
+    unsafe {
+        // ONNX Runtime reads it when it is loaded.
+        std::env::set_var("ORT_DISABLE_TELEMETRY", "1");
+        // API Gateway's REST APIs have stages, which are no part of a path.
+        std::env::set_var("AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH", "true");
+    }
     match run(Cli::parse(), start) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

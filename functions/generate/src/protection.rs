@@ -119,6 +119,25 @@ pub fn panicked(panic: Box<dyn Any + Send>) -> Response<Body> {
 mod tests {
     use super::*;
 
+    /// A panic is a 500 of this API, and the next request is answered.
+    #[tokio::test]
+    async fn a_panic_ends_one_request() {
+        use tower::ServiceExt;
+        async fn panics() {
+            panic!("on purpose");
+        }
+        let router = axum::Router::<()>::new()
+            .route("/panics", axum::routing::get(panics))
+            .route("/works", axum::routing::get(async || "works"))
+            .layer(tower_http::catch_panic::CatchPanicLayer::custom(panicked))
+            .layer(axum::middleware::from_fn(observe));
+        let get = |path: &str| Request::get(path).body(Body::empty()).unwrap();
+        let response = router.clone().oneshot(get("/panics")).await.unwrap();
+        assert_eq!(response.status(), 500);
+        assert_eq!(response.headers()[REQUEST_ID].len(), 16);
+        assert_eq!(router.oneshot(get("/works")).await.unwrap().status(), 200);
+    }
+
     #[test]
     fn only_a_valid_key_opens() {
         let keys = [Sha256Hex::of_bytes(b"first"), Sha256Hex::of_bytes(b"second")];

@@ -6,6 +6,7 @@ use s3_server::{ACCESS_KEY, BUCKET, EXPIRED_KEY, SECRET};
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::manifest::FileEntry;
 use crate::store::s3::PART_BYTES;
 
 /// The promise is seconds; a person at a terminal waits no longer.
@@ -148,4 +149,39 @@ async fn what_answers_but_is_no_s3_is_an_error_too() {
     let store = s3_store::store(&endpoint, ACCESS_KEY, SECRET, BUCKET, "prefix");
     let error = failure(&store).await;
     assert!(error.contains("the answer is not one of S3") && error.contains("AWS_ENDPOINT_URL"), "{error}");
+}
+
+/// 20 MiB and a bit come in three ranges; an object that has become shorter or longer is refused, and so is
+/// one that there is no room for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_file_comes_in_ranges_and_is_verified() {
+    let server = S3Server::start().await;
+    let store = server.store("large");
+    let contents: Vec<u8> =
+        (0..(20 << 20) + 5_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let (staged, manifest) = staged(&store, "v1", &contents).await;
+    let version = store.open_version(&staged.publish(&manifest).await.unwrap()).await.unwrap();
+    let entry =
+        version.manifest.files.iter().find(|file| file.bytes == contents.len() as u64).unwrap().clone();
+    let cache = tempfile::tempdir().unwrap();
+    let before = server.requests();
+    let path = version.verified_file(&entry, cache.path()).await.unwrap();
+    assert!(std::fs::read(&path).unwrap() == contents);
+    assert_eq!(server.requests() - before, 3);
+
+    let object = server.folder("large/models").join(&manifest.name).join("v1").join(&entry.path);
+    for length in [contents.len() - 1, 8 << 20, 5, 0] {
+        std::fs::write(&object, &contents[..length]).unwrap();
+        std::fs::remove_file(&path).ok();
+        let error = version.verified_file(&entry, cache.path()).await.unwrap_err();
+        assert!(matches!(error, StoreError::Mismatch { property: "length", .. }), "{length}: {error}");
+    }
+    std::fs::write(&object, [&contents[..], &[1]].concat()).unwrap();
+    let error = version.verified_file(&entry, cache.path()).await.unwrap_err();
+    assert!(matches!(error, StoreError::Mismatch { property: "length", .. }), "{error}");
+    assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 0, "nothing is left behind");
+
+    let huge = FileEntry { bytes: u64::MAX / 2, ..entry };
+    let error = version.verified_file(&huge, cache.path()).await.unwrap_err();
+    assert!(matches!(error, StoreError::NoSpace { .. }), "{error}");
 }

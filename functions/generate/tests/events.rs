@@ -1,0 +1,127 @@
+//! What reaches the router in Lambda, event by event: REST APIs, HTTP APIs and function URLs; and what a
+//! snapshot must not share. None of it needs a model.
+
+#![allow(clippy::unwrap_used)] // In a test, the panic is the report.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::Response;
+use generate::lambda::Snapshot;
+use generate::{Models, Settings, Source, app};
+use lambda_http::{Context, RequestExt};
+use lambda_runtime::SnapStartResource;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+fn models(store: &std::path::Path) -> Arc<Models> {
+    Models::new(Source {
+        store: store.to_string_lossy().into_owned(),
+        channel: "live".to_owned(),
+        pinned: None,
+        precision: None,
+        cache: store.join("cache"),
+        check_interval: Duration::from_secs(3600),
+    })
+}
+
+/// An event of a REST API (payload version 1).
+fn rest(method: &str, path: &str, body: &str) -> String {
+    json!({
+        "resource": "/{proxy+}", "path": path, "httpMethod": method,
+        "headers": {"content-type": "application/json", "Host": "api.example.org", "X-Forwarded-Proto": "https"},
+        "multiValueHeaders": {"content-type": ["application/json"]},
+        "queryStringParameters": null, "multiValueQueryStringParameters": null,
+        "pathParameters": {"proxy": path.trim_start_matches('/')}, "stageVariables": null,
+        "requestContext": {
+            "accountId": "1", "resourceId": "r", "stage": "prod", "requestId": "q", "resourcePath": "/{proxy+}",
+            "httpMethod": method, "apiId": "a", "path": format!("/prod{path}"), "protocol": "HTTP/1.1",
+            "identity": {"sourceIp": "127.0.0.1", "userAgent": "test"}
+        },
+        "body": body, "isBase64Encoded": false
+    })
+    .to_string()
+}
+
+/// An event of an HTTP API or a function URL (payload version 2).
+fn http(method: &str, path: &str, body: &str) -> String {
+    json!({
+        "version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": "",
+        "headers": {"content-type": "application/json", "host": "api.example.org", "x-forwarded-proto": "https"},
+        "requestContext": {
+            "accountId": "1", "apiId": "a", "domainName": "api.example.org", "domainPrefix": "api",
+            "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1", "userAgent": "test"},
+            "requestId": "q", "routeKey": "$default", "stage": "$default", "time": "24/Nov/2026:00:00:00 +0000", "timeEpoch": 0
+        },
+        "body": body, "isBase64Encoded": false
+    })
+    .to_string()
+}
+
+async fn answer(event: &str) -> (u16, Response) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut context = Context::default();
+    context.request_id = "of-lambda".to_owned();
+    let request = lambda_http::request::from_str(event).unwrap().with_lambda_context(context);
+    // The router reads the context where Lambda's runtime puts it.
+    let router = app(models(folder.path()), Settings::default());
+    let response = router.oneshot(request).await.unwrap();
+    (response.status().as_u16(), response)
+}
+
+async fn json_body(response: Response) -> Value {
+    let bytes = axum::body::to_bytes(Body::new(response.into_body()), usize::MAX).await.unwrap();
+    serde_json::from_slice(&bytes).unwrap()
+}
+
+#[tokio::test]
+async fn events_of_every_kind_reach_the_same_router() {
+    for event in [rest, http] {
+        let (status, response) = answer(&event("GET", "/health", "")).await;
+        assert_eq!(status, 200);
+        assert_eq!(response.headers()["x-request-id"], "of-lambda");
+        assert_eq!(json_body(response).await, json!({"status": "ok"}));
+
+        let (status, response) = answer(&event("POST", "/generate", r#"{"prompt": 5}"#)).await;
+        assert_eq!(status, 422);
+        assert_eq!(json_body(response).await["error"]["field"], "prompt");
+
+        let (status, response) = answer(&event("POST", "/generate", r#"{"prompt": "The"}"#)).await;
+        assert_eq!((status, response.headers()["retry-after"].to_str().unwrap()), (503, "30"));
+        assert_eq!(json_body(response).await["error"]["code"], "no_model");
+
+        assert_eq!(answer(&event("PUT", "/generate", "{}")).await.0, 405);
+        assert_eq!(answer(&event("GET", "/nothing", "")).await.0, 404);
+        assert_eq!(answer(&event("GET", "/openapi.json", "")).await.0, 200);
+    }
+}
+
+/// The snapshot waits for the model, or for its failure; a copy that is restored looks for itself.
+#[tokio::test]
+async fn a_restored_copy_looks_for_the_model_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let models = models(folder.path());
+    let snapshot = Snapshot(Arc::clone(&models));
+    snapshot.before_snapshot().await.unwrap();
+    let failure = models.failure().unwrap();
+    snapshot.after_restore().await.unwrap();
+    for _ in 0..200 {
+        if !Arc::ptr_eq(&failure, &models.failure().unwrap()) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the copy did not look");
+}
+
+/// Within the interval the channel is not read again, however many ask.
+#[tokio::test]
+async fn nobody_looks_again_within_the_interval() {
+    let folder = tempfile::tempdir().unwrap();
+    let models = models(folder.path());
+    let failure = models.first_attempt().await.err().unwrap();
+    models.check();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(Arc::ptr_eq(&failure, &models.failure().unwrap()));
+}
