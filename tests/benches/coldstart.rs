@@ -48,6 +48,7 @@ fn main() -> Result<()> {
     let machine = Machine::here()?;
     let server = S3Server::start_beside();
     publish(&model, &server)?;
+    server.read_from_memory();
 
     let (mut cold, mut peak) = (Vec::new(), Vec::new());
     for round in 1..=ROUNDS {

@@ -5,15 +5,16 @@
 
 #![allow(clippy::unwrap_used)] // In a test, the panic is the report.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::Request;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 use s3s::access::{S3Access, S3AccessContext};
@@ -60,9 +61,23 @@ struct Traffic {
     next_byte: Mutex<Instant>,
     /// Requests so far.
     requests: AtomicUsize,
+    /// Objects by path, if they are read from memory.
+    memory: OnceLock<HashMap<String, Bytes>>,
 }
 
 impl Traffic {
+    /// A body that is sent no faster than is allowed.
+    fn paced(self: &Arc<Self>, body: Body) -> Body {
+        let traffic = Arc::clone(self);
+        Body::from_stream(body.into_data_stream().then(move |chunk| {
+            let traffic = Arc::clone(&traffic);
+            async move {
+                traffic.pace(chunk.as_ref().map_or(0, Bytes::len)).await;
+                chunk
+            }
+        }))
+    }
+
     /// Waits until `bytes` may be sent.
     async fn pace(&self, bytes: usize) {
         let rate = self.bytes_per_second.load(Ordering::SeqCst);
@@ -117,6 +132,7 @@ impl S3Server {
             bytes_per_second: AtomicU64::new(0),
             next_byte: Mutex::new(Instant::now()),
             requests: AtomicUsize::new(0),
+            memory: OnceLock::new(),
         });
         // S3 checks a condition and writes in one step. This server does it in two, so requests take
         // turns: that makes it as strict as S3, and its races those of its clients alone.
@@ -128,6 +144,10 @@ impl S3Server {
                 let error =
                     "<Error><Code>SlowDown</Code><Message>Reduce your request rate.</Message></Error>";
                 return (StatusCode::SERVICE_UNAVAILABLE, error).into_response();
+            }
+            let object = shared.memory.get().and_then(|objects| objects.get(request.uri().path()));
+            if let (Some(object), &Method::GET) = (object, request.method()) {
+                return part(object, request.headers()).map(|body| shared.paced(body)).into_response();
             }
             let (turn, service) = (Arc::clone(&turn), service.clone());
             // A task of its own: a client that vanishes does not stop S3 in the middle of a write.
@@ -142,18 +162,7 @@ impl S3Server {
                 shared.lost.send_replace(true);
                 std::future::pending::<()>().await;
             }
-            let traffic = Arc::clone(&shared);
-            let paced = move |body| {
-                let chunks = Body::new(body).into_data_stream().then(move |chunk| {
-                    let traffic = Arc::clone(&traffic);
-                    async move {
-                        traffic.pace(chunk.as_ref().map_or(0, |chunk| chunk.len())).await;
-                        chunk
-                    }
-                });
-                Body::from_stream(chunks)
-            };
-            answer.map(|answer| answer.map(paced)).unwrap().into_response()
+            answer.map(|answer| answer.map(|body| shared.paced(Body::new(body)))).unwrap().into_response()
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -202,6 +211,25 @@ impl S3Server {
         self.traffic.bytes_per_second.store(bytes_per_second, Ordering::SeqCst);
     }
 
+    /// Reads what is there now into memory, and answers requests for it from there: the server hashes a
+    /// whole file for every part of it that is asked for, which S3 does not.
+    pub fn read_from_memory(&self) {
+        let mut objects = HashMap::new();
+        let mut folders = vec![self.root.path().join(BUCKET)];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                let key = path.strip_prefix(self.root.path()).unwrap().to_str().unwrap();
+                objects.insert(format!("/{key}"), std::fs::read(&path).unwrap().into());
+            }
+        }
+        self.traffic.memory.set(objects).unwrap();
+    }
+
     /// Requests so far.
     pub fn requests(&self) -> usize {
         self.traffic.requests.load(Ordering::SeqCst)
@@ -211,6 +239,20 @@ impl S3Server {
     pub fn lose_no_answers(&self) {
         self.traffic.remaining.store(usize::MAX, Ordering::SeqCst);
     }
+}
+
+/// An object, or the part of it that a range asks for.
+fn part(object: &Bytes, headers: &HeaderMap) -> Response {
+    let range = headers
+        .get(header::RANGE)
+        .and_then(|range| range.to_str().ok()?.strip_prefix("bytes=")?.split_once('-'));
+    let etag = (header::ETAG, "\"in-memory\"".to_owned());
+    let Some((start, end)) = range else { return ([etag], object.clone()).into_response() };
+    let (start, end): (usize, usize) = (start.parse().unwrap(), end.parse().unwrap());
+    let end = end.min(object.len() - 1);
+    let place = format!("bytes {start}-{end}/{}", object.len());
+    (StatusCode::PARTIAL_CONTENT, [etag, (header::CONTENT_RANGE, place)], object.slice(start..=end))
+        .into_response()
 }
 
 /// What a process finds in its environment that is to use the server at `endpoint`, which need not
