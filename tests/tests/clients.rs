@@ -21,7 +21,7 @@ fn store() -> &'static Path {
 }
 
 #[test]
-fn openai_s_client_gets_what_it_expects() {
+fn the_client_of_openai_gets_what_it_expects() {
     let server = Server::start(store()).unwrap();
     print!("{}", python("check_openai.py", &[Path::new(&server.url)]).unwrap());
 }
