@@ -14,6 +14,7 @@ use crate::error::ApiError;
 use crate::gate::Gate;
 use crate::models::Models;
 use crate::protection::{authorize, cors, observe, panicked, secure};
+use crate::response::TextPiece;
 use crate::routes::{completions, docs, generate, inspect, status};
 use crate::settings::{MAX_BODY_BYTES, Settings};
 
@@ -46,11 +47,14 @@ impl AppState {
 
 /// What the schema says about the API as a whole.
 #[derive(OpenApi)]
-#[openapi(info(
-    title = "TroelsLLM",
-    description = "A small language model of your own texts. Every answer names the version of the model that gave \
+#[openapi(
+    components(schemas(TextPiece)),
+    info(
+        title = "TroelsLLM",
+        description = "A small language model of your own texts. Every answer names the version of the model that gave \
                    it; the same seed, prompt and version give the same text."
-))]
+    )
+)]
 struct Description;
 
 /// The router that serves `models`.

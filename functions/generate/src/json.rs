@@ -1,13 +1,18 @@
 //! JSON bodies, with errors that name the field at fault.
 
+use std::fmt;
+use std::marker::PhantomData;
+
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
-use serde::de::DeserializeOwned;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, DeserializeOwned, MapAccess, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
 
 use crate::error::ApiError;
-use crate::settings::MAX_BODY_BYTES;
+use crate::settings::{MAX_BODY_BYTES, MAX_SEED};
 
 /// A body that has been parsed into `T`.
 pub struct JsonBody<T>(pub T);
@@ -33,9 +38,104 @@ fn is_json(headers: &HeaderMap) -> bool {
     media_type.eq_ignore_ascii_case("application/json")
 }
 
+/// A value that is written as an object. What is derived for a struct alone takes a list of its fields too,
+/// which nobody means.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Object<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+            }
+        }
+
+        deserializer.deserialize_map(Fields(PhantomData))
+    }
+}
+
+/// A whole number from 0 to 2^53 - 1; `7.0` is one too.
+pub struct Whole(u64);
+
+impl<'de> Deserialize<'de> for Whole {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Number;
+
+        impl Visitor<'_> for Number {
+            type Value = Whole;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a whole number from 0 to {MAX_SEED}")
+            }
+
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Whole, E> {
+                if number <= MAX_SEED {
+                    return Ok(Whole(number));
+                }
+                Err(E::invalid_value(Unexpected::Unsigned(number), &self))
+            }
+
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Whole, E> {
+                let number = u64::try_from(number);
+                number
+                    .map_err(|_| E::custom("expected a number that is not negative"))
+                    .and_then(|n| self.visit_u64(n))
+            }
+
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Whole, E> {
+                if number.fract() == 0.0 && (0.0..=MAX_SEED as f64).contains(&number) {
+                    return Ok(Whole(number as u64));
+                }
+                Err(E::invalid_value(Unexpected::Float(number), &self))
+            }
+        }
+
+        deserializer.deserialize_any(Number)
+    }
+}
+
+/// A whole number as a field of any width.
+///
+/// # Errors
+/// If it is none, or too large.
+pub fn whole<'de, D: Deserializer<'de>, T: TryFrom<u64>>(deserializer: D) -> Result<T, D::Error> {
+    narrow(Whole::deserialize(deserializer)?)
+}
+
+/// The same, or nothing.
+///
+/// # Errors
+/// As of [`whole`].
+pub fn optional_whole<'de, D: Deserializer<'de>, T: TryFrom<u64>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    Option::<Whole>::deserialize(deserializer)?.map(narrow).transpose()
+}
+
+/// The same, in a list.
+///
+/// # Errors
+/// As of [`whole`].
+pub fn wholes<'de, D: Deserializer<'de>, T: TryFrom<u64>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    Vec::<Whole>::deserialize(deserializer)?.into_iter().map(narrow).collect()
+}
+
+fn narrow<T: TryFrom<u64>, E: de::Error>(Whole(number): Whole) -> Result<T, E> {
+    T::try_from(number).map_err(|_| E::custom(format!("{number} is too large")))
+}
+
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+    let Object(value) = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
         let inner = error.into_inner();
         if inner.classify() != Category::Data {
@@ -43,7 +143,9 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
         }
         let message = inner.to_string();
         // A missing field has no path of its own; serde names it in the message.
-        let field = match message.strip_prefix("missing field `") {
+        let named =
+            ["missing field `", "duplicate field `"].iter().find_map(|start| message.strip_prefix(start));
+        let field = match named {
             Some(rest) => rest.split('`').next().unwrap_or("").to_owned(),
             None => path.trim_start_matches('.').to_owned(),
         };
@@ -82,7 +184,9 @@ mod tests {
         assert_eq!(field(r#"{"prompt": 5}"#), "prompt");
         assert_eq!(field(r#"{"prompt": "x", "count": -1}"#), "count");
         assert_eq!(field(r#"{"prompt": "x", "size": 1}"#), "size");
+        assert_eq!(field(r#"{"prompt": "x", "prompt": "y"}"#), "prompt");
         assert_eq!(field("[]"), "");
+        assert_eq!(field(r#"["x", 3]"#), "");
     }
 
     #[test]
@@ -91,6 +195,22 @@ mod tests {
             let error = parse::<Body>(json.as_bytes()).unwrap_err();
             assert!(matches!(error, ApiError::InvalidJson { .. }), "{json}: {error:?}");
         }
+    }
+
+    #[test]
+    fn whole_numbers_are_whole_however_they_are_written() {
+        let number = |json: &str| serde_json::from_str::<Whole>(json).ok().map(|whole| whole.0);
+        assert_eq!(
+            [number("7"), number("7.0"), number("70e-1"), number("0")],
+            [Some(7), Some(7), Some(7), Some(0)]
+        );
+        assert_eq!([number("9007199254740991"), number("9007199254740992")], [Some(MAX_SEED), None]);
+        assert_eq!(
+            [number("7.5"), number("-1"), number("-0.5"), number("1e300"), number("\"7\"")],
+            [None; 5]
+        );
+        let narrow = |json: &str| whole::<_, u8>(&mut serde_json::Deserializer::from_str(json)).ok();
+        assert_eq!([narrow("255"), narrow("256")], [Some(255), None]);
     }
 
     #[test]

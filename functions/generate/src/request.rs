@@ -8,6 +8,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::error::ApiError;
+use crate::json::{Object, optional_whole, whole, wholes};
 use crate::settings::{
     MAX_CHOICES, MAX_LOGPROBS, MAX_PROMPT_CHARS, MAX_SEED, MAX_STOP_CHARS, MAX_STOPS, MAX_TEMPERATURE,
     MAX_TOKENS, MAX_TOP_K,
@@ -22,23 +23,23 @@ pub struct GenerateRequest {
     #[schema(min_length = 1, max_length = 16384, example = "The painting")]
     pub prompt: String,
     /// The most tokens to generate.
-    #[serde(default = "default_max_tokens")]
+    #[serde(default = "default_max_tokens", deserialize_with = "whole")]
     #[schema(minimum = 1, maximum = 1000)]
     pub max_tokens: usize,
     /// 0 is greedy; higher is more varied.
     #[serde(default = "default_temperature")]
     #[schema(minimum = 0, maximum = 100)]
-    pub temperature: f32,
+    pub temperature: f64,
     /// How many of the most likely tokens are in the draw.
-    #[serde(default = "default_top_k")]
+    #[serde(default = "default_top_k", deserialize_with = "whole")]
     #[schema(minimum = 1, maximum = 1000000)]
     pub top_k: usize,
     /// Of these, as many of the most likely as together have at least this probability.
     #[serde(default)]
     #[schema(exclusive_minimum = 0, maximum = 1)]
-    pub top_p: Option<f32>,
+    pub top_p: Option<f64>,
     /// Fixes what is drawn; random if it is left out.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_whole")]
     #[schema(minimum = 0, maximum = 9007199254740991_i64)]
     pub seed: Option<u64>,
     /// Texts that end the continuation and are not part of it: one, or up to four.
@@ -52,7 +53,7 @@ pub struct GenerateRequest {
 
 /// One text that ends a continuation, or several.
 #[derive(Clone, Debug, PartialEq, Deserialize, ToSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a text or a list of texts")]
 pub enum Stop {
     /// One.
     One(StopText),
@@ -82,23 +83,23 @@ pub struct CompletionRequest {
     #[serde(default)]
     pub prompt: Option<Prompt>,
     /// The most tokens to generate.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_whole")]
     #[schema(minimum = 0, maximum = 1000, default = 16)]
     pub max_tokens: Option<usize>,
     /// 0 is greedy; higher is more varied.
     #[serde(default)]
     #[schema(minimum = 0, maximum = 100, default = 1)]
-    pub temperature: Option<f32>,
+    pub temperature: Option<f64>,
     /// As many of the most likely tokens are in the draw as together have at least this probability.
     #[serde(default)]
     #[schema(exclusive_minimum = 0, maximum = 1, default = 1)]
-    pub top_p: Option<f32>,
+    pub top_p: Option<f64>,
     /// How many of the most likely tokens are in the draw; all of them if it is left out.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_whole")]
     #[schema(minimum = 1, maximum = 1000000)]
     pub top_k: Option<usize>,
     /// How many continuations.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_whole")]
     #[schema(minimum = 1, maximum = 8, default = 1)]
     pub n: Option<usize>,
     /// Whether to send the texts as they are written.
@@ -106,9 +107,10 @@ pub struct CompletionRequest {
     pub stream: Option<bool>,
     /// What to send besides.
     #[serde(default)]
-    pub stream_options: Option<StreamOptions>,
+    #[schema(value_type = Option<StreamOptions>)]
+    pub stream_options: Option<Object<StreamOptions>>,
     /// How many of the most likely tokens to tell at each position, besides the one that was chosen.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_whole")]
     #[schema(minimum = 0, maximum = 20)]
     pub logprobs: Option<usize>,
     /// Whether the text begins with the prompt.
@@ -118,14 +120,14 @@ pub struct CompletionRequest {
     #[serde(default)]
     pub stop: Option<Stop>,
     /// Fixes what is drawn; of several continuations, the first has this seed and the next the one after.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_whole")]
     #[schema(minimum = 0, maximum = 9007199254740991_i64)]
     pub seed: Option<u64>,
 }
 
 /// A text, or token ids.
 #[derive(Clone, Debug, PartialEq, Deserialize, ToSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a text, token ids, or a list of one text")]
 pub enum Prompt {
     /// A text.
     Text(PromptText),
@@ -143,7 +145,7 @@ pub struct PromptText(pub String);
 /// Token ids to continue.
 #[derive(Clone, Debug, PartialEq, Deserialize, ToSchema)]
 #[schema(min_items = 1, max_items = 16384)]
-pub struct PromptIds(pub Vec<u32>);
+pub struct PromptIds(#[serde(deserialize_with = "wholes")] pub Vec<u32>);
 
 /// A list of one text to continue.
 #[derive(Clone, Debug, PartialEq, Deserialize, ToSchema)]
@@ -167,7 +169,7 @@ pub struct InspectRequest {
     #[schema(min_length = 1, max_length = 16384, example = "The painting")]
     pub prompt: String,
     /// How many of the most likely next tokens to tell.
-    #[serde(default = "default_inspected_top_k")]
+    #[serde(default = "default_inspected_top_k", deserialize_with = "whole")]
     #[schema(minimum = 1, maximum = 100)]
     pub top_k: usize,
 }
@@ -176,7 +178,7 @@ fn default_max_tokens() -> usize {
     50
 }
 
-fn default_temperature() -> f32 {
+fn default_temperature() -> f64 {
     0.7
 }
 
@@ -205,7 +207,7 @@ impl GenerateRequest {
 
     /// How tokens are chosen.
     pub fn sampling(&self) -> Sampling {
-        Sampling::new(self.temperature, Some(self.top_k)).with_top_p(self.top_p)
+        sampling(self.temperature, Some(self.top_k), self.top_p)
     }
 }
 
@@ -237,7 +239,7 @@ impl CompletionRequest {
 
     /// How tokens are chosen.
     pub fn sampling(&self) -> Sampling {
-        Sampling::new(self.temperature.unwrap_or(1.0), self.top_k).with_top_p(self.top_p)
+        sampling(self.temperature.unwrap_or(1.0), self.top_k, self.top_p)
     }
 
     /// The most tokens of a continuation.
@@ -260,6 +262,12 @@ impl InspectRequest {
         check_text("prompt", &self.prompt, 1, MAX_PROMPT_CHARS)?;
         check("top_k", self.top_k, 1..=100)
     }
+}
+
+/// The rule of valid fields. They are checked before they are rounded; a `top_p` next to nothing stays more.
+fn sampling(temperature: f64, top_k: Option<usize>, top_p: Option<f64>) -> Sampling {
+    let top_p = top_p.map(|top_p| (top_p as f32).max(f32::MIN_POSITIVE));
+    Sampling::new(temperature as f32, top_k).with_top_p(top_p)
 }
 
 /// The texts of a field `stop`.
@@ -293,7 +301,7 @@ fn check_text(field: &str, text: &str, shortest: usize, longest: usize) -> Resul
     Err(invalid(field, format_args!("{chars} characters long"), format_args!("{shortest} to {longest}")))
 }
 
-fn check_top_p(top_p: Option<f32>) -> Result<(), ApiError> {
+fn check_top_p(top_p: Option<f64>) -> Result<(), ApiError> {
     match top_p {
         Some(top_p) if !(top_p > 0.0 && top_p <= 1.0) => {
             Err(invalid("top_p", top_p, "more than 0, at most 1"))

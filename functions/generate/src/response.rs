@@ -222,3 +222,34 @@ pub struct Candidate {
     /// Its probability, at temperature 1 and among all tokens.
     pub probability: f64,
 }
+
+/// An event of a stream of `POST /generate`.
+#[derive(ToSchema)]
+#[allow(dead_code)] // It stands in the schema alone.
+pub struct NamedEvent {
+    /// What it is.
+    event: EventName,
+    /// JSON: of `token` a [`TextPiece`], of `done` a [`GenerateResponse`], of `error` an `ErrorBody`.
+    #[schema(content_media_type = "application/json")]
+    data: String,
+}
+
+/// What an event is.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[allow(dead_code)]
+pub enum EventName {
+    /// A piece of the text.
+    Token,
+    /// The whole answer; nothing follows.
+    Done,
+    /// What went wrong; nothing follows.
+    Error,
+}
+
+/// An event of a stream of `POST /v1/completions`: the JSON of a [`Completion`], of an `ErrorBody`, or `[DONE]`.
+#[derive(ToSchema)]
+#[allow(dead_code)] // It stands in the schema alone.
+pub struct DataEvent {
+    data: String,
+}

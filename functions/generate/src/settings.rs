@@ -18,7 +18,7 @@ pub const MAX_STOPS: usize = 4;
 /// The longest of them, in characters.
 pub const MAX_STOP_CHARS: usize = 64;
 /// Beyond this temperature a distribution is flat.
-pub const MAX_TEMPERATURE: f32 = 100.0;
+pub const MAX_TEMPERATURE: f64 = 100.0;
 /// More than any vocabulary has.
 pub const MAX_TOP_K: usize = 1_000_000;
 /// The largest seed that survives a client whose numbers are doubles.

@@ -21,14 +21,14 @@ use crate::gate::{Deadline, Turn};
 use crate::generation::{self, Event, Score, Task, TokenEvent, draw_seed, score};
 use crate::json::JsonBody;
 use crate::request::{CompletionRequest, Prompt, PromptIds, invalid, stop_texts};
-use crate::response::{Choice, Completion, Logprobs, Usage};
+use crate::response::{Choice, Completion, DataEvent, Logprobs, Usage};
 use crate::served_model::ServedModel;
 
 /// Continues a text, as OpenAI's API does.
 #[utoipa::path(post, path = "/v1/completions", request_body = CompletionRequest, responses(
     (status = 200, description = "The continuations; if `stream` is set, server-sent events without names, each a \
                                   piece of a continuation, and `[DONE]` at last",
-     content((Completion = "application/json"), (Completion = "text/event-stream"))),
+     content((Completion = "application/json"), (DataEvent = "text/event-stream"))),
     Errors,
 ))]
 pub async fn completions(
@@ -77,7 +77,8 @@ pub async fn completions(
     };
     let events = generation::start(model, tasks, turn);
     if request.stream == Some(true) {
-        let include_usage = request.stream_options.is_some_and(|options| options.include_usage == Some(true));
+        let include_usage =
+            request.stream_options.is_some_and(|options| options.0.include_usage == Some(true));
         return Ok(answer.stream(events, include_usage));
     }
     answer.collect(events).await.map(|completion| Json(completion).into_response())

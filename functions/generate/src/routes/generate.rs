@@ -14,7 +14,7 @@ use crate::gate::Deadline;
 use crate::generation::{self, Event, Summary, Task, draw_seed};
 use crate::json::JsonBody;
 use crate::request::{GenerateRequest, stop_texts};
-use crate::response::{GenerateResponse, TextPiece, Timing, Usage};
+use crate::response::{GenerateResponse, NamedEvent, TextPiece, Timing, Usage};
 use crate::served_model::ServedModel;
 use crate::telemetry::milliseconds;
 
@@ -22,7 +22,7 @@ use crate::telemetry::milliseconds;
 #[utoipa::path(post, path = "/generate", request_body = GenerateRequest, responses(
     (status = 200, description = "The continuation; if `stream` is set, server-sent events: `token` with a piece of \
                                   the text, `done` with everything, `error`",
-     content((GenerateResponse = "application/json"), (TextPiece = "text/event-stream"))),
+     content((GenerateResponse = "application/json"), (NamedEvent = "text/event-stream"))),
     Errors,
 ))]
 pub async fn generate(
