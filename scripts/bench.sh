@@ -13,9 +13,10 @@ usage: scripts/bench.sh BENCHMARK [--json FILE] [--model FOLDER]
                   the first time it fetches them from PyPI and builds llama.cpp, 6 minutes more)
   coldstart       starts of the server on one core, part by part, with a store on an S3 server of
                   localhost (1 minute)
+  load            the server under more requests than it can answer, for LOAD_SECONDS (default: 600)
 
   --json FILE     also write the results, each measurement among them, to FILE
-  --model FOLDER  engine, coldstart: measure this published version, store/models/NAME/VERSION; by default what
+  --model FOLDER  engine, coldstart, load: measure this published version, store/models/NAME/VERSION; by default what
                   scripts/demo.sh has trained last, or now trains
 
 Let nothing else run meanwhile. CORPUS_DIR, relative to this checkout or absolute, names a folder
@@ -25,10 +26,11 @@ TEXT
 
 benchmark=
 model=
+needs_model=
 options=()
 while [ $# -gt 0 ]; do
     case $1 in
-        training | corpus | engine | coldstart)
+        training | corpus | engine | coldstart | load)
             [ -z "$benchmark" ] || { echo "error: one benchmark at a time" >&2 && exit 2; }
             benchmark=$1
             shift
@@ -52,14 +54,14 @@ while [ $# -gt 0 ]; do
 done
 [ -n "$benchmark" ] || { usage >&2 && exit 2; }
 case $benchmark in
-    engine | coldstart) ;;
-    *) [ -z "$model" ] || { echo "error: --model is for the benchmarks engine and coldstart" >&2 && exit 2; } ;;
+    engine | coldstart | load) needs_model=yes ;;
+    *) [ -z "$model" ] || { echo "error: --model is for the benchmarks engine, coldstart and load" >&2 && exit 2; } ;;
 esac
 
 cd "$(dirname "$0")/.."
 scripts/setup.sh --tests
 [ "$benchmark" != engine ] || scripts/setup_bench.sh
-if [ "$benchmark" = engine ] || [ "$benchmark" = coldstart ]; then
+if [ -n "$needs_model" ]; then
     if [ -z "$model" ]; then
         scripts/demo.sh --once --port 0 >&2
         model=$(realpath target/demo/models/the-verdict/[0-9]* | tail -1)
