@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -328,6 +328,8 @@ fn a_new_version_takes_over_between_requests() {
     let (_, answer) =
         post(&format!("{}/generate", server.url), &json!({"prompt": "The", "max_tokens": 1})).unwrap();
     assert_eq!(answer["model"]["version"], second);
+    let cached: Vec<_> = fs::read_dir(remote.cache.path().join("models/tiny")).unwrap().collect();
+    assert_eq!(cached.len(), 1, "the first version's files are gone: {cached:?}");
 
     // Nothing is loaded again, and looking whether there is something takes one request.
     let before = remote.server.requests();
@@ -477,6 +479,35 @@ fn a_text_streams_through_lambda() {
     let events = events(BufReader::new(answer.body_mut().as_reader()));
     assert_eq!(events.last().unwrap().1["response"], whole["response"]);
     assert!(events.len() > 20, "{}", events.len());
+}
+
+/// A collector that is named gets the spans of requests, those of their generations inside them.
+#[test]
+fn traces_go_to_a_collector() {
+    let collector = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", collector.local_addr().unwrap());
+    let received = std::thread::spawn(move || {
+        let (mut stream, _) = collector.accept().unwrap();
+        let mut request = Vec::new();
+        let mut buffer = [0; 4096];
+        // The exporter waits for the answer, so that all it sends comes first.
+        stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+        while let Ok(count @ 1..) = stream.read(&mut buffer) {
+            request.extend_from_slice(&buffer[..count]);
+        }
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
+        String::from_utf8_lossy(&request).into_owned()
+    });
+    let environment = [("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)];
+    let mut server = Server::start_with(&store().to_string_lossy(), &[], &environment).unwrap();
+    post(&format!("{}/generate", server.url), &json!({"prompt": "The", "max_tokens": 1})).unwrap();
+    server.process.signal("INT").unwrap();
+    assert!(server.process.wait().unwrap().success());
+    let received = received.join().unwrap();
+    assert!(received.starts_with("POST /v1/traces"), "{received}");
+    for text in ["troelsllm", "request", "generation", "/generate"] {
+        assert!(received.contains(text), "{text}: {received}");
+    }
 }
 
 #[test]

@@ -96,7 +96,8 @@ pub fn start(
     let (sender, receiver) = mpsc::unbounded_channel();
     let span = tracing::Span::current();
     tokio::task::spawn_blocking(move || {
-        let _entered = span.enter();
+        let _entered = span.entered();
+        let _generation = tracing::info_span!("generation").entered();
         let _turn = turn;
         for (index, task) in tasks.into_iter().enumerate() {
             match run(&model, &task, |event| sender.send(Ok((index, Event::Token(event)))).is_ok()) {

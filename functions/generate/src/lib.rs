@@ -7,7 +7,7 @@
 //! - [`gate`]: who may generate, and until when;
 //! - [`generation`]: a continuation, piece by piece;
 //! - [`models`]: which model is served, [`served_model`]: one that is loaded;
-//! - [`telemetry`]: what is measured;
+//! - [`logging`]: the log, and traces of it; [`telemetry`]: what is measured;
 //! - [`server`][] and [`lambda`]: where requests come from.
 
 pub mod app;
@@ -17,6 +17,7 @@ pub mod gate;
 pub mod generation;
 pub mod json;
 pub mod lambda;
+pub mod logging;
 pub mod models;
 pub mod protection;
 pub mod request;

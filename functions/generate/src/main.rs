@@ -1,6 +1,5 @@
 //! The Lambda function, and the same server on localhost.
 
-use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,8 +10,7 @@ use artifact::manifest::Precision;
 use clap::Parser;
 use generate::lambda::{self, ResponseMode};
 use generate::models::{Models, Pinned, Source};
-use generate::{Settings, app, server, settings, telemetry};
-use tracing_subscriber::EnvFilter;
+use generate::{Settings, app, logging, server, settings, telemetry};
 
 /// Set by Lambda, and by its emulators.
 const LAMBDA_RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
@@ -72,16 +70,9 @@ fn main() -> ExitCode {
 #[tokio::main]
 async fn run(cli: Cli, start: Instant) -> Result<()> {
     let in_lambda = std::env::var_os(LAMBDA_RUNTIME_API).is_some();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
+    logging::init(in_lambda)?;
     if in_lambda {
-        log.json().init();
         telemetry::init()?;
-    } else {
-        log.init();
     }
 
     let models = Models::new(Source {
@@ -108,5 +99,7 @@ async fn run(cli: Cli, start: Instant) -> Result<()> {
     }
     let listener = server::bind(cli.listen).await?;
     let ready = async { loaded.await.map(drop).map_err(|error| anyhow!("{error:#}")) };
-    server::serve(router, listener, ready).await
+    let served = server::serve(router, listener, ready).await;
+    logging::flush().await;
+    served
 }

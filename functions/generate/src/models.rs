@@ -183,7 +183,7 @@ impl Models {
             }
         };
         let reference = version.reference.clone();
-        let loaded = self.load(version).await;
+        let loaded = self.load(version.clone()).await;
         let model = loaded.inspect_err(|error| {
             // What the network did is not the version's fault.
             match error.downcast_ref::<StoreError>() {
@@ -192,6 +192,10 @@ impl Models {
             }
         })?;
         self.current.store(Some(Arc::new(model)));
+        // Room for the next one; requests that run the old one have its files open.
+        if let Err(error) = version.remove_others(&self.source.cache) {
+            tracing::warn!(%error, "files of an earlier version are left");
+        }
         Ok(())
     }
 

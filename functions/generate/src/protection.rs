@@ -38,19 +38,25 @@ pub async fn observe(request: Request, next: Next) -> Response {
         None => format!("{:016x}", OsRng.try_next_u64().unwrap_or_default()),
     };
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let span = tracing::info_span!("request", id);
+    let in_lambda = request.extensions().get::<Context>().is_some();
+    let span = tracing::info_span!("request", id, %method, path, status = tracing::field::Empty);
     let mut response = next.run(request).instrument(span.clone()).await;
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
     let error = response.extensions().get::<ErrorCode>().map(|code| code.0);
     let time = start.elapsed();
+    span.record("status", response.status().as_u16());
     span.in_scope(|| {
         let (status, milliseconds) = (response.status().as_u16(), telemetry::milliseconds(time));
-        tracing::info!(%method, path, status, error, milliseconds, "answered");
+        tracing::info!(status, error, milliseconds, "answered");
     });
+    drop(span);
     telemetry::responded(time, error);
     telemetry::flush();
+    if in_lambda {
+        crate::logging::flush().await;
+    }
     response
 }
 

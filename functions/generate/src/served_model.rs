@@ -56,6 +56,8 @@ impl ServedModel {
             version.no_such_file(format!("variant of precision {}", names.join(" or ")))
         })?;
 
+        warn_of_little_memory(file.bytes);
+
         let reference = manifest.tokenizer.clone();
         let tokenizer = tokio::task::spawn_blocking(move || {
             let start = Instant::now();
@@ -128,6 +130,23 @@ impl ServedModel {
             vocab_size: config.vocab_size,
             parameters: config.num_parameters(),
         }
+    }
+}
+
+/// Says so if the function will hardly have memory enough: when it is ended for that, it can say nothing.
+///
+/// A file of weights is mapped, and a copy of it is laid out for the processor.
+fn warn_of_little_memory(file_bytes: u64) {
+    const REST_MB: u64 = 60;
+    let limit_mb =
+        std::env::var("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").ok().and_then(|megabytes| megabytes.parse().ok());
+    let needed_mb = 2 * file_bytes / 1_000_000 + REST_MB;
+    if limit_mb.is_some_and(|limit_mb: u64| limit_mb < needed_mb) {
+        tracing::error!(
+            limit_mb,
+            needed_mb,
+            "the function's memory is too small for the model: raise its limit"
+        );
     }
 }
 

@@ -240,6 +240,25 @@ impl ModelVersion {
         Ok(path)
     }
 
+    /// Removes what was downloaded to `cache` of other versions of this model. Whoever has one of their files
+    /// open keeps it.
+    ///
+    /// # Errors
+    /// If a folder cannot be read or removed.
+    pub fn remove_others(&self, cache: &Path) -> Result<(), StoreError> {
+        let folder = cache.join(&self.folder);
+        let Some(versions) = folder.parent().filter(|versions| versions.is_dir() && folder.is_dir()) else {
+            return Ok(());
+        };
+        for entry in fs::read_dir(versions).map_err(at(versions))? {
+            let path = entry.map_err(at(versions))?.path();
+            if path != folder {
+                fs::remove_dir_all(&path).map_err(at(&path))?;
+            }
+        }
+        Ok(())
+    }
+
     /// The error of a reader that does not find what it needs in the manifest.
     pub fn no_such_file(&self, what: impl Into<String>) -> StoreError {
         let location = self.objects.location(&self.key(MANIFEST));
