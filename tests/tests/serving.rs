@@ -453,6 +453,14 @@ fn without_a_model_the_answer_is_a_503_that_says_why() {
     remote.server.refuse(true);
     expect("the store does not give it out");
     remote.server.refuse(false);
+    remote.spoil("model.w4.onnx", |bytes| bytes[1..].to_vec());
+    remote.point_to(&pointer(&versions()[1]));
+    expect("its files are damaged");
+    std::thread::sleep(Duration::from_millis(500));
+    let start = Instant::now();
+    expect("its files are damaged"); // known by now, and so at once
+    expect("its files are damaged");
+    assert!(start.elapsed() < Duration::from_secs(5));
     remote.point_to(&pointer(&versions()[0]));
     eventually(|| {
         ensure!(ask().0 == 200);

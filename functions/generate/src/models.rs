@@ -168,7 +168,8 @@ impl Models {
         state.last_check = None;
     }
 
-    async fn update(&self) -> Result<()> {
+    /// Whether what should be served is; `false` if it is a version that has been refused.
+    async fn update(&self) -> Result<bool> {
         let store = self.store().await?;
         let version = match &self.source.pinned {
             Some(Pinned { name, version }) => store.find_version(name, version).await?,
@@ -176,32 +177,37 @@ impl Models {
                 let wanted = store.channel(&self.source.channel).await?.current;
                 let is_served =
                     self.current.load().as_ref().is_some_and(|model| model.reference() == &wanted);
-                if is_served || self.state().refused.as_ref() == Some(&wanted) {
-                    return Ok(());
+                let is_refused = self.state().refused.as_ref() == Some(&wanted);
+                if is_served || is_refused {
+                    return Ok(is_served);
                 }
-                store.open_version(&wanted).await.inspect_err(|error| self.refuse(&wanted, error))?
+                let opened = store.open_version(&wanted).await.map_err(Error::from);
+                opened.inspect_err(|error| self.refuse(&wanted, error))?
             }
         };
-        let reference = version.reference.clone();
         let loaded = self.load(version.clone()).await;
-        let model = loaded.inspect_err(|error| {
-            // What the network did is not the version's fault.
-            match error.downcast_ref::<StoreError>() {
-                Some(StoreError::S3 { .. } | StoreError::NoSpace { .. } | StoreError::Io { .. }) => {}
-                _ => self.state().refused = Some(reference),
-            }
-        })?;
+        let model = loaded.inspect_err(|error| self.refuse(&version.reference, error))?;
         self.current.store(Some(Arc::new(model)));
         // Room for the next one; requests that run the old one have its files open.
         if let Err(error) = version.remove_others(&self.source.cache) {
             tracing::warn!(%error, "files of an earlier version are left");
         }
-        Ok(())
+        Ok(true)
     }
 
-    /// Remembers a version that cannot be what it should be.
-    fn refuse(&self, version: &VersionRef, error: &StoreError) {
-        if !matches!(error, StoreError::S3 { .. } | StoreError::Io { .. } | StoreError::NoVersion { .. }) {
+    /// Remembers a version that is not what it should be; unless that may pass, as what a network or a disk
+    /// does, or files that are not there yet.
+    fn refuse(&self, version: &VersionRef, error: &Error) {
+        let may_pass = matches!(
+            error.downcast_ref::<StoreError>(),
+            Some(
+                StoreError::S3 { .. }
+                    | StoreError::Io { .. }
+                    | StoreError::NoSpace { .. }
+                    | StoreError::NoVersion { .. }
+            )
+        );
+        if !may_pass {
             self.state().refused = Some(version.clone());
         }
     }
@@ -222,11 +228,12 @@ impl Models {
         Ok(store)
     }
 
-    fn conclude(&self, result: Result<()>) {
+    fn conclude(&self, result: Result<bool>) {
         let mut state = self.state();
         state.checking = false;
         match result {
-            Ok(()) => state.failure = None,
+            Ok(true) => state.failure = None,
+            Ok(false) => {} // the reason is still the same
             Err(error) => {
                 let serving = self.current().map(|model| model.reference().to_string());
                 tracing::error!(error = format!("{error:#}"), serving, "the model could not be loaded");

@@ -407,4 +407,41 @@ pub(crate) mod tests {
         assert!(["model.w4.onnx", "the-verdict", "20261123T120000Z-0123abcd"].into_iter().all(is_safe_name));
         assert!(["", ".", "..", "a/b", "a\\b", "-x", "é", "a b"].into_iter().all(|name| !is_safe_name(name)));
     }
+
+    mod any_bytes {
+        use proptest::prelude::*;
+
+        use super::*;
+
+        /// A manifest with some of its bytes replaced, left out or doubled, or any bytes at all.
+        fn damaged() -> impl Strategy<Value = Vec<u8>> {
+            let edit = (any::<prop::sample::Index>(), any::<u8>(), 0..4_u8);
+            let edited = prop::collection::vec(edit, 1..6).prop_map(|edits| {
+                let mut bytes = example().to_json().unwrap();
+                for (index, byte, kind) in edits {
+                    let index = index.index(bytes.len());
+                    match kind {
+                        0 => bytes[index] = byte,
+                        1 => bytes[index] = b"0123456789-.e\"{}[],:"[usize::from(byte) % 20],
+                        2 => drop(bytes.remove(index)),
+                        _ => bytes.insert(index, bytes[index]),
+                    }
+                }
+                bytes
+            });
+            prop_oneof![edited, any::<Vec<u8>>()]
+        }
+
+        proptest! {
+            /// What is taken can be written and read again; everything else is an error.
+            #[test]
+            fn are_a_manifest_or_an_error(bytes in damaged()) {
+                if let Ok(manifest) = Manifest::from_json(&bytes) {
+                    prop_assert!(manifest.config.num_parameters() > 0);
+                    let again = Manifest::from_json(&manifest.to_json().unwrap()).unwrap();
+                    prop_assert_eq!(again, manifest);
+                }
+            }
+        }
+    }
 }
