@@ -45,7 +45,7 @@ const serving = z
     package: z.enum(['zip', 'image']).default('zip'),
     /** Tag of that image. */
     imageTag: name.default('latest'),
-    /** What the zip or the image was built for. */
+    /** What the zip or the image was built for. `scripts/deploy.sh` builds for x86_64, as its ONNX Runtime is. */
     architecture: z.enum(['x86_64', 'arm64']).default('x86_64'),
     /** Memory in MB; the processor comes with it: 1,769 MB are one vCPU. */
     memoryMb: z.int().min(512).max(10_240).default(1769),

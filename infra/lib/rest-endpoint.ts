@@ -1,5 +1,5 @@
 /** A REST API in front of the function: streaming, throttling, and if wanted a key and a firewall. */
-import { CfnOutput, Duration, Fn, RemovalPolicy } from 'aws-cdk-lib';
+import { CfnOutput, Duration, Fn, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import * as apigateway from 'aws-cdk-lib/aws-apigateway';
 import type * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
@@ -98,7 +98,7 @@ export class RestEndpoint extends Construct implements Endpoint {
     // Without a value API Gateway makes one, which no template shows.
     const key = this.api.addApiKey('Key');
     plan.addApiKey(key);
-    new CfnOutput(this, 'ShowKey', {
+    new CfnOutput(Stack.of(this), 'ShowKey', {
       value: `aws apigateway get-api-key --include-value --query value --output text --api-key ${key.keyId}`,
     });
   }

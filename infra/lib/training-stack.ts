@@ -37,7 +37,9 @@ export class TrainingStack extends Stack {
     this.corpusPrefix = settings.corpusPrefix;
     this.queueArn = queue.jobQueueArn;
 
-    this.scheduleGroup = new scheduler.ScheduleGroup(this, 'Schedules');
+    this.scheduleGroup = new scheduler.ScheduleGroup(this, 'Schedules', {
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
     if (settings.schedule) {
       const { cron, timeZone, flexibleMinutes } = settings.schedule;
       new scheduler.Schedule(this, 'Retraining', {
