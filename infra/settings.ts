@@ -129,8 +129,11 @@ const training = z
     memoryGb: z.int().min(1).max(1024).default(8),
     /** GPUs of a job; `ec2` only. The image must be built with CUDA=1. */
     gpus: z.int().min(0).max(8).default(0),
-    /** Instance types or families; `ec2` only. */
-    instanceTypes: z.array(z.string().regex(/^[a-z0-9-]+(\.[a-z0-9]+)?$/)).min(1).default(['c7i', 'm7i']),
+    /** Types of instances that a job fits on, with some memory to spare; `ec2` only. */
+    instanceTypes: z
+      .array(z.string().regex(/^[a-z0-9-]+\.[a-z0-9-]+$/, 'expected an instance type such as m7i.xlarge'))
+      .min(1)
+      .default(['m7i.xlarge', 'm6i.xlarge', 'r7i.xlarge']),
     /** Processors of all jobs at the same time: a cap on cost. */
     maxVcpus: z.int().min(1).default(16),
     /** How often a run that lost its machine goes on. */

@@ -38,6 +38,7 @@ test.each([
   ['serving.logDays', { serving: { logDays: 31 } }],
   ['training.corpusPrefix', { training: { corpusPrefix: 'books' } }],
   ['training.gpus', { training: { gpus: 1 } }],
+  ['training.instanceTypes.0', { training: { compute: 'ec2', instanceTypes: ['c7i'] } }],
   ['training.vcpus', { training: { vcpus: 3 } }],
   ['training.memoryGb', { training: { vcpus: 4, memoryGb: 31 } }],
   ['training.memoryGb', { training: { vcpus: 8, memoryGb: 18 } }],
