@@ -72,9 +72,13 @@ const serving = z
     throttle: z
       .strictObject({ rate: z.number().positive().default(10), burst: z.int().min(1).default(20) })
       .prefault({}),
-    /** A key that API Gateway asks for as `x-api-key`, with a quota. REST API only. */
+    /** Keys of which API Gateway asks for one as `x-api-key`, with a quota for each. REST API only. */
     apiKey: z
-      .strictObject({ requestsPerDay: z.int().min(1).default(10_000) })
+      .strictObject({
+        /** Names; API Gateway makes the keys. To rotate one, add another, and later remove the first. */
+        names: z.array(name).min(1).default(['first']),
+        requestsPerDay: z.int().min(1).default(10_000),
+      })
       .nullable()
       .default(null),
     /** SHA-256 of keys that the function itself asks for, whatever the endpoint; none are asked for if empty. */

@@ -45,13 +45,15 @@ need() {
     missing=yes
 }
 
-# output STACK NAME: an output of a deployed stack.
+# output STACK NAME: the first output of a deployed stack whose name begins so.
 output() {
     if [ -n "$dry_run" ]; then
         echo "<$2>"
     else
-        node -p 'JSON.parse(fs.readFileSync(process.argv[1]))[process.argv[2]][process.argv[3]] ?? ""' \
-            "$outputs" "TroelsLLM-$stage-$1" "$2"
+        node -p '
+            const [file, stack, name] = process.argv.slice(1);
+            const found = Object.entries(JSON.parse(fs.readFileSync(file))[stack]).find(([key]) => key.startsWith(name));
+            found?.[1] ?? ""' "$outputs" "TroelsLLM-$stage-$1" "$2"
     fi
 }
 

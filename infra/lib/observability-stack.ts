@@ -158,9 +158,11 @@ export class ObservabilityStack extends Stack {
       notification: { notificationType, threshold, comparisonOperator: 'GREATER_THAN', thresholdType: 'PERCENTAGE' },
       subscribers: [{ subscriptionType: 'SNS', address: this.topic.topicArn }],
     });
-    new budgets.CfnBudget(this, 'Budget', {
+    const budget = new budgets.CfnBudget(this, 'Budget', {
       budget: { budgetType: 'COST', timeUnit: 'MONTHLY', budgetLimit: { amount: monthlyUsd, unit: 'USD' } },
       notificationsWithSubscribers: [tell('ACTUAL', 80), tell('FORECASTED', 100)],
     });
+    // The topic and its policy: AWS looks whether it may publish there.
+    budget.node.addDependency(this.topic);
   }
 }

@@ -74,7 +74,7 @@ export class RestEndpoint extends Construct implements Endpoint {
       if (settings.apiKey) resource.addMethod('OPTIONS', integration);
     }
     this.letPagesReadErrors(settings.corsOrigins);
-    if (settings.apiKey) this.askForKey(settings.apiKey.requestsPerDay);
+    if (settings.apiKey) this.askForKey(settings.apiKey);
     if (settings.waf) this.putBehindFirewall(settings.waf.requestsPer5Minutes);
   }
 
@@ -90,17 +90,19 @@ export class RestEndpoint extends Construct implements Endpoint {
     }
   }
 
-  private askForKey(requestsPerDay: number): void {
+  private askForKey({ names, requestsPerDay }: NonNullable<Settings['serving']['apiKey']>): void {
     const plan = this.api.addUsagePlan('UsagePlan', {
       apiStages: [{ stage: this.api.deploymentStage }],
       quota: { limit: requestsPerDay, period: apigateway.Period.DAY },
     });
-    // Without a value API Gateway makes one, which no template shows.
-    const key = this.api.addApiKey('Key');
-    plan.addApiKey(key);
-    new CfnOutput(Stack.of(this), 'ShowKey', {
-      value: `aws apigateway get-api-key --include-value --query value --output text --api-key ${key.keyId}`,
-    });
+    for (const name of names) {
+      // Without a value API Gateway makes one, which no template shows.
+      const key = this.api.addApiKey(`Key-${name}`, { description: name });
+      plan.addApiKey(key);
+      new CfnOutput(Stack.of(this), `ShowKey${name.replace(/[^A-Za-z0-9]/g, '')}`, {
+        value: `aws apigateway get-api-key --include-value --query value --output text --api-key ${key.keyId}`,
+      });
+    }
   }
 
   private putBehindFirewall(requestsPer5Minutes: number): void {

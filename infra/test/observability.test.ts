@@ -1,6 +1,9 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Match } from 'aws-cdk-lib/assertions';
 import { expect, test } from 'vitest';
 import { ageDays, metricLine } from '../lib/model-age/metric.mjs';
+import { PROJECT_FOLDER } from '../lib/paths.ts';
 import type { SettingsInput } from '../settings.ts';
 import { synthesize } from './support.ts';
 
@@ -43,6 +46,11 @@ test('every alarm tells the topic, and says where to read on', () => {
   });
   complete.hasResourceProperties('AWS::SNS::Subscription', { Protocol: 'email', Endpoint: 'ops@example.org' });
   defaults.resourceCountIs('AWS::SNS::Subscription', 0);
+});
+
+test('the README says what to do about each', () => {
+  const readme = readFileSync(join(PROJECT_FOLDER, 'README.md'), 'utf8');
+  for (const id of [...Object.keys(alarmsOf(complete)), 'RetrainingFailed']) expect(readme).toContain(`| ${id} |`);
 });
 
 test('a job that fails, or whose gate holds, is told with its exit code', () => {

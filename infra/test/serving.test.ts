@@ -118,11 +118,12 @@ describe('the REST API', () => {
   });
 
   test('asks for a key where one is wanted, but not for preflight requests', () => {
-    const template = servingOf({ apiKey: { requestsPerDay: 50 } });
+    const template = servingOf({ apiKey: { names: ['first', 'second'], requestsPerDay: 50 } });
     template.hasResourceProperties('AWS::ApiGateway::UsagePlan', { Quota: { Limit: 50, Period: 'DAY' } });
-    template.resourceCountIs('AWS::ApiGateway::UsagePlanKey', 1);
-    // API Gateway makes the value, which no template shows.
-    template.hasResourceProperties('AWS::ApiGateway::ApiKey', { Value: Match.absent() });
+    template.resourceCountIs('AWS::ApiGateway::UsagePlanKey', 2);
+    // API Gateway makes the values, which no template shows.
+    template.allResourcesProperties('AWS::ApiGateway::ApiKey', { Value: Match.absent() });
+    expect(Object.keys(template.findOutputs('*'))).toEqual(expect.arrayContaining(['ShowKeyfirst', 'ShowKeysecond']));
     const methods = Object.values(template.findResources('AWS::ApiGateway::Method'));
     const asked = methods.map(({ Properties }) => [Properties.HttpMethod, Properties.ApiKeyRequired ?? false]);
     expect(asked.toSorted()).toEqual([['ANY', true], ['ANY', true], ['OPTIONS', false], ['OPTIONS', false]]);
