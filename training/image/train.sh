@@ -12,8 +12,9 @@
 set -eu
 
 if [ -n "${AWS_BATCH_JOB_ARRAY_INDEX:-}" ]; then
+    # With a space at the end, since cut gives a line without any as a whole.
     # shellcheck disable=SC2153 # PRESETS is meant.
-    PRESET=$(echo "$PRESETS" | cut -d ' ' -f $((AWS_BATCH_JOB_ARRAY_INDEX + 1)))
+    PRESET=$(echo "$PRESETS " | cut -d ' ' -f $((AWS_BATCH_JOB_ARRAY_INDEX + 1)))
     [ -n "$PRESET" ] || { echo "error: PRESETS has no preset for job $AWS_BATCH_JOB_ARRAY_INDEX: $PRESETS" >&2 && exit 2; }
     # A sweep compares: nothing of it goes live, and each preset has a shape of its own.
     PROMOTE=sweep-$PRESET
