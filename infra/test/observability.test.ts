@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Match } from 'aws-cdk-lib/assertions';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
+import { handler } from '../lib/model-age/index.mjs';
 import { ageDays, metricLine } from '../lib/model-age/metric.mjs';
 import { PROJECT_FOLDER } from '../lib/paths.ts';
 import type { SettingsInput } from '../settings.ts';
+import { requests } from './fixtures/client-s3.mjs';
 import { synthesize } from './support.ts';
 
 const observabilityOf = (alarms: SettingsInput['alarms'] = {}, serving: SettingsInput['serving'] = {}) =>
@@ -107,6 +109,20 @@ test('its metric is in the format that CloudWatch takes from logs', () => {
     FunctionName: 'measure',
     ModelAgeDays: 2.5,
   });
+});
+
+test('it is measured of the version that the channel names', async () => {
+  const log = vi.spyOn(console, 'log').mockReturnValue();
+  vi.stubEnv('BUCKET', 'artifacts');
+  vi.stubEnv('CHANNEL_KEY', 'channels/live.json');
+  vi.stubEnv('AWS_LAMBDA_FUNCTION_NAME', 'measure');
+  vi.setSystemTime(Date.UTC(2026, 10, 25, 11, 18, 14));
+  await handler();
+  expect(requests).toEqual([{ Bucket: 'artifacts', Key: 'channels/live.json' }]);
+  expect(JSON.parse(log.mock.calls[0]?.[0])).toMatchObject({ FunctionName: 'measure', ModelAgeDays: 1 });
+  vi.useRealTimers();
+  vi.unstubAllEnvs();
+  log.mockRestore();
 });
 
 test('there is one dashboard', () => {
