@@ -26,6 +26,8 @@ scripts/demo.sh --preset tiny --once --port 0 | grep "using the model"
 # One build, optimised as what is shipped: training in debug mode would take minutes.
 echo "test: build and run"
 cargo build --quiet --release --workspace --all-targets --locked
+echo "test: infrastructure"
+scripts/test_infra.sh
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 status=0

@@ -1,0 +1,90 @@
+/** Rules of cdk-nag's AWS Solutions pack that do not apply, each where it does not and with its reason. */
+import { type Stack, Validations } from 'aws-cdk-lib';
+import type * as s3 from 'aws-cdk-lib/aws-s3';
+import type { IConstruct } from 'constructs';
+import type { SiteStack } from './site-stack.ts';
+import type { Stacks } from './stacks.ts';
+
+/** [where, rule, reason]: a path below the stack, and below what lies there. */
+type Acknowledgement = [path: string, rule: string, reason: string];
+
+const REST_API: Acknowledgement[] = [
+  ['Api/RestApi', 'APIG2', 'the function validates requests and answers with the field that is wrong'],
+  ['Api/RestApi', 'APIG3', 'a firewall costs 8 USD a month while idle; serving.waf adds one'],
+  ['Api/RestApi', 'APIG4', 'a public API; serving.apiKey or serving.apiKeySha256 ask for a key'],
+  ['Api/RestApi', 'COG4', 'callers are programs and pages without accounts: there are no users to sign in'],
+  ['Api/RestApi/CloudWatchRole', managedPolicy('AmazonAPIGatewayPushToCloudWatchLogs'), 'what AWS documents for this role'],
+];
+
+const TRAINING: Acknowledgement[] = [
+  ['Job/Container/ExecutionRole', 'IAM5[Resource::*]', 'ecr:GetAuthorizationToken knows no resources'],
+  ['Compute/Vpc', 'VPC7', 'nothing can reach the jobs, and flow logs would cost more than the jobs'],
+];
+
+const TRAINING_ON_EC2: Acknowledgement[] = [
+  ['Compute/InstanceRole', managedPolicy('AmazonEC2ContainerServiceforEC2Role'), 'what AWS documents for instances of ECS'],
+];
+
+const SITE: Acknowledgement[] = [
+  ['Distribution', 'CFR1', 'for readers everywhere'],
+  ['Distribution', 'CFR2', 'static pages; the API behind them has its own throttling and firewall'],
+  ['Distribution', 'CFR3', 'pages are not counted; requests to the API and to the bucket are logged there'],
+  ['Distribution', 'CFR4', 'without a domain of its own CloudFront allows no other certificate; site.domain sets one'],
+];
+
+/** The library's own function behind BucketDeployment, and where the library puts it. */
+const UPLOAD_FUNCTION = 'Custom::CDKBucketDeployment8693BB64968944B69AAFB0CC9EB8756C';
+
+/** It reads the assets of the deployment, and writes the bucket of the pages. */
+function uploadFunction(site: SiteStack): Acknowledgement[] {
+  const pages = site.getLogicalId(site.pages.node.defaultChild as s3.CfnBucket);
+  const assets = 'arn:<AWS::Partition>:s3:::cdk-hnb659fds-assets-<AWS::AccountId>-<AWS::Region>';
+  const rights = ['GetBucket*', 'GetObject*', 'List*', 'Abort*', 'DeleteObject*'].map((right) => `Action::s3:${right}`);
+  const findings = [...rights, `Resource::${assets}/*`, `Resource::<${pages}.Arn>/*`].map((finding): Acknowledgement => [
+    `${UPLOAD_FUNCTION}/ServiceRole`,
+    `IAM5[${finding}]`,
+    'what BucketDeployment needs to make the bucket of the pages equal to a folder',
+  ]);
+  return [
+    ...findings,
+    [`${UPLOAD_FUNCTION}/ServiceRole`, 'IAM5[Resource::*]', 'the library allows cloudfront:CreateInvalidation everywhere'],
+    [`${UPLOAD_FUNCTION}/ServiceRole`, managedPolicy('AWSLambdaBasicExecutionRole'), 'the library chooses the role'],
+    [UPLOAD_FUNCTION, 'L1', 'the library chooses the runtime'],
+  ];
+}
+
+export function acknowledge({ storage, serving, training, site }: Stacks): void {
+  apply(serving, serving.endpoint.api ? REST_API : []);
+  apply(training, TRAINING);
+  if (training.node.tryFindChild('Compute')?.node.tryFindChild('InstanceRole')) apply(training, TRAINING_ON_EC2);
+  if (site) apply(site, [...SITE, ...uploadFunction(site)]);
+
+  const { artifacts, corpus } = storage;
+  const versions = 'versions come and go without a deployment';
+  apply(serving, wildcards(storage, 'GenerateRole', artifacts, ['models/*', 'channels/*'], versions));
+  apply(training, wildcards(storage, 'JobRole', artifacts, ['models/*', 'channels/*', 'checkpoints/*'], versions));
+  apply(training, wildcards(storage, 'JobRole', corpus, [`${training.corpusPrefix}*`], 'texts come and go'));
+}
+
+function managedPolicy(name: string): string {
+  return `IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/${name}]`;
+}
+
+/** That a role of another stack may reach all objects below some prefixes, and not one more. */
+function wildcards(
+  storage: Stack,
+  role: string,
+  bucket: s3.IBucket,
+  keys: string[],
+  reason: string,
+): Acknowledgement[] {
+  const imported: { 'Fn::ImportValue': string } = storage.resolve(storage.exportValue(bucket.bucketArn));
+  return keys.map((key) => [role, `IAM5[Resource::${imported['Fn::ImportValue']}/${key}]`, reason]);
+}
+
+function apply(stack: Stack, acknowledgements: Acknowledgement[]): void {
+  for (const [path, rule, reason] of acknowledgements) {
+    const construct = path.split('/').reduce<IConstruct>((found, id) => found.node.findChild(id), stack);
+    Validations.of(construct).acknowledge({ id: `AwsSolutions-${rule}`, reason });
+  }
+}

@@ -1,0 +1,34 @@
+/** The metrics that alarms and the dashboard look at. */
+import { Duration } from 'aws-cdk-lib';
+import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
+import type { ServingStack } from './serving-stack.ts';
+import type { TrainingStack } from './training-stack.ts';
+
+const PERIOD = Duration.minutes(5);
+
+/** What `functions/generate/src/telemetry.rs` writes. It has no dimension: stages in one account share it. */
+export function reported(metricName: string, statistic: string): cloudwatch.Metric {
+  return new cloudwatch.Metric({ namespace: 'TroelsLLM', metricName, statistic, period: PERIOD });
+}
+
+export type Metrics = ReturnType<typeof metricsOf>;
+
+export function metricsOf(serving: ServingStack, training: TrainingStack) {
+  const sum = { statistic: cloudwatch.Stats.SUM, period: PERIOD };
+  return {
+    invocations: serving.alias.metricInvocations(sum),
+    errors: serving.alias.metricErrors(sum),
+    throttles: serving.alias.metricThrottles(sum),
+    p50Milliseconds: serving.alias.metricDuration({ statistic: 'p50', period: PERIOD }),
+    p99Milliseconds: serving.alias.metricDuration({ statistic: 'p99', period: PERIOD }),
+    concurrency: serving.function.metric('ConcurrentExecutions', {
+      statistic: cloudwatch.Stats.MAXIMUM,
+      period: PERIOD,
+    }),
+    coldStartMilliseconds: reported('ColdStart', cloudwatch.Stats.MAXIMUM),
+    loadFailures: reported('LoadFailures', cloudwatch.Stats.SUM),
+    /** Only a REST API counts them. */
+    serverErrors: serving.endpoint.api?.metricServerError(sum),
+    scheduleFailures: training.scheduleGroup.metricTargetErrors(sum),
+  };
+}

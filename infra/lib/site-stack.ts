@@ -1,0 +1,115 @@
+/** The page, and the API behind the same domain. */
+import { CfnOutput, Duration, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
+import * as acm from 'aws-cdk-lib/aws-certificatemanager';
+import * as cloudfront from 'aws-cdk-lib/aws-cloudfront';
+import * as origins from 'aws-cdk-lib/aws-cloudfront-origins';
+import * as s3 from 'aws-cdk-lib/aws-s3';
+import * as deployment from 'aws-cdk-lib/aws-s3-deployment';
+import type { Construct } from 'constructs';
+import type { Settings } from '../settings.ts';
+import type { Endpoint } from './rest-endpoint.ts';
+
+export interface SiteStackProps extends StackProps {
+  readonly settings: Settings['site'];
+  /** The folder that is published. */
+  readonly folder: string;
+  readonly endpoint: Endpoint;
+  readonly accessLogs: s3.IBucket;
+}
+
+/** Routes of the API: `functions/generate/src/app.rs`. Everything else is the page. */
+export const API_ROUTES = ['/generate', '/inspect', '/v1/*', '/health', '/docs*', '/openapi.json'];
+
+/** The page has all it needs, and shows itself in no frame. */
+const CONTENT_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data:",
+  "font-src 'self'",
+  "connect-src 'self'",
+  "frame-ancestors 'none'",
+  "base-uri 'none'",
+  "form-action 'none'",
+].join('; ');
+
+/** How long CloudFront waits for the next bytes; more than a cold start takes. Its own limit. */
+const READ_TIMEOUT = Duration.seconds(60);
+
+export class SiteStack extends Stack {
+  readonly pages: s3.Bucket;
+
+  constructor(scope: Construct, id: string, props: SiteStackProps) {
+    super(scope, id, props);
+    const { domain } = props.settings;
+    this.pages = new s3.Bucket(this, 'Pages', {
+      encryption: s3.BucketEncryption.S3_MANAGED,
+      enforceSSL: true,
+      minimumTLSVersion: 1.2,
+      blockPublicAccess: s3.BlockPublicAccess.BLOCK_ALL,
+      objectOwnership: s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+      serverAccessLogsBucket: props.accessLogs,
+      serverAccessLogsPrefix: 'pages/',
+      // All in it comes from the repository.
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    const headers = this.securityHeaders();
+    const distribution = new cloudfront.Distribution(this, 'Distribution', {
+      comment: id,
+      defaultRootObject: 'index.html',
+      httpVersion: cloudfront.HttpVersion.HTTP2_AND_3,
+      priceClass: cloudfront.PriceClass.PRICE_CLASS_100,
+      defaultBehavior: {
+        origin: origins.S3BucketOrigin.withOriginAccessControl(this.pages),
+        viewerProtocolPolicy: cloudfront.ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
+        responseHeadersPolicy: headers,
+      },
+      additionalBehaviors: this.apiBehaviors(props.endpoint),
+      ...(domain && {
+        domainNames: [domain.name],
+        minimumProtocolVersion: cloudfront.SecurityPolicyProtocol.TLS_V1_2_2021,
+        certificate: acm.Certificate.fromCertificateArn(this, 'Certificate', domain.certificateArn),
+      }),
+    });
+    new deployment.BucketDeployment(this, 'Upload', {
+      destinationBucket: this.pages,
+      sources: [deployment.Source.asset(props.folder)],
+      // Browsers ask again whether what they have is current.
+      cacheControl: [deployment.CacheControl.noCache()],
+      distribution,
+      retainOnDelete: false,
+    });
+    new CfnOutput(this, 'SiteUrl', { value: `https://${domain?.name ?? distribution.domainName}` });
+    new CfnOutput(this, 'DistributionDomain', { value: distribution.domainName });
+  }
+
+  private apiBehaviors(endpoint: Endpoint): Record<string, cloudfront.BehaviorOptions> {
+    const behavior: cloudfront.BehaviorOptions = {
+      origin: new origins.HttpOrigin(endpoint.domainName, {
+        originPath: endpoint.path,
+        protocolPolicy: cloudfront.OriginProtocolPolicy.HTTPS_ONLY,
+        readTimeout: READ_TIMEOUT,
+      }),
+      allowedMethods: cloudfront.AllowedMethods.ALLOW_ALL,
+      cachePolicy: cloudfront.CachePolicy.CACHING_DISABLED,
+      // API Gateway and function URLs know themselves by their own host only.
+      originRequestPolicy: cloudfront.OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER,
+      viewerProtocolPolicy: cloudfront.ViewerProtocolPolicy.HTTPS_ONLY,
+      // Streams are compressed by nobody: compression would hold tokens back.
+      compress: false,
+    };
+    return Object.fromEntries(API_ROUTES.map((route) => [route, behavior]));
+  }
+
+  private securityHeaders(): cloudfront.ResponseHeadersPolicy {
+    return new cloudfront.ResponseHeadersPolicy(this, 'SecurityHeaders', {
+      securityHeadersBehavior: {
+        contentSecurityPolicy: { contentSecurityPolicy: CONTENT_POLICY, override: true },
+        contentTypeOptions: { override: true },
+        frameOptions: { frameOption: cloudfront.HeadersFrameOption.DENY, override: true },
+        referrerPolicy: { referrerPolicy: cloudfront.HeadersReferrerPolicy.NO_REFERRER, override: true },
+        strictTransportSecurity: { accessControlMaxAge: Duration.days(365), includeSubdomains: false, override: true },
+      },
+    });
+  }
+}

@@ -1,0 +1,37 @@
+/** cdk-nag's AWS Solutions pack, which every synthesis runs, and whether it would notice. */
+import { Bucket } from 'aws-cdk-lib/aws-s3';
+import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import { expect, test } from 'vitest';
+import type { SettingsInput } from '../settings.ts';
+import { addTestStacks, newApp, synthesize, synthesizeStage } from './support.ts';
+
+const variants: Record<string, SettingsInput> = {
+  'a function URL': { serving: { endpoint: 'function-url' } },
+  'an image': { serving: { package: 'image' } },
+  'a key and a firewall': { serving: { apiKey: {}, waf: {} } },
+  'a GPU': { training: { compute: 'ec2', gpus: 1, instanceTypes: ['g6.xlarge'] } },
+  'everything that is watched': { alarms: { email: 'ops@example.org', modelAgeDays: 3 } },
+};
+
+test.each(['dev', 'prod'])('stage %s has no finding without a reason', (stage) => {
+  expect(() => synthesizeStage(stage)).not.toThrow();
+});
+
+test.each(Object.entries(variants))('%s has no finding without a reason', (_, input) => {
+  expect(() => synthesize(input)).not.toThrow();
+});
+
+test('a bucket without encryption in transit would be found', () => {
+  const app = newApp();
+  new Bucket(addTestStacks(app, {}).storage, 'Careless');
+  expect(() => app.synth()).toThrow('AwsSolutions-S10');
+});
+
+test('one more wildcard in a role would be found', () => {
+  const app = newApp();
+  const { serving, storage } = addTestStacks(app, {});
+  serving.function.addToRolePolicy(
+    new PolicyStatement({ actions: ['s3:GetObject'], resources: [storage.artifacts.arnForObjects('checkpoints/*')] }),
+  );
+  expect(() => app.synth()).toThrow(/AwsSolutions-IAM5.+checkpoints/);
+});

@@ -1,0 +1,76 @@
+/** What a person types: the CDK's own command line, without credentials and without an account. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { PROJECT_FOLDER } from '../lib/paths.ts';
+import { FUNCTION_ZIP } from './support.ts';
+
+/** Runs with nothing in its environment that could be an account. */
+function run(command: string, args: string[]) {
+  const home = mkdtempSync(join(tmpdir(), 'home-'));
+  const { status, stdout, stderr } = spawnSync(command, args, {
+    cwd: PROJECT_FOLDER,
+    env: { PATH: process.env.PATH, HOME: home, AWS_EC2_METADATA_DISABLED: 'true' },
+    encoding: 'utf8',
+  });
+  return { status, output: stdout + stderr };
+}
+
+const newFolder = () => mkdtempSync(join(tmpdir(), 'cdk-out-'));
+const synth = (...context: string[]) => {
+  const folder = newFolder();
+  const flags = context.flatMap((setting) => ['--context', setting]);
+  const result = run('node_modules/.bin/cdk', ['synth', '--quiet', '--output', folder, ...flags]);
+  return { ...result, folder };
+};
+
+describe.each(['dev', 'prod'])('stage %s', (stage) => {
+  const { status, output, folder } = synth(`stage=${stage}`, `zip=${FUNCTION_ZIP}`);
+  const templates = readdirSync(folder).filter((file) => file.endsWith('.template.json'));
+
+  test('is made without credentials', () => {
+    expect(status, output).toBe(0);
+    for (const stack of ['Storage', 'Serving', 'Training', 'Observability']) {
+      expect(templates).toContain(`TroelsLLM-${stage}-${stack}.template.json`);
+    }
+  });
+
+  // scripts/test_infra.sh installs it; its rules are those of CloudFormation's own schemas.
+  const hasCfnLint = spawnSync('cfn-lint', ['--version']).status === 0;
+  test.runIf(hasCfnLint)('has templates that cfn-lint finds nothing in', () => {
+    // W3005: the CDK says an order of creation twice.
+    const args = ['--ignore-checks', 'W3005', '--', ...templates.map((file) => join(folder, file))];
+    const lint = run('cfn-lint', args);
+    expect(lint.output).toBe('');
+    expect(lint.status).toBe(0);
+  });
+});
+
+test('without a zip nothing is deployed, and the remedy is named', () => {
+  const { status, output } = synth('stage=dev', 'zip=no/such.zip');
+  expect(status).not.toBe(0);
+  expect(output).toContain('scripts/deploy.sh builds the function');
+});
+
+test('a stage that does not exist is named', () => {
+  const { status, output } = synth('stage=staging');
+  expect(status).not.toBe(0);
+  expect(output).toContain('there is no stage staging in infra/settings.ts');
+});
+
+test.each([
+  ['deploy.sh', ['--stage', 'prod', '--dry-run'], /cdk -- deploy .*stage=prod.* --all[\s\S]+deployed: <Url>/],
+  ['destroy.sh', ['--stage', 'prod', '--dry-run'], /delete-stack --stack-name TroelsLLM-prod-Serving[\s\S]+buckets .+ stay/],
+])('%s says what it would do', (script, args, expected) => {
+  const { status, output } = run(join(PROJECT_FOLDER, '../scripts', script), args);
+  expect(status, output).toBe(0);
+  expect(output).toMatch(expected);
+});
+
+test('destroy.sh does nothing without a stage', () => {
+  const { status, output } = run(join(PROJECT_FOLDER, '../scripts/destroy.sh'), ['--dry-run']);
+  expect(status).toBe(2);
+  expect(output).toContain('--stage is missing');
+});

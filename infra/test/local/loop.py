@@ -1,0 +1,144 @@
+"""Closes the loop on this machine: loop.py FOLDER_OF_TEMPLATES STAGE PROGRAMS REPOSITORY
+
+Deploys the stacks to moto, takes the environment of the training job and of the function from what was
+deployed, and runs the real programs with them: train, gate, promote, swap; and a gate that holds.
+"""
+
+import fnmatch
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+from account import Account
+
+# Exit code of `gpt train` when the new version is published, and the channel stays as it is.
+NOT_PROMOTED = 3
+
+
+class Loop:
+    def __init__(self, account: Account, programs: Path, repository: Path, work: Path) -> None:
+        self.account, self.programs, self.repository, self.work = account, programs, repository, work
+        library = repository / "target/native/onnxruntime/libonnxruntime.so"
+        self.environment = {
+            **account.environment(),
+            "PATH": f"{programs}:{os.environ['PATH']}",
+            "HOME": str(work),
+            "ORT_DYLIB_PATH": str(library),
+        }
+        [self.job] = account.client("batch").describe_job_definitions(status="ACTIVE")["jobDefinitions"]
+        functions = account.client("lambda").list_functions()["Functions"]
+        [self.function] = [function for function in functions if function["Runtime"] == "provided.al2023"]
+
+    def train(self, machine: str, overrides: dict[str, str]) -> subprocess.CompletedProcess:
+        """Runs the job as `aws batch submit-job --container-overrides` would, on a new machine."""
+        container = self.job["containerProperties"]
+        variables = {entry["name"]: entry["value"] for entry in container["environment"]}
+        folder = self.work / machine
+        folder.mkdir()
+        return subprocess.run(
+            [self.repository / "training/image/train.sh", *container.get("command", [])],
+            env={**self.environment, **variables, **overrides},
+            cwd=folder,
+            capture_output=True,
+            text=True,
+        )
+
+    def ending(self, exit_code: int, status_reason: str) -> str:
+        """RETRY or EXIT: the first of the job's conditions that applies to a failure."""
+        for condition in self.job["retryStrategy"]["evaluateOnExit"]:
+            condition = {key[0].lower() + key[1:]: value for key, value in condition.items()}
+            found = {"onStatusReason": status_reason, "onReason": "", "onExitCode": str(exit_code)}
+            if all(fnmatch.fnmatch(found[key], condition[key]) for key in found if key in condition):
+                return condition["action"].upper()
+        return "EXIT"
+
+    def start_serving(self) -> tuple[subprocess.Popen, str]:
+        variables = self.function["Environment"]["Variables"]
+        process = subprocess.Popen(
+            [self.programs / "generate", "--listen", "127.0.0.1:0"],
+            env={**self.environment, **variables, "RUST_LOG": "warn"},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        line = process.stdout.readline().strip()
+        if not line.startswith("listening on "):
+            sys.exit(f"error: generate ended: {line}")
+        return process, line.removeprefix("listening on ")
+
+    def live(self) -> str:
+        bucket = self.account.outputs["ModelStore"].removeprefix("s3://")
+        channel = self.account.client("s3").get_object(Bucket=bucket, Key="channels/live.json")
+        return json.load(channel["Body"])["version"]
+
+    def put_corpus(self, text: str) -> None:
+        self.account.client("s3").put_object(
+            Bucket=self.account.outputs["CorpusBucket"], Key="story.txt", Body=text.encode()
+        )
+
+
+def answering_version(url: str) -> str:
+    body = json.dumps({"prompt": "Every day", "max_tokens": 3}).encode()
+    request = urllib.request.Request(f"{url}/generate", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as response:
+        return json.load(response)["model"]["version"]
+
+
+def check(holds: bool, what: str, log: str = "") -> None:
+    print(f"{'ok' if holds else 'FAILED'}: {what}", flush=True)
+    if not holds:
+        sys.exit(log)
+
+
+def main(folder: Path, stage: str, programs: Path, repository: Path) -> None:
+    account = Account()
+    account.deploy(folder, stage)
+    story = (repository / "training/corpus/the-north-light.txt").read_text()
+    with tempfile.TemporaryDirectory() as work:
+        loop = Loop(account, programs, repository, Path(work))
+        loop.put_corpus(story)
+
+        # As scripts/deploy.sh does, since the job starts from what is served.
+        first = loop.train("first", {"PRESET": "tiny", "INIT": ""})
+        check(first.returncode == 0, "a first model is trained and live", first.stderr)
+        before = loop.live()
+        process, url = loop.start_serving()
+        try:
+            check(answering_version(url) == before, f"the function answers with {before}")
+
+            better = loop.train("second", {"PRESET": "tiny"})
+            check(better.returncode == 0, "the job starts from it, and its model is better", better.stderr)
+            after = loop.live()
+            seconds = float(loop.function["Environment"]["Variables"]["MODEL_CHECK_SECONDS"])
+            start = time.monotonic()
+            while (version := answering_version(url)) != after and time.monotonic() - start < seconds + 15:
+                time.sleep(0.5)
+            took = time.monotonic() - start
+            check(version == after != before, f"within {took:.0f} s the running function answers with {after}")
+
+            # It learns noise, and is judged by the story at the end.
+            words = [f"{'xqzjvk'[i % 6]}{i * 7919 % 9973}" for i in range(8000)]
+            noise = " ".join(words)
+            loop.put_corpus(f"{noise}\n\n{story[: len(noise) // 9]}")
+            worse = loop.train("third", {"PRESET": "tiny"})
+            check(worse.returncode == NOT_PROMOTED, f"a worse model ends the job with {NOT_PROMOTED}", worse.stderr)
+            check("channel live stays as it is" in worse.stderr, worse.stderr.strip().splitlines()[-1], worse.stderr)
+            check(loop.live() == after, "the channel names the better one still")
+            check(answering_version(url) == after, "the function answers with it still")
+        finally:
+            process.terminate()
+            process.wait()
+
+    reason = "Essential container in task exited"
+    check(loop.ending(NOT_PROMOTED, reason) == "EXIT", "Batch does not try again, so the job is FAILED and told")
+    for reason in ["Host EC2 (instance i-0abc) terminated.", "Your Spot Task was interrupted."]:
+        check(loop.ending(1, reason) == "RETRY", f"Batch tries again after: {reason}")
+    account.server.stop()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]).resolve(), Path(sys.argv[4]).resolve())

@@ -1,0 +1,85 @@
+/** Who may do what: each role exactly what is listed here. */
+import type { Template } from 'aws-cdk-lib/assertions';
+import { describe, expect, test } from 'vitest';
+import { allStatements, listed, readable, statementsOf, summary, synthesize } from './support.ts';
+
+const schedule = { cron: '0 3 ? * SUN *', timeZone: 'Europe/Copenhagen' };
+const templates = synthesize({ training: { schedule, corpusPrefix: 'texts/' }, alarms: { modelAgeDays: 8 } });
+
+const rightsOf = (template: Template, role: string) => statementsOf(template, role).map(summary);
+const logsOf = (log: string) => ({ actions: ['logs:CreateLogStream', 'logs:PutLogEvents'], resources: [`<${log}>`] });
+
+test('serving reads models and channels, and writes its log', () => {
+  expect(rightsOf(templates.serving, 'GenerateRole')).toEqual([
+    logsOf('FunctionLog'),
+    { actions: ['s3:GetObject'], resources: ['<Artifacts>/channels/*', '<Artifacts>/models/*'] },
+  ]);
+});
+
+test('training reads texts, publishes, and deletes nothing', () => {
+  expect(rightsOf(templates.training, 'JobRole')).toEqual([
+    { actions: ['s3:GetObject'], resources: ['<Corpus>/texts/*'] },
+    { actions: ['s3:ListBucket'], resources: ['<Corpus>'] },
+    {
+      actions: ['s3:AbortMultipartUpload', 's3:GetObject', 's3:PutObject'],
+      resources: ['<Artifacts>/channels/*', '<Artifacts>/checkpoints/*', '<Artifacts>/models/*'],
+    },
+    { actions: ['s3:ListBucket'], resources: ['<Artifacts>'] },
+  ]);
+  const texts = statementsOf(templates.training, 'JobRole').find(({ Sid }) => Sid === 'ListTexts');
+  expect(texts?.Condition).toEqual({ StringLike: { 's3:prefix': 'texts/*' } });
+});
+
+test('the schedule submits one job definition to one queue', () => {
+  expect(rightsOf(templates.training, 'SchedulerRoleForTarget[0-9a-f]{6}')).toEqual([
+    { actions: ['batch:SubmitJob'], resources: ['<ComputeQueue>', '<JobDefinition>'] },
+  ]);
+});
+
+test('a container is started from one repository, and writes one log', () => {
+  expect(rightsOf(templates.training, 'JobContainerExecutionRole')).toEqual([
+    logsOf('Log'),
+    {
+      actions: ['ecr:BatchCheckLayerAvailability', 'ecr:BatchGetImage', 'ecr:GetDownloadUrlForLayer'],
+      resources: ['<TrainingImages>'],
+    },
+    { actions: ['ecr:GetAuthorizationToken'], resources: ['*'] },
+  ]);
+});
+
+test('what measures the age of the model reads the channel', () => {
+  expect(rightsOf(templates.observability, 'ModelAgeRole')).toEqual([
+    logsOf('ModelAgeLog'),
+    { actions: ['s3:GetObject'], resources: ['<Artifacts>/channels/live.json'] },
+  ]);
+});
+
+describe.each(Object.entries(templates))('in the stack %s', (name, template) => {
+  const allowed = allStatements(template).filter(({ Effect }) => Effect === 'Allow');
+  // BucketDeployment makes the bucket of the pages equal to a folder, and that bucket alone.
+  const uploads = name === 'site' ? ['s3:DeleteObject*'] : [];
+
+  test('nothing deletes', () => {
+    const deleting = allowed.flatMap(({ Action }) => listed(Action)).filter((action) => /delete|^s3:\*|^\*/i.test(action));
+    expect(deleting).toEqual(uploads);
+  });
+
+  test('everything is meant for something in particular', () => {
+    const everywhere = allowed.filter(({ Resource }) => Resource !== undefined && listed(Resource).map(readable).includes('*'));
+    const justified: Record<string, string[]> = {
+      // AWS knows no resource for it.
+      training: ['ecr:GetAuthorizationToken'],
+      // The library's own function; it invalidates what it has uploaded.
+      site: ['cloudfront:CreateInvalidation', 'cloudfront:GetInvalidation'],
+    };
+    expect(everywhere.flatMap(({ Action }) => listed(Action)).toSorted()).toEqual(justified[name] ?? []);
+  });
+});
+
+test('nobody from outside publishes to the topic of the alarms', () => {
+  const publishing = allStatements(templates.observability).filter(
+    ({ Effect, Action }) => Effect === 'Allow' && listed(Action).includes('sns:Publish'),
+  );
+  const principals = publishing.flatMap(({ Principal }) => listed((Principal as { Service: string[] }).Service));
+  expect(principals.toSorted()).toEqual(['budgets.amazonaws.com', 'cloudwatch.amazonaws.com', 'events.amazonaws.com']);
+});

@@ -1,0 +1,58 @@
+import { expect, test } from 'vitest';
+import { parseSettings, settingsOf, stages } from '../settings.ts';
+
+test('every stage is valid', () => {
+  for (const stage of Object.keys(stages)) expect(() => settingsOf(stage)).not.toThrow();
+});
+
+test('what is not set is as documented', () => {
+  const settings = parseSettings('test', {});
+  expect(settings.serving).toMatchObject({
+    memoryMb: 1769,
+    endpoint: 'rest-api',
+    streaming: true,
+    reservedConcurrency: null,
+    throttle: { rate: 10, burst: 20 },
+  });
+  expect(settings.training).toMatchObject({ compute: 'fargate', spot: true, schedule: null });
+});
+
+test('an unknown stage is named, with those that there are', () => {
+  expect(() => settingsOf('staging')).toThrow('there is no stage staging in infra/settings.ts, which has dev, prod');
+  expect(() => settingsOf('toString')).toThrow('there is no stage toString');
+});
+
+const schedule = { cron: '0 3 ? * SUN *', timeZone: 'Europe/Copenhagen' };
+
+test.each([
+  ['serving.memory', { serving: { memory: 1024 } }],
+  ['serving.memoryMb', { serving: { memoryMb: 100 } }],
+  ['serving.memoryMb', { serving: { memoryMb: '1024' } }],
+  ['serving.corsOrigins.1', { serving: { corsOrigins: ['*', 'https://example.org/page'] } }],
+  ['serving.apiKeySha256.0', { serving: { apiKeySha256: ['secret'] } }],
+  ['serving.timeLimitSeconds', { serving: { streaming: false } }],
+  ['serving.endpoint', { serving: { endpoint: 'function-url', apiKey: {} } }],
+  ['serving.endpoint', { serving: { endpoint: 'function-url', waf: {} } }],
+  ['serving.temporaryStorageMb', { serving: { precision: 'float32' } }],
+  ['serving.temporaryStorageMb', { serving: { package: 'image', temporaryStorageMb: 1024 } }],
+  ['serving.logDays', { serving: { logDays: 31 } }],
+  ['training.corpusPrefix', { training: { corpusPrefix: 'books' } }],
+  ['training.gpus', { training: { gpus: 1 } }],
+  ['training.instanceTypes.0', { training: { compute: 'ec2', instanceTypes: ['c7i'] } }],
+  ['training.vcpus', { training: { vcpus: 3 } }],
+  ['training.memoryGb', { training: { vcpus: 4, memoryGb: 31 } }],
+  ['training.memoryGb', { training: { vcpus: 8, memoryGb: 18 } }],
+  ['training.maxVcpus', { training: { vcpus: 16, memoryGb: 32, maxVcpus: 8 } }],
+  ['training.schedule.cron', { training: { schedule: { ...schedule, cron: '0 3 * * *' } } }],
+  ['training.schedule.timeZone', { training: { schedule: { ...schedule, timeZone: 'Europe/Nowhere' } } }],
+  ['site.domain.certificateArn', { site: { domain: { name: 'llm.example.org', certificateArn: 'mine' } } }],
+  ['alarms.email', { alarms: { email: 'nobody' } }],
+])('refuses %s', (path, input) => {
+  const expected = path === 'serving.memory' ? 'test.serving: ' : `test.${path}: `;
+  expect(() => parseSettings('test', input)).toThrow(`bad settings in infra/settings.ts:\n  ${expected}`);
+});
+
+test('all mistakes are told at once', () => {
+  const input = { serving: { memoryMb: 1 }, training: { attempts: 0 } };
+  expect(() => parseSettings('dev', input)).toThrow(/dev\.serving\.memoryMb: .+\n {2}dev\.training\.attempts: /);
+});

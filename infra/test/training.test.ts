@@ -1,0 +1,161 @@
+import { Match } from 'aws-cdk-lib/assertions';
+import { describe, expect, test } from 'vitest';
+import type { SettingsInput } from '../settings.ts';
+import { synthesize } from './support.ts';
+
+type Training = SettingsInput['training'];
+
+const trainingOf = (training: Training = {}, channel = 'live') =>
+  synthesize({ training: training ?? {}, serving: { channel } }).training;
+const defaults = trainingOf();
+const schedule = { cron: '15 4 ? * MON *', timeZone: 'America/New_York', flexibleMinutes: 20 };
+const scheduled = trainingOf({ schedule });
+
+describe('the job', () => {
+  test('runs the image of the repository with what the settings say', () => {
+    const template = trainingOf(
+      { preset: 'books', corpusPrefix: 'austen/', margin: 0.2, checkpointEverySteps: 7, imageTag: 'v3' },
+      'canary',
+    );
+    const [{ Properties }] = Object.values(template.findResources('AWS::Batch::JobDefinition')) as [any];
+    const { Environment, Image, Command } = Properties.ContainerProperties;
+    expect(Command).toBeUndefined();
+    expect(JSON.stringify(Image)).toContain(':v3');
+    const environment = Object.fromEntries(Environment.map(({ Name, Value }: any) => [Name, Value]));
+    expect(environment).toMatchObject({
+      PRESET: 'books',
+      PROMOTE: 'canary',
+      MARGIN: '0.2',
+      CHECKPOINT_EVERY_STEPS: '7',
+      CORPUS: { 'Fn::Join': ['', ['s3://', expect.anything(), '/austen/']] },
+      MODEL_STORE: { 'Fn::Join': ['', ['s3://', expect.anything()]] },
+    });
+    expect(environment).not.toHaveProperty('INIT');
+  });
+
+  test('starts from the served model where that is wanted', () => {
+    trainingOf({ start: 'current' }, 'canary').hasResourceProperties('AWS::Batch::JobDefinition', {
+      ContainerProperties: { Environment: Match.arrayWith([{ Name: 'INIT', Value: 'channel:canary' }]) },
+    });
+  });
+
+  test('goes on elsewhere when its machine is taken, and at no other end', () => {
+    trainingOf({ attempts: 4, maxHours: 2 }).hasResourceProperties('AWS::Batch::JobDefinition', {
+      Timeout: { AttemptDurationSeconds: 7200 },
+      RetryStrategy: {
+        Attempts: 4,
+        EvaluateOnExit: [
+          { Action: 'RETRY', OnStatusReason: 'Host EC2*' },
+          { Action: 'RETRY', OnStatusReason: 'Your Spot Task was interrupted*' },
+          { Action: 'EXIT', OnReason: '*' },
+        ],
+      },
+    });
+  });
+
+  test('has the processors and the memory of the settings', () => {
+    trainingOf({ vcpus: 8, memoryGb: 20 }).hasResourceProperties('AWS::Batch::JobDefinition', {
+      PlatformCapabilities: ['FARGATE'],
+      ContainerProperties: {
+        ResourceRequirements: [
+          { Type: 'MEMORY', Value: '20480' },
+          { Type: 'VCPU', Value: '8' },
+        ],
+      },
+    });
+  });
+});
+
+describe('jobs run', () => {
+  const kinds = (template: typeof defaults) =>
+    Object.values(template.findResources('AWS::Batch::ComputeEnvironment')).map(
+      ({ Properties }) => Properties.ComputeResources.Type,
+    );
+
+  test('on spare capacity of Fargate, else on other', () => {
+    expect(kinds(defaults)).toEqual(['FARGATE_SPOT', 'FARGATE']);
+    defaults.hasResourceProperties('AWS::Batch::JobQueue', {
+      ComputeEnvironmentOrder: ['FargateSpot', 'Fargate'].map((kind, index) => ({
+        Order: index + 1,
+        ComputeEnvironment: { 'Fn::GetAtt': [Match.stringLikeRegexp(`^Compute${kind}[0-9A-F]{8}$`), 'ComputeEnvironmentArn'] },
+      })),
+    });
+    expect(kinds(trainingOf({ spot: false }))).toEqual(['FARGATE']);
+  });
+
+  test('on instances with a GPU, which are there only while a job is', () => {
+    const template = trainingOf({ compute: 'ec2', gpus: 1, instanceTypes: ['g6.xlarge'], maxVcpus: 4 });
+    expect(kinds(template)).toEqual(['SPOT', 'EC2']);
+    template.allResourcesProperties('AWS::Batch::ComputeEnvironment', {
+      ComputeResources: {
+        MinvCpus: 0,
+        MaxvCpus: 4,
+        InstanceTypes: ['g6.xlarge'],
+        Ec2Configuration: [{ ImageType: 'ECS_AL2023_NVIDIA' }],
+      },
+    });
+    template.hasResourceProperties('AWS::Batch::JobDefinition', {
+      ContainerProperties: { ResourceRequirements: Match.arrayWith([{ Type: 'GPU', Value: '1' }]) },
+    });
+    template.hasResourceProperties('AWS::EC2::LaunchTemplate', {
+      LaunchTemplateData: { MetadataOptions: { HttpTokens: 'required' } },
+    });
+  });
+
+  test('on instances of the settings without one', () => {
+    const template = trainingOf({ compute: 'ec2', spot: false });
+    template.allResourcesProperties('AWS::Batch::ComputeEnvironment', {
+      ComputeResources: {
+        Type: 'EC2',
+        InstanceTypes: ['m7i.xlarge', 'm6i.xlarge', 'r7i.xlarge'],
+        Ec2Configuration: [{ ImageType: 'ECS_AL2023' }],
+      },
+    });
+  });
+
+  test('in a network that nothing can enter and that costs nothing', () => {
+    defaults.resourceCountIs('AWS::EC2::NatGateway', 0);
+    defaults.allResourcesProperties('AWS::EC2::SecurityGroup', {
+      SecurityGroupIngress: Match.absent(),
+      SecurityGroupEgress: [Match.objectLike({ IpProtocol: 'tcp', FromPort: 443, ToPort: 443 })],
+    });
+    defaults.resourceCountIs('AWS::EC2::SecurityGroupIngress', 0);
+    defaults.hasResourceProperties('AWS::EC2::VPCEndpoint', { VpcEndpointType: 'Gateway' });
+  });
+});
+
+describe('the schedule', () => {
+  test('submits the job to the queue at its hour', () => {
+    scheduled.hasResourceProperties('AWS::Scheduler::Schedule', {
+      ScheduleExpression: 'cron(15 4 ? * MON *)',
+      ScheduleExpressionTimezone: 'America/New_York',
+      FlexibleTimeWindow: { Mode: 'FLEXIBLE', MaximumWindowInMinutes: 20 },
+      State: 'ENABLED',
+      Target: {
+        Arn: { 'Fn::Join': ['', ['arn:', { Ref: 'AWS::Partition' }, ':scheduler:::aws-sdk:batch:submitJob']] },
+        Input: {
+          'Fn::Join': [
+            '',
+            [
+              '{"JobName":"retraining","JobQueue":"',
+              { 'Fn::GetAtt': [Match.stringLikeRegexp('^ComputeQueue'), 'JobQueueArn'] },
+              '","JobDefinition":"',
+              { Ref: Match.stringLikeRegexp('^JobDefinition') },
+              '"}',
+            ],
+          ],
+        },
+      },
+    });
+  });
+
+  test('is not there if none is set', () => {
+    defaults.resourceCountIs('AWS::Scheduler::Schedule', 0);
+  });
+});
+
+test('the outputs say how to train by hand', () => {
+  const value = (name: string) => JSON.stringify(defaults.findOutputs(name)[name]?.Value);
+  expect(value('Train')).toMatch(/aws batch submit-job --job-queue .+ --job-definition /);
+  expect(value('TrainPresets')).toContain('--array-properties size=2');
+});

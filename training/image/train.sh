@@ -1,0 +1,27 @@
+#!/bin/sh
+# Entry point of the training image: `gpt train` with what the environment says. Arguments are passed on.
+#
+#   MODEL_STORE             where models and checkpoints lie; read by gpt itself
+#   CORPUS                  the texts
+#   PRESET                  the model, and how to train it
+#   PROMOTE                 the channel that is to name the new version
+#   MARGIN                  by how much it may predict worse than the version being served
+#   CHECKPOINT_EVERY_STEPS  how often a checkpoint is copied to the store
+#   INIT                    a model to start from; without it, random weights
+#   PRESETS                 for an array job: its presets, with spaces between them, one for each job
+set -eu
+
+if [ -n "${AWS_BATCH_JOB_ARRAY_INDEX:-}" ]; then
+    # With a space at the end, since cut gives a line without any as a whole.
+    # shellcheck disable=SC2153 # PRESETS is meant.
+    PRESET=$(echo "$PRESETS " | cut -d ' ' -f $((AWS_BATCH_JOB_ARRAY_INDEX + 1)))
+    [ -n "$PRESET" ] || { echo "error: PRESETS has no preset for job $AWS_BATCH_JOB_ARRAY_INDEX: $PRESETS" >&2 && exit 2; }
+    # A sweep compares: nothing of it goes live, and each preset has a shape of its own.
+    PROMOTE=sweep-$PRESET
+    INIT=
+fi
+
+# `exec`, so that SIGTERM reaches gpt, which then writes a checkpoint.
+exec gpt train --preset "$PRESET" --corpus "$CORPUS" ${INIT:+--init "$INIT"} \
+    --promote "$PROMOTE" --margin "$MARGIN" \
+    --resume --mirror-checkpoints --set "training.checkpoint_every_steps=$CHECKPOINT_EVERY_STEPS" "$@"
