@@ -4,11 +4,12 @@ All files lie side by side. Their times are left out, so that the same files mak
 deployment without a change changes nothing.
 """
 
+import stat
 import sys
 import zipfile
 from pathlib import Path
 
-EXECUTABLE = 0o755
+EXECUTABLE = stat.S_IFREG | 0o755
 
 
 def main(target: Path, files: list[Path]) -> None:

@@ -1,24 +1,21 @@
 /** What a person types: the CDK's own command line, without credentials and without an account. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { PROJECT_FOLDER } from '../lib/paths.ts';
-import { FUNCTION_ZIP } from './support.ts';
+import { FUNCTION_ZIP, newFolder } from './support.ts';
 
 /** Runs with nothing in its environment that could be an account. */
 function run(command: string, args: string[]) {
-  const home = mkdtempSync(join(tmpdir(), 'home-'));
   const { status, stdout, stderr } = spawnSync(command, args, {
     cwd: PROJECT_FOLDER,
-    env: { PATH: process.env.PATH, HOME: home, AWS_EC2_METADATA_DISABLED: 'true' },
+    env: { PATH: process.env.PATH, HOME: newFolder(), AWS_EC2_METADATA_DISABLED: 'true' },
     encoding: 'utf8',
   });
   return { status, output: stdout + stderr };
 }
 
-const newFolder = () => mkdtempSync(join(tmpdir(), 'cdk-out-'));
 const synth = (...context: string[]) => {
   const folder = newFolder();
   const flags = context.flatMap((setting) => ['--context', setting]);

@@ -1,12 +1,12 @@
 /** What the training image's entry point makes of its environment, with a `gpt` that only tells its arguments. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { PROJECT_FOLDER } from '../lib/paths.ts';
+import { newFolder } from './support.ts';
 
-const programs = mkdtempSync(join(tmpdir(), 'programs-'));
+const programs = newFolder();
 writeFileSync(join(programs, 'gpt'), '#!/bin/sh\nprintf "%s\\n" "$@"\n', { mode: 0o755 });
 
 const job = { CORPUS: 's3://texts/', PRESET: 'books', PROMOTE: 'live', MARGIN: '0.1', CHECKPOINT_EVERY_STEPS: '7' };

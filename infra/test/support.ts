@@ -1,9 +1,10 @@
 /** Stacks from settings, as `cdk synth` makes them, and questions about their policies. */
-import { mkdtempSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { App } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
+import { afterAll } from 'vitest';
 import { PROJECT_FOLDER } from '../lib/paths.ts';
 import { addStacks, type Stacks } from '../lib/stacks.ts';
 import { parseSettings, type SettingsInput, stages } from '../settings.ts';
@@ -15,9 +16,19 @@ export const SITE_FOLDER = 'test/fixtures/site';
 export type StackName = keyof Stacks;
 type Templates = Record<StackName, Template>;
 
+const folders: string[] = [];
+afterAll(() => folders.forEach((folder) => rmSync(folder, { recursive: true, force: true })));
+
+/** A new folder, which is removed when the tests of a file are done. */
+export function newFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'infra-'));
+  folders.push(folder);
+  return folder;
+}
+
 export function newApp(): App {
   const { context } = JSON.parse(readFileSync(join(PROJECT_FOLDER, 'cdk.json'), 'utf8'));
-  return new App({ context, outdir: mkdtempSync(join(tmpdir(), 'cdk-')) });
+  return new App({ context, outdir: newFolder() });
 }
 
 /** With the stand-ins where the settings name nothing else. */
