@@ -10,8 +10,8 @@ use utoipa::ToSchema;
 use crate::error::ApiError;
 use crate::json::{Object, optional_whole, whole, wholes};
 use crate::settings::{
-    MAX_CHOICES, MAX_LOGPROBS, MAX_PROMPT_CHARS, MAX_SEED, MAX_STOP_CHARS, MAX_STOPS, MAX_TEMPERATURE,
-    MAX_TOKENS, MAX_TOP_K,
+    MAX_CHOICES, MAX_LOGPROBS, MAX_PROMPT_CHARS, MAX_STOP_CHARS, MAX_STOPS, MAX_TEMPERATURE, MAX_TOKENS,
+    MAX_TOP_K,
 };
 
 /// A request to continue a text. Field names and defaults are those of the page that this API
@@ -191,7 +191,7 @@ fn default_inspected_top_k() -> usize {
 }
 
 impl GenerateRequest {
-    /// Checks every field's range.
+    /// Checks the range of every field but `seed`, which is one as soon as it is a number.
     ///
     /// # Errors
     /// Names the first field that is out of range.
@@ -201,7 +201,6 @@ impl GenerateRequest {
         check("temperature", self.temperature, 0.0..=MAX_TEMPERATURE)?;
         check("top_k", self.top_k, 1..=MAX_TOP_K)?;
         check_top_p(self.top_p)?;
-        self.seed.map_or(Ok(()), |seed| check("seed", seed, 0..=MAX_SEED))?;
         check_stop(self.stop.as_ref())
     }
 
@@ -233,7 +232,6 @@ impl CompletionRequest {
         self.top_k.map_or(Ok(()), |top_k| check("top_k", top_k, 1..=MAX_TOP_K))?;
         check("n", self.choices(), 1..=MAX_CHOICES)?;
         self.logprobs.map_or(Ok(()), |count| check("logprobs", count, 0..=MAX_LOGPROBS))?;
-        self.seed.map_or(Ok(()), |seed| check("seed", seed, 0..=MAX_SEED))?;
         check_stop(self.stop.as_ref())
     }
 
@@ -365,7 +363,6 @@ mod tests {
             (r#"{"prompt": "x", "top_k": 0}"#, "top_k"),
             (r#"{"prompt": "x", "top_p": 0}"#, "top_p"),
             (r#"{"prompt": "x", "top_p": 1.1}"#, "top_p"),
-            (r#"{"prompt": "x", "seed": 9007199254740992}"#, "seed"),
             (r#"{"prompt": "x", "stop": ""}"#, "stop"),
             (r#"{"prompt": "x", "stop": ["a", "b", "c", "d", "e"]}"#, "stop"),
         ] {
