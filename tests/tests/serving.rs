@@ -11,7 +11,8 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
-use e2e::process::{Lambda, Server, eventually, post, request};
+use e2e::confined::on_small_disk;
+use e2e::process::{Lambda, Server, command, eventually, post, request};
 use e2e::trained::{train_tiny, visible_versions};
 use s3_server::{ACCESS_KEY, BUCKET, S3Server};
 use serde_json::{Value, json};
@@ -423,6 +424,47 @@ fn a_store_that_is_away_is_asked_again() {
         Ok(())
     })
     .unwrap();
+}
+
+/// Bytes that come too slowly are asked for again, and then given up; meanwhile the old version serves.
+#[test]
+fn a_store_that_drips_is_given_up() {
+    let remote = Remote::start();
+    let server = remote.serve();
+    let [first, second] = versions();
+    remote.server.throttle(20_000);
+    remote.point_to(&pointer(&second));
+    eventually(|| {
+        ensure!(served_version(&server.url) == first);
+        ensure!(server.log().contains("the download is too slow"), "{}", server.log());
+        Ok(())
+    })
+    .unwrap();
+    remote.server.throttle(0);
+    eventually(|| {
+        ensure!(served_version(&server.url) == second);
+        Ok(())
+    })
+    .unwrap();
+}
+
+/// What does not fit on the disk is not begun, and nothing is left on it.
+#[test]
+fn a_disk_that_is_too_small_is_named() {
+    let remote = Remote::start();
+    let folder = tempfile::tempdir().unwrap();
+    let (disk, kept) = (folder.path().join("disk"), folder.path().join("kept"));
+    fs::create_dir(&disk).unwrap();
+    let arguments = ["--store", &location(), "--listen", "127.0.0.1:0", "--cache", &disk.to_string_lossy()];
+    let mut command = command("generate", &arguments).unwrap();
+    command.envs(remote.server.environment(ACCESS_KEY));
+    let output = on_small_disk(&command, &disk, 200, &kept);
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.contains("bytes are needed and") && message.contains("are free"), "{message}");
+    let folders = fs::read_dir(kept.join("models/tiny")).unwrap();
+    let files = folders.flat_map(|folder| fs::read_dir(folder.unwrap().path()).unwrap());
+    assert_eq!(files.count(), 0, "{message}");
 }
 
 /// In Lambda there is nobody to read an error but the caller: a clear 503, and a recovery.
