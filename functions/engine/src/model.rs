@@ -348,7 +348,12 @@ fn with_own_kernels(
 
 /// There are none for this processor.
 #[cfg(not(target_arch = "x86_64"))]
-fn with_own_kernels(builder: SessionBuilder, _: &GptConfig, _: usize) -> ort::Result<(SessionBuilder, bool)> {
+fn with_own_kernels(
+    builder: SessionBuilder,
+    _: &GptConfig,
+    _: usize,
+    _: &Arc<AtomicBool>,
+) -> ort::Result<(SessionBuilder, bool)> {
     Ok((builder, false))
 }
 

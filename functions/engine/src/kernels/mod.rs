@@ -43,15 +43,14 @@ pub(crate) fn operators(
     threads: usize,
     inspected: &Arc<AtomicBool>,
 ) -> ort::Result<Option<OperatorDomain>> {
-    if !is_supported() {
+    // All of them or none: with one that is not ours, a row would depend on the others again.
+    if !is_supported() || config.d_head() > attention::MAX_D_HEAD {
         return Ok(None);
     }
-    let mut domain = OperatorDomain::new("com.microsoft")?
+    let domain = OperatorDomain::new("com.microsoft")?
         .add(matmul::MatMulNBits::new(threads))?
         .add(norm::SkipLayerNormalization)?
-        .add(gelu::FastGelu { threads })?;
-    if config.d_head() <= attention::MAX_D_HEAD {
-        domain = domain.add(attention::GroupQueryAttention::new(threads, Arc::clone(inspected)))?;
-    }
+        .add(gelu::FastGelu { threads })?
+        .add(attention::GroupQueryAttention::new(threads, Arc::clone(inspected)))?;
     Ok(Some(domain))
 }
