@@ -43,10 +43,10 @@ def timed(function: Callable, *arguments) -> tuple[float, list[int]]:
 
 
 def measure(version: str, run: dict, continue_prompt: Continue, brief: bool = False) -> None:
-    """Measures a loaded model; `brief` makes do with one short sample of each, for what is slow."""
+    """Measures a loaded model; `brief` makes do with one sample of each, for what is slow."""
     load_ms = process_age_ms()
     repeats = 1 if brief else run["repeats"]
-    prompt, counts = run["decode_prompt"], run["decode_tokens"][: 1 if brief else None]
+    prompt, counts = run["decode_prompt"], run["decode_tokens"]
     continue_prompt(prompt, 2, 0.0, 1)  # warm-up
 
     prefill_ms = {

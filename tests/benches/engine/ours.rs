@@ -46,10 +46,9 @@ pub fn measure(
     };
     generate(&run.decode_prompt, 2, Sampling::Greedy)?; // warm-up
 
-    // What is slow makes do with one short sample of each, as in `peers/measure.py`.
+    // What is slow makes do with one sample of each, as in `peers/measure.py`.
     let brief = precision == Precision::Float32;
     let repeats = if brief { 1 } else { run.repeats };
-    let counts = if brief { &run.decode_tokens[..1] } else { &run.decode_tokens };
     let requests = if brief { &run.request_prompts[..1] } else { &run.request_prompts };
 
     let mut prefill_ms = BTreeMap::new();
@@ -58,7 +57,7 @@ pub fn measure(
         prefill_ms.insert(prompt.len(), samples.collect::<Result<_>>()?);
     }
     let (mut decode_tokens_per_second, mut greedy_ids) = (BTreeMap::new(), None);
-    for &count in counts {
+    for &count in &run.decode_tokens {
         let mut speeds = Vec::new();
         for _ in 0..repeats {
             let Generation { ids, first_token, total, .. } =

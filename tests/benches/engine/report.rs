@@ -61,16 +61,18 @@ impl Measured {
 }
 
 /// What is compared, with how it is measured: larger is faster.
-fn speeds(round: &Measurement, peer: &Measurement, run: &Run) -> [Option<(f64, f64)>; 4] {
+fn speeds(round: &Measurement, peer: &Measurement, run: &Run) -> [Option<(f64, f64)>; 5] {
     let median = |values: Option<&Vec<f64>>| Summary::of(values?).ok().map(|summary| summary.median);
-    let decode = |round: &Measurement| median(round.decode_tokens_per_second.get(&run.decode_tokens[0]));
+    let decode =
+        |round: &Measurement, count| median(round.decode_tokens_per_second.get(&run.decode_tokens[count]));
     let prefill = |round: &Measurement, length| median(round.prefill_ms.get(&length)).map(|ms| 1.0 / ms);
     // Over the prompts that both were asked.
     let prompts = round.request_ms.len().min(peer.request_ms.len());
     let request =
         |round: &Measurement| (prompts > 0).then(|| 1.0 / round.request_ms[..prompts].iter().sum::<f64>());
     [
-        decode(round).zip(decode(peer)),
+        decode(round, 0).zip(decode(peer, 0)),
+        decode(round, 1).zip(decode(peer, 1)),
         prefill(round, PREFILL[0]).zip(prefill(peer, PREFILL[0])),
         prefill(round, PREFILL[1]).zip(prefill(peer, PREFILL[1])),
         request(round).zip(request(peer)),
@@ -83,7 +85,7 @@ struct Ratios {
     fast: String,
     than: String,
     threads: usize,
-    by_round: [Vec<f64>; 4],
+    by_round: [Vec<f64>; 5],
 }
 
 fn ratios(measured: &[Measured], run: &Run) -> Vec<Ratios> {
@@ -93,7 +95,7 @@ fn ratios(measured: &[Measured], run: &Run) -> Vec<Ratios> {
         for ours in named(fast) {
             let threads = ours.configuration.threads;
             for peer in named(than).filter(|peer| peer.configuration.threads == threads) {
-                let mut by_round = [const { Vec::new() }; 4];
+                let mut by_round = [const { Vec::new() }; 5];
                 for (ours, peer) in ours.rounds.iter().zip(&peer.rounds) {
                     for (ratios, speeds) in by_round.iter_mut().zip(speeds(ours, peer, run)) {
                         ratios.extend(speeds.map(|(ours, peer)| ours / peer));
@@ -190,6 +192,7 @@ fn print_ratios(run: &Run, ratios: &[Ratios]) {
         "times as fast, median (by round)".to_owned(),
         "threads".to_owned(),
         format!("decoding {} tokens", run.decode_tokens[0]),
+        format!("{} tokens", run.decode_tokens[1]),
         format!("first token after {}", PREFILL[0]),
         format!("after {}", PREFILL[1]),
         "request".to_owned(),
