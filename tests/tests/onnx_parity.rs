@@ -10,6 +10,8 @@ use burn::tensor::{Int, Tensor, TensorData};
 use e2e::process::python;
 use e2e::reference::{TinyGpt, largest_difference};
 use engine::{Engine, FinishReason, GenerationOptions, OnnxModel};
+use gpt::model::attention::causal_mask;
+use gpt::onnx::Recipe;
 use gpt::{Gpt, device, onnx, weights};
 
 /// A model and its export.
@@ -88,6 +90,43 @@ fn logits_are_within_1e_4_at_every_length_with_and_without_cache() {
 fn a_tied_head_and_a_qkv_bias_are_exported_too() {
     let config = GptConfig { qkv_bias: true, tied_output_head: true, ..tiny_gpt().0.config() };
     assert_parity(export(Gpt::new(&config, &device::cpu()).valid()));
+}
+
+/// What each token attends to, in each block: `[n_heads, seq, seq]`.
+fn burn_attention(model: &Gpt, ids: &[u32]) -> Vec<Vec<f32>> {
+    let device = device::cpu();
+    let seq = ids.len();
+    let data = TensorData::new(ids.iter().map(|&id| i64::from(id)).collect(), [seq]);
+    let tokens = model.token_embedding.forward(Tensor::<1, Int>::from_data(data, &device));
+    let positions = model.position_embedding.forward(Tensor::arange(0..seq as i64, &device));
+    let mut x = (tokens + positions).unsqueeze::<3>(); // [1, seq, d_model]
+    let mask = causal_mask(seq, &device);
+    let weights = model.blocks.iter().map(|block| {
+        let weights = block.attention.weights(block.norm1.forward(x.clone()), mask.clone());
+        x = block.forward(x.clone(), mask.clone());
+        weights.into_data().try_to_vec().unwrap()
+    });
+    weights.collect()
+}
+
+/// What the page shows of the attention is what the trained model computes.
+#[test]
+fn attention_weights_are_within_1e_3() {
+    let (reference, pair) = tiny_gpt();
+    let ids = ids(20, reference.config().vocab_size);
+    let expected = burn_attention(&pair.burn, &ids).concat();
+    let difference = |engine: OnnxModel| {
+        let found = Engine::new(engine).inspect(&ids).unwrap().unwrap().attention.concat();
+        largest_difference(&found, &expected)
+    };
+    let float32 = difference(pair.engine);
+    assert!(float32 <= 1e-3, "{float32:e}");
+    for (precision, recipe) in [(Precision::W8, Recipe::W8), (Precision::W4, Recipe::W4)] {
+        onnx::export_quantized(&pair.burn, recipe, pair.file.path()).unwrap();
+        let engine = OnnxModel::load(pair.file.path(), precision, pair.burn.config(), 1).unwrap();
+        println!("attention weights of {precision}: largest difference {:e}", difference(engine));
+    }
+    println!("of float32: {float32:e}");
 }
 
 #[test]

@@ -46,20 +46,30 @@ impl CausalSelfAttention {
     /// - `mask`: `[seq, seq]`, see [`causal_mask`]
     pub fn forward(&self, x: Tensor<3>, mask: Tensor<2>) -> Tensor<3> {
         let [batch, seq, d_model] = x.dims();
-        let d_head = d_model / self.n_heads;
-
-        let queries = self.split_heads(self.query.forward(x.clone())); // [batch, n_heads, seq, d_head]
-        let keys = self.split_heads(self.key.forward(x.clone())); // [batch, n_heads, seq, d_head]
-        let values = self.split_heads(self.value.forward(x)); // [batch, n_heads, seq, d_head]
-
-        let queries = queries / (d_head as f64).sqrt();
-        let attn_scores = queries.matmul(keys.swap_dims(2, 3)); // [batch, n_heads, seq, seq]
-        let attn_weights = softmax(attn_scores + mask.unsqueeze());
+        let attn_weights = self.weights(x.clone(), mask); // [batch, n_heads, seq, seq]
         let attn_weights = self.attention_dropout.forward(attn_weights);
 
+        let values = self.split_heads(self.value.forward(x)); // [batch, n_heads, seq, d_head]
         let context_vec = attn_weights.matmul(values); // [batch, n_heads, seq, d_head]
         let context_vec = context_vec.swap_dims(1, 2).reshape([batch, seq, d_model]);
         self.output.forward(context_vec)
+    }
+
+    /// `softmax(queries keys^T / sqrt(d_head) + mask)`: in what proportion a token gathers from each.
+    ///
+    /// # Shapes
+    /// - `x` and `mask`: as for [`forward`](Self::forward)
+    /// - output: `[batch, n_heads, seq, seq]`
+    pub fn weights(&self, x: Tensor<3>, mask: Tensor<2>) -> Tensor<4> {
+        let [_, _, d_model] = x.dims();
+        let d_head = d_model / self.n_heads;
+
+        let queries = self.split_heads(self.query.forward(x.clone())); // [batch, n_heads, seq, d_head]
+        let keys = self.split_heads(self.key.forward(x)); // [batch, n_heads, seq, d_head]
+
+        let queries = queries / (d_head as f64).sqrt();
+        let attn_scores = queries.matmul(keys.swap_dims(2, 3)); // [batch, n_heads, seq, seq]
+        softmax(attn_scores + mask.unsqueeze())
     }
 
     /// # Shapes
