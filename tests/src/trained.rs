@@ -1,6 +1,7 @@
 //! A tiny model, trained by the real program.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use anyhow::{Context, Result, ensure};
 use artifact::Manifest;
@@ -35,6 +36,23 @@ pub fn train_tiny(store: &Path, seed: &str) -> Result<()> {
     )?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Ok(())
+}
+
+/// A store with one version of the preset `tiny`, trained once for all tests of a file.
+///
+/// # Panics
+/// If training fails.
+pub fn tiny_store() -> &'static Path {
+    static STORE: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let store = STORE.get_or_init(|| {
+        let train = || -> Result<tempfile::TempDir> {
+            let folder = tempfile::tempdir()?;
+            train_tiny(folder.path(), "123")?;
+            Ok(folder)
+        };
+        train().unwrap_or_else(|error| panic!("{error:#}"))
+    });
+    store.path()
 }
 
 /// The folder and the manifest of the only version in a store.

@@ -3,31 +3,18 @@
 #![allow(clippy::unwrap_used)] // In a test, the panic is the report.
 
 use std::path::Path;
-use std::sync::OnceLock;
 
 use e2e::process::{Server, python};
-use e2e::trained::train_tiny;
-
-/// One trained model for all tests of this file.
-fn store() -> &'static Path {
-    static STORE: OnceLock<tempfile::TempDir> = OnceLock::new();
-    STORE
-        .get_or_init(|| {
-            let folder = tempfile::tempdir().unwrap();
-            train_tiny(folder.path(), "123").unwrap();
-            folder
-        })
-        .path()
-}
+use e2e::trained::tiny_store;
 
 #[test]
 fn the_client_of_openai_gets_what_it_expects() {
-    let server = Server::start(store()).unwrap();
+    let server = Server::start(tiny_store()).unwrap();
     print!("{}", python("check_openai.py", &[Path::new(&server.url)]).unwrap());
 }
 
 #[test]
 fn every_answer_is_as_the_schema_says() {
-    let server = Server::start(store()).unwrap();
+    let server = Server::start(tiny_store()).unwrap();
     print!("{}", python("check_schema.py", &[Path::new(&server.url)]).unwrap());
 }

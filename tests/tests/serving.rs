@@ -218,20 +218,35 @@ fn too_many_requests_are_turned_away_quickly() {
     let server = Server::start_with(&store().to_string_lossy(), &["--max-waiting", "1"], &[]).unwrap();
     let url = format!("{}/generate", server.url);
     let long = json!({"prompt": "The", "max_tokens": 1000, "stream": true}).to_string();
-    let (_, _first) = open(&url, "POST PATH", &long);
-    let waiting = {
-        let url = url.clone();
-        std::thread::spawn(move || post(&url, &json!({"prompt": "The", "max_tokens": 1})).unwrap().0)
-    };
-    std::thread::sleep(Duration::from_millis(50));
-    let start = Instant::now();
-    let (head, _) = open(&url, "POST PATH", r#"{"prompt": "The"}"#);
-    let found = (head.starts_with("http/1.1 503"), head.contains("retry-after: 1"), waiting.is_finished());
-    // Where the machine was slow, the first text has ended meanwhile, and all were answered.
-    assert!(found == (true, true, false) || head.starts_with("http/1.1 200"), "{head}");
-    assert!(start.elapsed() < Duration::from_secs(1) || head.starts_with("http/1.1 200"));
-    assert_eq!(waiting.join().unwrap(), 200);
+    // On a slow machine the first text may have ended before the last client comes: then once more.
+    eventually(|| {
+        let (_, _first) = open(&url, "POST PATH", &long);
+        let waiting = {
+            let url = url.clone();
+            std::thread::spawn(move || post(&url, &json!({"prompt": "The", "max_tokens": 1})).unwrap().0)
+        };
+        std::thread::sleep(Duration::from_millis(50));
+        let start = Instant::now();
+        let (head, _) = open(&url, "POST PATH", r#"{"prompt": "The"}"#);
+        let (took, others_wait) = (start.elapsed(), !waiting.is_finished());
+        assert_eq!(waiting.join().unwrap(), 200);
+        ensure!(head.starts_with("http/1.1 503") && others_wait, "{head}");
+        assert!(head.contains("retry-after: 1"), "{head}");
+        assert!(took < Duration::from_secs(1), "{took:?}");
+        Ok(())
+    })
+    .unwrap();
     assert_eq!(request("GET", &format!("{}/health", server.url), "text/plain", "").unwrap().0, 200);
+}
+
+/// What is ended for lack of memory can say nothing any more: it is said before.
+#[test]
+fn too_little_memory_is_in_the_log() {
+    let memory = |megabytes: &str| [("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", megabytes.to_owned())];
+    let start = |megabytes| Server::start_with(&store().to_string_lossy(), &[], &memory(megabytes)).unwrap();
+    let warning = "the function's memory is too small for the model";
+    assert!(start("50").log().contains(warning));
+    assert!(!start("512").log().contains(warning));
 }
 
 #[test]

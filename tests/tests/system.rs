@@ -2,30 +2,15 @@
 
 #![allow(clippy::unwrap_used)] // In a test, the panic is the report.
 
-use std::path::Path;
-use std::sync::OnceLock;
-
 use artifact::draft::{self, DraftIndex};
 use artifact::manifest::FileRole;
 use e2e::process::{self, Lambda, Server, post, request};
-use e2e::trained::{only_version, train_tiny};
+use e2e::trained::{only_version, tiny_store, train_tiny};
 use serde_json::json;
-
-/// One trained model for all tests of this file.
-fn store() -> &'static Path {
-    static STORE: OnceLock<tempfile::TempDir> = OnceLock::new();
-    STORE
-        .get_or_init(|| {
-            let folder = tempfile::tempdir().unwrap();
-            train_tiny(folder.path(), "123").unwrap();
-            folder
-        })
-        .path()
-}
 
 #[test]
 fn trains_publishes_and_serves() {
-    let (folder, manifest) = only_version(store()).unwrap();
+    let (folder, manifest) = only_version(tiny_store()).unwrap();
     assert_eq!(manifest.config.num_parameters(), 1_210_656);
     let training = manifest.training.as_ref().unwrap();
     assert_eq!(training.epochs, 2);
@@ -45,7 +30,7 @@ fn trains_publishes_and_serves() {
         assert!(report.contains(text), "{text}: {report}");
     }
 
-    let server = Server::start(store()).unwrap();
+    let server = Server::start(tiny_store()).unwrap();
     let (status, body) = request("GET", &server.url, "text/plain", "").unwrap();
     assert_eq!((status, &body["status"]), (200, &json!("ready")));
     assert_eq!(body["model"]["version"], manifest.version);
@@ -65,7 +50,7 @@ fn trains_publishes_and_serves() {
 
 #[test]
 fn the_seed_decides_the_text_and_greedy_needs_none() {
-    let server = Server::start(store()).unwrap();
+    let server = Server::start(tiny_store()).unwrap();
     let text = |body| {
         let (status, body) = post(&format!("{}/generate", server.url), &body).unwrap();
         assert_eq!(status, 200, "{body}");
@@ -85,7 +70,7 @@ fn the_seed_decides_the_text_and_greedy_needs_none() {
 
 #[test]
 fn a_prompt_longer_than_the_context_is_continued() {
-    let server = Server::start(store()).unwrap();
+    let server = Server::start(tiny_store()).unwrap();
     let prompt = "It was the light that had changed. ".repeat(40);
     let (status, body) =
         post(&format!("{}/generate", server.url), &json!({"prompt": prompt, "max_tokens": 5})).unwrap();
@@ -96,7 +81,7 @@ fn a_prompt_longer_than_the_context_is_continued() {
 
 #[test]
 fn bad_requests_are_answered_with_the_field_and_the_server_goes_on() {
-    let server = Server::start(store()).unwrap();
+    let server = Server::start(tiny_store()).unwrap();
     let url = format!("{}/generate", server.url);
     for (body, status, code, field) in [
         (r#"{"max_tokens": 5}"#, 422, "invalid_field", Some("prompt")),
@@ -134,7 +119,7 @@ fn bad_requests_are_answered_with_the_field_and_the_server_goes_on() {
 
 #[test]
 fn a_signal_lets_requests_in_flight_finish() {
-    let mut server = Server::start(store()).unwrap();
+    let mut server = Server::start(tiny_store()).unwrap();
     let url = format!("{}/generate", server.url);
     let in_flight = std::thread::spawn(move || post(&url, &json!({"prompt": "The", "max_tokens": 1000})));
     // The request has reached the engine once the connection has been made and read.
@@ -148,7 +133,7 @@ fn a_signal_lets_requests_in_flight_finish() {
 /// The real runtime API client: `cargo lambda watch` turns HTTP requests into function URL events.
 #[test]
 fn answers_function_url_events_in_lambda() {
-    let store_path = store().to_string_lossy().into_owned();
+    let store_path = tiny_store().to_string_lossy().into_owned();
     let lambda = Lambda::start(&[("MODEL_STORE", store_path)]).unwrap();
     let url = &lambda.url;
     let ask = json!({"prompt": "The painting", "max_tokens": 20, "seed": 4});
@@ -159,7 +144,7 @@ fn answers_function_url_events_in_lambda() {
     let (status, answer) = post(&format!("{url}/generate"), &json!({"prompt": ""})).unwrap();
     assert_eq!((status, &answer["error"]["field"]), (422, &json!("prompt")));
 
-    let server = Server::start(store()).unwrap();
+    let server = Server::start(tiny_store()).unwrap();
     let (_, on_localhost) = post(&format!("{}/generate", server.url), &ask).unwrap();
     assert_eq!(in_lambda["response"], on_localhost["response"]);
 }

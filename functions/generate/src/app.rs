@@ -17,6 +17,7 @@ use crate::protection::{authorize, cors, observe, panicked, secure};
 use crate::response::TextPiece;
 use crate::routes::{completions, docs, generate, inspect, status};
 use crate::settings::{MAX_BODY_BYTES, Settings};
+use crate::site::{self, Site};
 
 /// What routes share.
 #[derive(Clone)]
@@ -57,25 +58,31 @@ impl AppState {
 )]
 struct Description;
 
-/// The router that serves `models`.
-pub fn app(models: Arc<Models>, settings: Settings) -> Router {
+/// The router that serves `models`, and the page beside them, if there is one.
+pub fn app(models: Arc<Models>, settings: Settings, site: Option<Site>) -> Router {
     let gate = Gate::new(&settings);
     let cors = cors(&settings.cors_origins);
     let state = AppState(Arc::new(Shared { models, settings, gate }));
     let (router, schema) = OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(status::status))
         .routes(routes!(status::health))
+        .routes(routes!(status::model))
         .routes(routes!(generate::generate))
         .routes(routes!(completions::completions))
         .routes(routes!(status::models))
         .routes(routes!(inspect::inspect))
         .split_for_parts();
-    router
+    let mut router = router
         .merge(docs::docs(schema))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(middleware::from_fn_with_state(state.clone(), authorize))
+        .layer(middleware::from_fn_with_state(state.clone(), authorize));
+    if let Some(site) = site {
+        // Before the key is asked for: the page is what asks its reader for one.
+        router = router.layer(middleware::from_fn_with_state(Arc::new(site), site::serve));
+    }
+    router
         .layer(CatchPanicLayer::custom(panicked))
         .layer(cors) // before the key is asked for: a browser's preflight brings none
         .layer(middleware::from_fn(secure))

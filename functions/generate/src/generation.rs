@@ -103,6 +103,8 @@ pub fn start(
             match run(&model, &task, |event| sender.send(Ok((index, Event::Token(event)))).is_ok()) {
                 Ok(Some(summary)) => {
                     telemetry::generated(&summary);
+                    // Of a streamed response this is the last moment: Lambda stops the process after it.
+                    telemetry::flush();
                     let _ = sender.send(Ok((index, Event::Done(summary))));
                 }
                 Ok(None) => {

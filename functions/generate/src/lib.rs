@@ -8,7 +8,7 @@
 //! - [`generation`]: a continuation, piece by piece;
 //! - [`models`]: which model is served, [`served_model`]: one that is loaded;
 //! - [`logging`]: the log, and traces of it; [`telemetry`]: what is measured;
-//! - [`server`][] and [`lambda`]: where requests come from.
+//! - [`server`][] and [`lambda`]: where requests come from; [`site`]: the page beside the API.
 
 pub mod app;
 pub mod error;
@@ -26,6 +26,7 @@ pub mod routes;
 pub mod served_model;
 pub mod server;
 pub mod settings;
+pub mod site;
 pub mod telemetry;
 
 pub use app::app;

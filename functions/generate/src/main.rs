@@ -10,6 +10,7 @@ use artifact::manifest::Precision;
 use clap::Parser;
 use generate::lambda::{self, ResponseMode};
 use generate::models::{Models, Pinned, Source};
+use generate::site::SiteSettings;
 use generate::{Settings, app, logging, server, settings, telemetry};
 
 /// Set by Lambda, and by its emulators.
@@ -46,6 +47,8 @@ struct Cli {
     response_mode: ResponseMode,
     #[command(flatten)]
     settings: Settings,
+    #[command(flatten)]
+    site: SiteSettings,
 }
 
 fn main() -> ExitCode {
@@ -75,23 +78,20 @@ async fn run(cli: Cli, start: Instant) -> Result<()> {
         telemetry::init()?;
     }
 
-    let models = Models::new(Source {
+    let source = Source {
         store: cli.store,
         channel: cli.channel,
         pinned: cli.model_version,
         precision: cli.precision,
         cache: cli.cache.unwrap_or_else(|| std::env::temp_dir().join("troelsllm-models")),
         check_interval: cli.check_interval,
-    });
+    };
+    let models = Models::new(source, start);
     let loaded = {
         let models = models.clone();
-        async move {
-            let loaded = models.first_attempt().await;
-            telemetry::cold_start(start.elapsed());
-            loaded
-        }
+        async move { models.first_attempt().await }
     };
-    let router = app(models.clone(), cli.settings);
+    let router = app(models.clone(), cli.settings, cli.site.open()?);
     if in_lambda {
         // Requests wait for the model by themselves, and say why if there is none.
         tokio::spawn(loaded);

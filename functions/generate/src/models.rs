@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use crate::error::ApiError;
 use crate::gate::Deadline;
+use crate::response::{LoadStep, Loading};
 use crate::served_model::ServedModel;
 use crate::telemetry;
 
@@ -60,6 +61,8 @@ impl std::str::FromStr for Pinned {
 /// The model that is served.
 pub struct Models {
     source: Source,
+    /// When the process started.
+    started: Instant,
     current: ArcSwapOption<ServedModel>,
     state: Mutex<State>,
     /// Counts attempts that have ended.
@@ -71,6 +74,9 @@ struct State {
     /// Connections, kept between checks.
     store: Option<Store>,
     checking: bool,
+    step: LoadStep,
+    /// From the start of the process to the first model.
+    cold_start: Option<Duration>,
     last_check: Option<Instant>,
     /// The version that could not be loaded.
     refused: Option<VersionRef>,
@@ -79,10 +85,12 @@ struct State {
 }
 
 impl Models {
-    /// Serves what `source` names, as soon as it is loaded: see [`check`](Self::check).
-    pub fn new(source: Source) -> Arc<Self> {
+    /// Serves what `source` names, as soon as it is loaded: see [`check`](Self::check). The process `started`
+    /// then.
+    pub fn new(source: Source, started: Instant) -> Arc<Self> {
         Arc::new(Self {
             source,
+            started,
             current: ArcSwapOption::empty(),
             state: Mutex::default(),
             attempts: watch::Sender::new(0),
@@ -99,6 +107,23 @@ impl Models {
         self.state().failure.clone()
     }
 
+    /// The same, in words for everybody; none while another attempt is under way.
+    pub fn public_failure(&self) -> Option<&'static str> {
+        let state = self.state();
+        if state.checking { None } else { state.failure.as_deref().map(public_reason) }
+    }
+
+    /// What loading the first model does at the moment.
+    pub fn loading(&self) -> Loading {
+        let seconds = (self.started.elapsed().as_secs_f64() * 10.0).round() / 10.0;
+        Loading { step: self.state().step, seconds }
+    }
+
+    /// How long it took from the start of the process to the first model, if one is loaded.
+    pub fn cold_start(&self) -> Option<Duration> {
+        self.state().cold_start
+    }
+
     /// The model that a request begins with. Waits while it is being loaded, and has the channel read
     /// again if that is due.
     ///
@@ -112,12 +137,8 @@ impl Models {
                 return Ok(model);
             }
             attempts.borrow_and_update();
-            let failure = {
-                let state = self.state();
-                if state.checking { None } else { state.failure.clone() }
-            };
-            if let Some(failure) = failure {
-                return Err(ApiError::NoModel { reason: public_reason(&failure) });
+            if let Some(reason) = self.public_failure() {
+                return Err(ApiError::NoModel { reason });
             }
             match tokio::time::timeout_at(deadline.0.into(), attempts.changed()).await {
                 Ok(Ok(())) => {}
@@ -136,6 +157,7 @@ impl Models {
             return;
         }
         state.checking = true;
+        state.step = LoadStep::default();
         state.last_check = Some(Instant::now());
         drop(state);
         let models = Arc::clone(self);
@@ -188,6 +210,11 @@ impl Models {
         let loaded = self.load(version.clone()).await;
         let model = loaded.inspect_err(|error| self.refuse(&version.reference, error))?;
         self.current.store(Some(Arc::new(model)));
+        self.state().cold_start.get_or_insert_with(|| {
+            let time = self.started.elapsed();
+            telemetry::cold_start(time);
+            time
+        });
         // Room for the next one; requests that run the old one have its files open.
         if let Err(error) = version.remove_others(&self.source.cache) {
             tracing::warn!(%error, "files of an earlier version are left");
@@ -214,7 +241,8 @@ impl Models {
 
     async fn load(&self, version: ModelVersion) -> Result<ServedModel> {
         let start = Instant::now();
-        let loaded = ServedModel::load(version, self.source.precision, &self.source.cache).await?;
+        let step = |step| self.state().step = step;
+        let loaded = ServedModel::load(version, self.source.precision, &self.source.cache, step).await?;
         telemetry::model_loaded(&loaded, start.elapsed());
         Ok(loaded)
     }

@@ -1,6 +1,7 @@
 //! What routes give.
 
-use serde::Serialize;
+use artifact::Manifest;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// A continuation.
@@ -94,6 +95,82 @@ pub struct Status {
     pub model_info: Option<ModelInfo>,
     /// Prompts that show what it can do.
     pub example_prompts: Vec<String>,
+}
+
+/// The answer of `GET /model`: all that is known about the model, and how it came to be served.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct ModelDetails {
+    /// `ready`, `loading`, or `unavailable` if no model can be loaded.
+    pub status: &'static str,
+    /// Why it is unavailable.
+    pub reason: Option<&'static str>,
+    /// What loading does at the moment, while there is no model yet.
+    pub loading: Option<Loading>,
+    /// Which model answers.
+    pub model: Option<ModelRef>,
+    /// Its shape.
+    pub model_info: Option<ModelInfo>,
+    /// Its manifest, as it lies in the store.
+    #[schema(value_type = Option<Object>)]
+    pub manifest: Option<Manifest>,
+    /// Its losses while it was trained.
+    pub curve: Vec<CurvePoint>,
+    /// How the process that answers started.
+    pub start: Option<StartTimes>,
+}
+
+/// What loading does at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Loading {
+    /// What is done.
+    pub step: LoadStep,
+    /// Since the process started.
+    pub seconds: f64,
+}
+
+/// What is done to load a model, one after the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LoadStep {
+    /// Reading which version to serve.
+    #[default]
+    Channel,
+    /// Downloading and verifying its files.
+    Files,
+    /// Laying out its weights.
+    Weights,
+}
+
+/// An evaluation while a model was trained: a line of `metrics.jsonl`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CurvePoint {
+    /// Epoch, from 1.
+    pub epoch: usize,
+    /// Optimizer steps done.
+    pub step: usize,
+    /// Tokens that these steps have trained on.
+    pub tokens_seen: usize,
+    /// Loss on training data, nats per token.
+    pub train_loss: f64,
+    /// Loss on validation data, nats per token.
+    pub val_loss: f64,
+    /// Spent on training so far.
+    pub seconds: f64,
+}
+
+/// How long it took to start. The runtime and the tokenizer are loaded while files come.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
+pub struct StartTimes {
+    /// Downloading and verifying files.
+    pub files_ms: f64,
+    /// Loading ONNX Runtime.
+    pub runtime_ms: f64,
+    /// Making the tokenizer.
+    pub tokenizer_ms: f64,
+    /// Laying out the weights.
+    pub session_ms: f64,
+    /// From the start of the process to a loaded model; none if another model was loaded first.
+    pub ready_ms: Option<f64>,
 }
 
 /// The answer of `GET /health`.

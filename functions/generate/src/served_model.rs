@@ -6,20 +6,24 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use artifact::draft::DraftIndex;
-use artifact::manifest::{FileRole, Precision};
+use artifact::manifest::{FileEntry, FileRole, Precision};
 use artifact::store::VersionRef;
 use artifact::{Manifest, ModelVersion, Tokenizer};
 use engine::{CorpusDrafter, Engine, OnnxModel};
 
-use crate::response::{ModelInfo, ModelRef};
+use crate::response::{CurvePoint, LoadStep, ModelInfo, ModelRef};
 
 /// What is served of a version unless it is asked for: the fastest that it has.
 const PRECISIONS: [Precision; 3] = [Precision::W4, Precision::W8, Precision::Float32];
+
+/// The longest file of losses that is read, in bytes: an evaluation takes about 150.
+const MAX_CURVE_BYTES: u64 = 1 << 20;
 
 /// A verified model, its tokenizer and its engine.
 pub struct ServedModel {
     reference: VersionRef,
     manifest: Manifest,
+    curve: Vec<CurvePoint>,
     precision: Precision,
     /// None for a model that was imported with a vocabulary of its own.
     tokenizer: Option<Tokenizer>,
@@ -42,11 +46,16 @@ pub struct LoadTimes {
 
 impl ServedModel {
     /// Loads a version after verifying every file that it needs; in the given precision, or in the
-    /// fastest that it has. What must be downloaded goes to the folder `cache`.
+    /// fastest that it has. What must be downloaded goes to the folder `cache`. `step` is told what begins.
     ///
     /// # Errors
     /// If a file is missing or damaged, or cannot be loaded.
-    pub async fn load(version: ModelVersion, precision: Option<Precision>, cache: &Path) -> Result<Self> {
+    pub async fn load(
+        version: ModelVersion,
+        precision: Option<Precision>,
+        cache: &Path,
+        step: impl Fn(LoadStep),
+    ) -> Result<Self> {
         let manifest = version.manifest.clone();
         let wanted = precision.as_slice();
         let candidates = if wanted.is_empty() { &PRECISIONS[..] } else { wanted };
@@ -68,16 +77,19 @@ impl ServedModel {
             let start = Instant::now();
             engine::runtime::environment().map(|_| start.elapsed())
         });
+        step(LoadStep::Files);
         let start = Instant::now();
-        let (path, index) = tokio::try_join!(
+        let (path, index, curve) = tokio::try_join!(
             async { version.verified_file(file, cache).await.map_err(anyhow::Error::from) },
             draft_index(&version, cache),
+            curve(&version, cache),
         )?;
         let files = start.elapsed();
         let runtime = runtime.await??;
         let (tokenizer, tokenizer_time) = tokenizer.await?;
         let tokenizer = tokenizer.with_context(|| format!("model {} {}", manifest.name, manifest.version))?;
 
+        step(LoadStep::Weights);
         let config = manifest.config.clone();
         let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
         let load = move || OnnxModel::load(&path, precision, &config, threads);
@@ -85,7 +97,7 @@ impl ServedModel {
         let load_times =
             LoadTimes { files, runtime, tokenizer: tokenizer_time, session: model.load_times().session };
         let engine = Engine::new(model).with_drafter(Box::new(CorpusDrafter { index }));
-        Ok(Self { reference: version.reference, manifest, precision, tokenizer, engine, load_times })
+        Ok(Self { reference: version.reference, manifest, curve, precision, tokenizer, engine, load_times })
     }
 
     /// Its name, its version and the digest of its manifest.
@@ -96,6 +108,11 @@ impl ServedModel {
     /// What is known about it.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// Its losses while it was trained; none if it was imported.
+    pub fn curve(&self) -> &[CurvePoint] {
+        &self.curve
     }
 
     /// What turns its ids into text and back; none for a model with a vocabulary of its own.
@@ -159,4 +176,16 @@ async fn draft_index(version: &ModelVersion, cache: &Path) -> Result<Option<Draf
     let at = || path.display().to_string();
     let bytes = std::fs::read(&path).with_context(at)?;
     DraftIndex::from_bytes(bytes, version.manifest.config.vocab_size).map(Some).with_context(at)
+}
+
+/// The losses of a version's training, if it has some and they are not more than a page can show.
+async fn curve(version: &ModelVersion, cache: &Path) -> Result<Vec<CurvePoint>> {
+    let is_curve = |file: &&FileEntry| file.role == FileRole::Metrics && file.bytes <= MAX_CURVE_BYTES;
+    let Some(file) = version.manifest.files.iter().find(is_curve) else {
+        return Ok(Vec::new());
+    };
+    let path = version.verified_file(file, cache).await?;
+    let at = || path.display().to_string();
+    let text = std::fs::read_to_string(&path).with_context(at)?;
+    text.lines().map(serde_json::from_str).collect::<Result<_, _>>().with_context(at)
 }

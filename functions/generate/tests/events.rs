@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used)] // In a test, the panic is the report.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::response::Response;
@@ -16,14 +16,15 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 fn models(store: &std::path::Path) -> Arc<Models> {
-    Models::new(Source {
+    let source = Source {
         store: store.to_string_lossy().into_owned(),
         channel: "live".to_owned(),
         pinned: None,
         precision: None,
         cache: store.join("cache"),
         check_interval: Duration::from_secs(3600),
-    })
+    };
+    Models::new(source, Instant::now())
 }
 
 /// An event of a REST API (payload version 1).
@@ -65,7 +66,7 @@ async fn answer(event: &str) -> (u16, Response) {
     context.request_id = "of-lambda".to_owned();
     let request = lambda_http::request::from_str(event).unwrap().with_lambda_context(context);
     // The router reads the context where Lambda's runtime puts it.
-    let router = app(models(folder.path()), Settings::default());
+    let router = app(models(folder.path()), Settings::default(), None);
     let response = router.oneshot(request).await.unwrap();
     (response.status().as_u16(), response)
 }
@@ -95,6 +96,26 @@ async fn events_of_every_kind_reach_the_same_router() {
         assert_eq!(answer(&event("GET", "/nothing", "")).await.0, 404);
         assert_eq!(answer(&event("GET", "/openapi.json", "")).await.0, 200);
     }
+}
+
+/// A page asks how far the start is, and does not wait for it.
+#[tokio::test]
+async fn the_state_of_the_start_is_told_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let models = models(folder.path());
+    let router = app(Arc::clone(&models), Settings::default(), None);
+    let ask = async || {
+        let request = axum::http::Request::get("/model").body(Body::empty()).unwrap();
+        json_body(router.clone().oneshot(request).await.unwrap()).await
+    };
+    let answer = ask().await;
+    assert_eq!((&answer["status"], &answer["reason"]), (&json!("loading"), &Value::Null));
+    assert_eq!(answer["loading"]["step"], "channel");
+    assert!(models.first_attempt().await.is_err());
+    let answer = ask().await;
+    assert_eq!((&answer["status"], &answer["loading"]), (&json!("unavailable"), &Value::Null));
+    assert_eq!(answer["reason"], "its channel names none yet");
+    assert_eq!((&answer["manifest"], &answer["curve"]), (&Value::Null, &json!([])));
 }
 
 /// The snapshot waits for the model, or for its failure; a copy that is restored looks for itself.

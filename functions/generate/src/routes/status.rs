@@ -5,8 +5,10 @@ use axum::extract::State;
 
 use crate::app::AppState;
 use crate::error::ErrorBody;
-use crate::response::{Health, Model, ModelList, Status};
-use crate::served_model::ServedModel;
+use crate::models::Models;
+use crate::response::{Health, Model, ModelDetails, ModelList, StartTimes, Status};
+use crate::served_model::{LoadTimes, ServedModel};
+use crate::telemetry::milliseconds;
 
 /// Which model answers, without waiting for it.
 #[utoipa::path(get, path = "/", responses(
@@ -24,12 +26,58 @@ pub async fn status(State(state): State<AppState>) -> Json<Status> {
             example_prompts: model.manifest().example_prompts.clone(),
         },
         None => Status {
-            status: if models.failure().is_some() { "unavailable" } else { "loading" },
+            status: if models.public_failure().is_some() { "unavailable" } else { "loading" },
             model: None,
             model_info: None,
             example_prompts: Vec::new(),
         },
     })
+}
+
+/// All that is known about the model, without waiting for it: what a page shows of it.
+#[utoipa::path(get, path = "/model", responses(
+    (status = 200, description = "The model", body = ModelDetails),
+    (status = 401, description = "The key is missing or wrong", body = ErrorBody),
+))]
+pub async fn model(State(state): State<AppState>) -> Json<ModelDetails> {
+    let models = state.models();
+    models.check();
+    Json(match models.current() {
+        Some(model) => ModelDetails {
+            status: "ready",
+            reason: None,
+            loading: None,
+            model: Some(model.model_ref()),
+            model_info: Some(model.model_info()),
+            manifest: Some(model.manifest().clone()),
+            curve: model.curve().to_vec(),
+            start: Some(start_times(models, &model)),
+        },
+        None => {
+            let reason = models.public_failure();
+            ModelDetails {
+                status: if reason.is_some() { "unavailable" } else { "loading" },
+                reason,
+                loading: reason.is_none().then(|| models.loading()),
+                model: None,
+                model_info: None,
+                manifest: None,
+                curve: Vec::new(),
+                start: None,
+            }
+        }
+    })
+}
+
+fn start_times(models: &Models, model: &ServedModel) -> StartTimes {
+    let LoadTimes { files, runtime, tokenizer, session } = model.load_times();
+    StartTimes {
+        files_ms: milliseconds(files),
+        runtime_ms: milliseconds(runtime),
+        tokenizer_ms: milliseconds(tokenizer),
+        session_ms: milliseconds(session),
+        ready_ms: models.cold_start().map(milliseconds),
+    }
 }
 
 /// Whether the program runs.
