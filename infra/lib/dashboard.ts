@@ -1,11 +1,12 @@
 /** One page with everything. */
 import { Stack } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
-import { type Metrics, reported } from './metrics.ts';
+import type { Metrics } from './metrics.ts';
 
 export function addDashboard(stack: Stack, metrics: Metrics, modelAge: cloudwatch.IMetric | undefined): void {
   const graph = (title: string, left: cloudwatch.IMetric[], right: cloudwatch.IMetric[] = []) =>
     new cloudwatch.GraphWidget({ title, left, right, width: 8, height: 6 });
+  const { reported } = metrics;
   const errors = [metrics.errors, metrics.throttles, metrics.loadFailures];
   new cloudwatch.Dashboard(stack, 'Dashboard', {
     dashboardName: stack.stackName,

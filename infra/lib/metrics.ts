@@ -6,16 +6,19 @@ import type { TrainingStack } from './training-stack.ts';
 
 const PERIOD = Duration.minutes(5);
 
-/** What `functions/generate/src/telemetry.rs` writes. It has no dimension: stages in one account share it. */
-export function reported(metricName: string, statistic: string): cloudwatch.Metric {
-  return new cloudwatch.Metric({ namespace: 'TroelsLLM', metricName, statistic, period: PERIOD });
+/** What `functions/generate/src/telemetry.rs` writes: metrics of a function. */
+function reporter(dimensionsMap: Record<string, string>) {
+  return (metricName: string, statistic: string) =>
+    new cloudwatch.Metric({ namespace: 'TroelsLLM', metricName, dimensionsMap, statistic, period: PERIOD });
 }
 
 export type Metrics = ReturnType<typeof metricsOf>;
 
 export function metricsOf(serving: ServingStack, training: TrainingStack) {
   const sum = { statistic: cloudwatch.Stats.SUM, period: PERIOD };
+  const reported = reporter({ FunctionName: serving.function.functionName });
   return {
+    reported,
     invocations: serving.alias.metricInvocations(sum),
     errors: serving.alias.metricErrors(sum),
     throttles: serving.alias.metricThrottles(sum),

@@ -35,6 +35,16 @@ test('there is an alarm for everything that goes wrong, and ten are free', () =>
   });
 });
 
+test('what the function reports is that of its stage', () => {
+  for (const MetricName of ['ColdStart', 'LoadFailures']) {
+    complete.hasResourceProperties('AWS::CloudWatch::Alarm', {
+      MetricName,
+      Namespace: 'TroelsLLM',
+      Dimensions: [{ Name: 'FunctionName', Value: { 'Fn::ImportValue': Match.stringLikeRegexp('Serving') } }],
+    });
+  }
+});
+
 test('what cannot be measured has no alarm', () => {
   expect(alarmsOf(defaults)).not.toHaveProperty('ModelTooOld');
   expect(alarmsOf(observabilityOf({}, { endpoint: 'function-url' }))).not.toHaveProperty('ServerErrors');

@@ -1,10 +1,11 @@
 //! The real programs, started as a user starts them.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -119,7 +120,24 @@ pub struct Server {
     pub process: Running,
     /// Its address, `http://127.0.0.1:…`.
     pub url: String,
-    log: Arc<Mutex<String>>,
+    log: Lines,
+}
+
+/// What a program has printed so far.
+type Lines = Arc<Mutex<String>>;
+
+/// Reads what a program prints, in a thread that ends with it.
+fn collect(output: impl Read + Send + 'static) -> (Lines, JoinHandle<()>) {
+    let lines = Lines::default();
+    let shared = Arc::clone(&lines);
+    let reader = std::thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(std::result::Result::ok) {
+            let mut lines = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            lines.push_str(&line);
+            lines.push('\n');
+        }
+    });
+    (lines, reader)
 }
 
 impl Server {
@@ -147,15 +165,7 @@ impl Server {
             .spawn()?;
         let stdout = child.stdout.take().context("stdout is piped")?;
         let stderr = child.stderr.take().context("stderr is piped")?;
-        let log = Arc::new(Mutex::new(String::new()));
-        let shared = Arc::clone(&log);
-        let reader = std::thread::spawn(move || {
-            for line in BufReader::new(stderr).lines().map_while(std::result::Result::ok) {
-                let mut log = shared.lock().unwrap_or_else(PoisonError::into_inner);
-                log.push_str(&line);
-                log.push('\n');
-            }
-        });
+        let (log, reader) = collect(stderr);
         let process = Running(child);
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
@@ -179,6 +189,7 @@ impl Server {
 pub struct Lambda {
     /// Its address, as that of a function URL.
     pub url: String,
+    metrics: Lines,
     _emulator: Running,
     _function: Running,
 }
@@ -202,7 +213,7 @@ impl Lambda {
                 .spawn()?,
         );
         eventually(|| Ok(std::net::TcpStream::connect(("127.0.0.1", port))?))?;
-        let function = Running(
+        let mut function = Running(
             Command::new(program("generate")?)
                 .env("AWS_LAMBDA_RUNTIME_API", format!("http://127.0.0.1:{port}/.rt"))
                 .env("AWS_LAMBDA_FUNCTION_NAME", "_")
@@ -211,12 +222,18 @@ impl Lambda {
                 .envs(environment.iter().cloned())
                 .env_remove("ORT_DISABLE_TELEMETRY")
                 .env_remove("AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH")
-                .stdout(Stdio::null())
+                .stdout(Stdio::piped())
                 .stderr(Stdio::null())
                 .spawn()?,
         );
         let url = format!("http://127.0.0.1:{port}/lambda-url/_");
-        Ok(Self { url, _emulator: emulator, _function: function })
+        let (metrics, _) = collect(function.0.stdout.take().context("stdout is piped")?);
+        Ok(Self { url, metrics, _emulator: emulator, _function: function })
+    }
+
+    /// The metrics that it has written so far: lines of JSON.
+    pub fn metrics(&self) -> String {
+        self.metrics.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

@@ -544,6 +544,19 @@ fn a_text_streams_through_lambda() {
     let events = events(BufReader::new(answer.body_mut().as_reader()));
     assert_eq!(events.last().unwrap().1["response"], whole["response"]);
     assert!(events.len() > 20, "{}", events.len());
+
+    // Its metrics are written before the response ends, not with the next request.
+    let lines = lambda.metrics();
+    let metrics: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let sum = |name: &str| metrics.iter().filter_map(|line| line[name].as_u64()).sum::<u64>();
+    assert_eq!(sum("Tokens"), 120, "{lines}");
+    let of_text = metrics.iter().find(|line| line.get("FirstToken").is_some()).unwrap();
+    assert_eq!((&of_text["FunctionName"], &of_text["Model"]), (&json!("_"), &json!("tiny")));
+    let declared = &of_text["_aws"]["CloudWatchMetrics"][0];
+    assert_eq!(
+        (&declared["Namespace"], &declared["Dimensions"]),
+        (&json!("TroelsLLM"), &json!([["FunctionName"]]))
+    );
 }
 
 /// A collector that is named gets the spans of requests, those of their generations inside them.

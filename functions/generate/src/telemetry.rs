@@ -4,22 +4,26 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
 use metrics_cloudwatch_embedded::{Builder, Collector};
 
 use crate::generation::Summary;
 use crate::served_model::{LoadTimes, ServedModel};
 
+const FUNCTION_NAME: &str = "AWS_LAMBDA_FUNCTION_NAME";
+
 static COLLECTOR: OnceLock<&'static Collector> = OnceLock::new();
 
-/// Has metrics collected from here on, under the namespace `TroelsLLM`. Without it they go nowhere.
+/// Has metrics collected from here on, under the namespace `TroelsLLM` and the function's name, which
+/// Lambda gives. Without it they go nowhere.
 ///
 /// # Errors
-/// If they are collected already.
+/// If they are collected already, or this is not Lambda.
 pub fn init() -> Result<()> {
-    let collector =
-        Builder::new().cloudwatch_namespace("TroelsLLM").init().map_err(|error| anyhow!("{error}"))?;
+    let function = std::env::var(FUNCTION_NAME).context(FUNCTION_NAME)?;
+    let metrics = Builder::new().cloudwatch_namespace("TroelsLLM").with_dimension("FunctionName", function);
+    let collector = metrics.init().map_err(|error| anyhow!("{error}"))?;
     COLLECTOR.set(collector).map_err(|_| anyhow!("metrics are collected already"))?;
     for (name, what) in [
         ("ColdStart", "from the start of the process to a loaded model"),
