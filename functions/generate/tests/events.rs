@@ -95,6 +95,8 @@ async fn events_of_every_kind_reach_the_same_router() {
         assert_eq!(answer(&event("PUT", "/generate", "{}")).await.0, 405);
         assert_eq!(answer(&event("GET", "/nothing", "")).await.0, 404);
         assert_eq!(answer(&event("GET", "/openapi.json", "")).await.0, 200);
+        let (status, response) = answer(&event("GET", "/docs", "")).await;
+        assert_eq!((status, response.headers()["location"].to_str().unwrap()), (303, "docs/"));
     }
 }
 
