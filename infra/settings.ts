@@ -36,8 +36,8 @@ const storage = z.strictObject({
 
 const serving = z
   .strictObject({
-    /** A zip of `bootstrap` and ONNX Runtime, relative to this folder; `scripts/deploy.sh` builds it. */
-    zip: z.string().min(1).default('../target/lambda/generate.zip'),
+    /** A zip of `bootstrap` and ONNX Runtime, relative to this folder; `scripts/build-function.sh` builds it. */
+    zip: z.string().min(1).default('../target/lambda/function.zip'),
     /**
      * `zip`, or `image`: the container image in the repository that the storage stack makes, with
      * SnapStart. A cold start then restores a process that has loaded its model.
@@ -45,7 +45,7 @@ const serving = z
     package: z.enum(['zip', 'image']).default('zip'),
     /** Tag of that image. */
     imageTag: name.default('latest'),
-    /** What the zip or the image was built for. `scripts/deploy.sh` builds for x86_64, as its ONNX Runtime is. */
+    /** What the zip or the image was built for. On Arm our own kernels are missing: tokens come more slowly. */
     architecture: z.enum(['x86_64', 'arm64']).default('x86_64'),
     /** Memory in MB; the processor comes with it: 1,769 MB are one vCPU. */
     memoryMb: z.int().min(512).max(10_240).default(1769),

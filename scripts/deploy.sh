@@ -66,8 +66,7 @@ need aws "pip install awscli, and sign in"
 need curl "install it"
 [ -z "$missing" ] || [ -n "$dry_run" ] || exit 1
 
-zip=target/lambda/generate.zip
-library=target/native/onnxruntime/libonnxruntime.so
+zip=target/lambda/function.zip
 outputs=target/deploy-$stage.json
 # An array, since some arguments have spaces.
 cdk=(npm --prefix infra run --silent cdk --)
@@ -75,10 +74,10 @@ of_stage=(--context "stage=$stage")
 mkdir -p target
 
 [ -d infra/node_modules ] || npm --prefix infra ci --silent
-run scripts/setup.sh
-run cargo lambda build --release --locked --package generate --bin generate
-# ONNX Runtime lies beside the program, where it is looked for.
-run python3 scripts/zip_function.py "$zip" target/lambda/generate/bootstrap "$library"
+architecture=$(cd infra && npx --no-install tsx --eval '
+    import { settingsOf } from "./settings.ts";
+    console.log(settingsOf(process.argv[1]).serving.architecture);' "$stage")
+if [ "$architecture" = arm64 ]; then run scripts/build-function.sh --arm64; else run scripts/build-function.sh; fi
 if [ -n "$dry_run" ]; then
     echo "deploy: making the templates of stage $stage"
     [ -f "$zip" ] || of_stage+=(--context zip=test/fixtures/function)

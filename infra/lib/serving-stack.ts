@@ -114,7 +114,7 @@ function environment(settings: Settings['serving'], artifacts: s3.IBucket): Reco
 function existingZip(zip: string): string {
   const path = resolve(PROJECT_FOLDER, zip);
   if (!existsSync(path)) {
-    throw new Error(`serving.zip: there is no ${path}; scripts/deploy.sh builds the function and deploys it`);
+    throw new Error(`serving.zip: there is no ${path}; scripts/build-function.sh builds it`);
   }
   return path;
 }

@@ -48,7 +48,7 @@ describe.each(['dev', 'prod'])('stage %s', (stage) => {
 test('without a zip nothing is deployed, and the remedy is named', () => {
   const { status, output } = synth('stage=dev', 'zip=no/such.zip');
   expect(status).not.toBe(0);
-  expect(output).toContain('scripts/deploy.sh builds the function');
+  expect(output).toContain('scripts/build-function.sh builds it');
 });
 
 test('a stage that does not exist is named', () => {
