@@ -55,19 +55,27 @@ else
         --checkpoints "$store/checkpoints/$channel" --resume
 fi
 
+# The page needs Node.js; the API does not.
+page=()
+if scripts/build-site.sh; then
+    page=(--site infra/site/dist)
+else
+    echo "demo: there is no page, since it could not be built; the API is served without it" >&2
+fi
+
 # The server says where it listens when the model is loaded; if it ends instead, it has said why.
-exec 3< <(exec "$programs/generate" --store "$store" --channel "$channel" --listen "127.0.0.1:$port")
+exec 3< <(exec "$programs/generate" --store "$store" --channel "$channel" --listen "127.0.0.1:$port" "${page[@]}")
 server=$!
 trap 'kill "$server" 2>/dev/null || true' EXIT
 # Ctrl-C reaches the server too, which finishes what it is doing.
 trap 'wait "$server" || true; exit 130' INT
 read -r line <&3 || exit 1
 
-python3 - "${line#listening on }" <<'PYTHON'
+python3 - "${line#listening on }" "${#page[@]}" <<'PYTHON'
 """Prints one sample."""
 import json, shlex, sys, urllib.request
 
-url = sys.argv[1]
+url, has_page = sys.argv[1], sys.argv[2] != "0"
 
 
 def call(path, body=None):
@@ -86,6 +94,8 @@ print(
     f" ({timing['tokens_per_second']} tokens/s, the first after {timing['first_token_ms']:.0f} ms)"
 )
 example = shlex.quote(json.dumps({"prompt": prompt, "max_tokens": 100, "temperature": 0.7}))
+if has_page:
+    print(f"\nopen {url}")
 print(f"\nask again:\n  curl {url}/generate -H 'Content-Type: application/json' -d {example}")
 PYTHON
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Prepares this checkout: checks the tools, links the native libraries into target/native and,
-# with --tests, makes target/venv with the Python tools that the tests use.
+# with --tests, makes target/venv with the Python tools that the tests use; with --site, sees to the
+# browser that the tests of the page use.
 # Run it as often as you like; it is quick and quiet when there is nothing to do.
 # The libraries (490 MB) are kept in TROELSLLM_CACHE (default: ~/.cache/troelsllm), so that
 # another checkout on this machine does not fetch them again.
@@ -51,6 +52,8 @@ stand_in_for_cuda() {
     done
     rm -rf "$work"
 }
+
+[ "${1:-}" != --site ] || command -v "${CHROMIUM:-chromium}" >/dev/null || need_package Chromium chromium
 
 cache=${TROELSLLM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/troelsllm}
 key=$(cat scripts/native-libraries.txt scripts/unpack_native.py | sha256sum | cut -c1-12)

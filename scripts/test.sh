@@ -28,6 +28,8 @@ echo "test: build and run"
 cargo build --quiet --release --workspace --all-targets --locked
 echo "test: infrastructure"
 scripts/test_infra.sh
+echo "test: page"
+scripts/test_site.sh
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 status=0
