@@ -1,7 +1,7 @@
-import { useEffect, useState } from 'preact/hooks';
 import type { Loading, ModelState } from '../api/types.ts';
 import { ErrorNote } from './ErrorNote.tsx';
 import { precision, seconds } from './format.ts';
+import { useClock } from './use-clock.ts';
 import type { ModelWatch } from './use-model.ts';
 
 /** A server that is awake answers faster than this; then it is called waking up. */
@@ -15,8 +15,8 @@ const STEPS: Record<Loading['step'], string> = {
 
 /** Which model answers, or what is awaited of it, or what is wrong; in one line, so that nothing moves. */
 export function Status({ watch }: { watch: ModelWatch }) {
-  const waited = useWaited(watch);
-  // An unreadable key is no reason to hide what is known.
+  const { state, askedAt } = watch;
+  const now = useClock(askedAt !== null && state?.status !== 'ready');
   if (watch.error) {
     return (
       <div class="status">
@@ -24,7 +24,7 @@ export function Status({ watch }: { watch: ModelWatch }) {
       </div>
     );
   }
-  const { tone, text } = describe(watch.state, waited);
+  const { tone, text } = describe(state, askedAt === null ? 0 : Math.max(0, now - askedAt));
   return (
     <div class="status">
       <span class={`dot dot-${tone}`} aria-hidden="true" />
@@ -59,16 +59,4 @@ export function describe(state: ModelState | null, waitedMs: number): Line {
   }
   if (waitedMs < AWAKE_MS) return { tone: 'busy', text: { title: 'Connecting' } };
   return { tone: 'busy', text: { title: 'Waking up', detail: 'starting the server', seconds: waitedMs / 1000 } };
-}
-
-/** For how many milliseconds the first answer has been awaited, while it is. */
-function useWaited({ state, askedAt }: ModelWatch): number {
-  const [now, setNow] = useState(() => performance.now());
-  const waiting = askedAt !== null && state?.status !== 'ready';
-  useEffect(() => {
-    if (!waiting) return;
-    const timer = setInterval(() => setNow(performance.now()), 100);
-    return () => clearInterval(timer);
-  }, [waiting]);
-  return askedAt === null ? 0 : Math.max(0, now - askedAt);
 }
