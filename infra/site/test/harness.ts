@@ -6,7 +6,7 @@ import { type Browser, type BrowserContextOptions, type Page, chromium } from 'p
 import { expect, inject } from 'vitest';
 import { REPOSITORY } from './programs.ts';
 
-export { type Server, startServer, trainTiny } from './programs.ts';
+export { CORPUS, type Server, freeAddress, startLoading, startServer, temporaryFolder, trainTiny } from './programs.ts';
 
 /** The store with the tiny model, trained once for all tests. */
 export const tinyStore = (): string => inject('store');
@@ -81,5 +81,11 @@ export async function expectNoSidewaysScroll(page: Page): Promise<void> {
 export async function screenshot(page: Page, name: string): Promise<void> {
   const folder = join(REPOSITORY, 'target/site-screenshots');
   await mkdir(folder, { recursive: true });
+  // Plots come once they are scrolled to.
+  for (const plot of await page.locator('.loss-plot').all()) {
+    await plot.scrollIntoViewIfNeeded();
+    await plot.locator('canvas').waitFor();
+  }
+  await page.evaluate(() => scrollTo(0, 0));
   await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
 }

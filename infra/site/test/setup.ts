@@ -1,9 +1,8 @@
 /** Once for all browser tests: a tiny model, trained on the project's own story. */
-import { access, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { CORPUS, SITE, program, trainTiny } from './programs.ts';
+import { CORPUS, SITE, program, temporaryFolder, trainTiny } from './programs.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -18,9 +17,9 @@ export default async function setup(project: TestProject) {
       throw new Error(`there is no ${needed}; build the programs (cargo build --release --bins) and the page (npm run build)`);
     });
   }
-  const folder = await mkdtemp(join(tmpdir(), 'site-test-'));
-  const store = join(folder, 'store');
+  const folder = await temporaryFolder();
+  const store = join(folder.path, 'store');
   await trainTiny(CORPUS, store);
   project.provide('store', store);
-  return () => rm(folder, { recursive: true, force: true });
+  return () => folder.remove();
 }

@@ -1,6 +1,6 @@
 /** Numbers as people read them. All of them come from the API. */
 
-const LOCALE = 'en';
+const LOCALE = 'en-GB';
 const whole = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 0 });
 const date = new Intl.DateTimeFormat(LOCALE, { dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' });
 

@@ -1,4 +1,3 @@
-import { useEffect, useState } from 'preact/hooks';
 import { Icon } from '../components/Icon.tsx';
 import { type Run, isActive } from './run.ts';
 
@@ -8,29 +7,27 @@ interface Props {
   /** Puts a link to the text into the address of the page. */
   readonly onShare: (run: Run) => void;
   readonly onClear: () => void;
+  readonly copied: Copied | null;
+  readonly onCopied: (copied: Copied) => void;
 }
 
-type Copied = 'text' | 'link' | 'nothing' | null;
+/** What was copied last; for a few seconds. */
+export type Copied = keyof typeof NEWS;
 
-const NEWS = {
+/** What there is to say about it. */
+export const NEWS = {
   text: 'The text is copied.',
   link: 'The link is copied. It also stands in the address of this page.',
   nothing: 'The browser does not let this page copy. The link stands in the address of this page.',
 };
 
 /** What can be done with a text. */
-export function Actions({ run, onAgain, onShare, onClear }: Props) {
-  const [copied, setCopied] = useState<Copied>(null);
-  useEffect(() => {
-    if (copied === null) return;
-    const timer = setTimeout(() => setCopied(null), 4000);
-    return () => clearTimeout(timer);
-  }, [copied]);
+export function Actions({ run, onAgain, onShare, onClear, copied, onCopied }: Props) {
   // Pages that are not served securely have no clipboard.
   const copy = (what: 'text' | 'link', content: string) =>
     Promise.resolve(navigator.clipboard?.writeText(content) ?? Promise.reject()).then(
-      () => setCopied(what),
-      () => setCopied('nothing'),
+      () => onCopied(what),
+      () => onCopied('nothing'),
     );
   const ended = run !== null && !isActive(run);
   return (
@@ -62,9 +59,6 @@ export function Actions({ run, onAgain, onShare, onClear }: Props) {
       <button type="button" class="button button-quiet" disabled={!run} onClick={onClear}>
         <Icon name="clear" /> Clear
       </button>
-      <p class="action-news soft" role="status">
-        {copied && NEWS[copied]}
-      </p>
     </div>
   );
 }

@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'preact/hooks';
-import { DEFAULTS, MAX_SEED, type Options, RANGES, type Ranged, parseRanged, parseSeed } from './options.ts';
+import { DEFAULTS, type Options, RANGES, type Ranged, parseRanged, parseSeed } from './options.ts';
 
 const LABELS: Record<Ranged, { label: string; help: string }> = {
   temperature: { label: 'Temperature', help: '0 always takes the likeliest token; higher is more varied.' },
@@ -55,11 +55,17 @@ function RangeControl(props: { name: Ranged; value: number; fault: boolean; onVa
   return (
     <div class="control">
       <label for={id}>{label}</label>
-      <DraftField id={id} text={String(value)} fault={fault} describedBy={`${id}-help`} accept={(text) => {
-        const parsed = parseRanged(name, text);
-        if (parsed !== null) onValue(parsed);
-        return parsed !== null;
-      }} />
+      <DraftField
+        id={id}
+        text={String(value)}
+        fault={fault}
+        describedBy={`${id}-help`}
+        accept={(text) => {
+          const parsed = parseRanged(name, text);
+          if (parsed !== null) onValue(parsed);
+          return parsed !== null;
+        }}
+      />
       <input
         type="range"
         aria-label={`${label}, slider`}
@@ -94,7 +100,7 @@ function SeedControl(props: { seed: number | null; lastSeed: number | null; faul
         }}
       />
       <p id="option-seed-help" class="control-help soft">
-        A whole number up to {MAX_SEED}. The same seed, prompt and settings give the same text.
+        The same seed, prompt and settings give the same text.
       </p>
       <button type="button" class="button control-wide" disabled={lastSeed === null} onClick={() => onSeed(lastSeed)}>
         Keep the seed of this text

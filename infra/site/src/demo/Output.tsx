@@ -1,7 +1,7 @@
-import { useLayoutEffect, useRef } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { ApiError } from '../api/error.ts';
 import { ErrorNote } from '../components/ErrorNote.tsx';
-import { Actions } from './Actions.tsx';
+import { Actions, type Copied, NEWS } from './Actions.tsx';
 import { Facts } from './Facts.tsx';
 import { type Run, isActive } from './run.ts';
 
@@ -23,6 +23,12 @@ export function Output({ run, error, hint, waitingFor, onAgain, onShare, onClear
   const sheet = useRef<HTMLDivElement>(null);
   const follows = useRef(true);
   const active = isActive(run);
+  const [copied, setCopied] = useState<Copied | null>(null);
+  useEffect(() => {
+    if (copied === null) return;
+    const timer = setTimeout(() => setCopied(null), 4000);
+    return () => clearTimeout(timer);
+  }, [copied]);
   // Follows the end of the text, unless the reader has scrolled away from it.
   useLayoutEffect(() => {
     const element = sheet.current;
@@ -36,11 +42,8 @@ export function Output({ run, error, hint, waitingFor, onAgain, onShare, onClear
     if (element) follows.current = element.scrollHeight - element.scrollTop - element.clientHeight < 24;
   };
   return (
-    <section class="card output" aria-labelledby="output-title">
-      <h2 id="output-title" class="visually-hidden">
-        Text
-      </h2>
-      <div ref={sheet} class="sheet" tabIndex={0} role="region" aria-labelledby="output-title" onScroll={onScroll}>
+    <section class="card" aria-label="Text">
+      <div ref={sheet} class="sheet" tabIndex={0} role="group" aria-label="The text so far" onScroll={onScroll}>
         {run ? (
           <p class="sheet-text">
             <span class="sheet-prompt">{run.prompt}</span>
@@ -52,8 +55,12 @@ export function Output({ run, error, hint, waitingFor, onAgain, onShare, onClear
         )}
         {error && <ErrorNote error={error} onRetry={onAgain} />}
       </div>
-      <Facts run={run} waitingFor={waitingFor} />
-      <Actions run={run} onAgain={onAgain} onShare={onShare} onClear={onClear} />
+      {/* News take the place of the facts for a while, so that nothing moves. */}
+      {copied ? <p class="output-facts">{NEWS[copied]}</p> : <Facts run={run} waitingFor={waitingFor} />}
+      <Actions run={run} onAgain={onAgain} onShare={onShare} onClear={onClear} copied={copied} onCopied={setCopied} />
+      <p class="visually-hidden" role="status">
+        {copied && NEWS[copied]}
+      </p>
     </section>
   );
 }

@@ -11,18 +11,19 @@ export function aboutModel({ model, model_info: info, manifest, start }: ModelSt
   return [
     ['Name', manifest.name],
     ['Version', manifest.version],
-    ['Made', time(manifest.created_at)],
+    ['Created', time(manifest.created_at)],
     ...(training ? [corpus(training.corpus)] : []),
     ...(manifest.imported_from ? [['Imported from', `${manifest.imported_from.file}, ${manifest.imported_from.format}`] as const] : []),
     ...(manifest.parent ? [['Started from', manifest.parent] as const] : []),
     ['Parameters', large(info.parameters)],
     ['Shape', `${info.layers} blocks of ${info.heads} heads, ${count(info.embedding_dim)} wide`],
-    ['Context', `${count(info.context_length)} tokens, of ${count(info.vocab_size)}`],
+    ['Context', `${count(info.context_length)} tokens`],
+    ['Vocabulary', `${count(info.vocab_size)} tokens${manifest.tokenizer ? `, ${manifest.tokenizer.name}` : ''}`],
     served(manifest, model.precision),
     ...(training ? trained(training) : []),
     ...(manifest.evaluation ? [evaluated(manifest.evaluation)] : []),
     ...(manifest.source_commit ? [['Code', manifest.source_commit.slice(0, 12)] as const] : []),
-    ...(start ? [['Last start', `${milliseconds(start.ready_ms)} from nothing to ready`] as const] : []),
+    ...(start ? [['Start', `${milliseconds(start.ready_ms)} from nothing to ready`] as const] : []),
   ];
 }
 
@@ -30,7 +31,7 @@ function corpus(texts: { name: string; tokens: number }[]): Fact {
   const tokens = count(texts.reduce((sum, text) => sum + text.tokens, 0));
   const names = texts.slice(0, 3).map((text) => text.name);
   const others = texts.length - names.length;
-  return ['Read', `${names.join(', ')}${others > 0 ? ` and ${count(others)} more` : ''}: ${tokens} tokens`];
+  return ['Corpus', `${names.join(', ')}${others > 0 ? ` and ${count(others)} more` : ''}: ${tokens} tokens`];
 }
 
 function served(manifest: Manifest, stored: string): Fact {
@@ -43,7 +44,7 @@ function trained(training: NonNullable<Manifest['training']>): Fact[] {
   const passes = epochs === 1 ? '1 pass' : `${count(epochs)} passes`;
   return [
     ['Trained', `${passes}, ${count(steps)} steps, in ${seconds(wall_seconds)}`],
-    ['On', device],
+    ['Device', device],
     ['Training loss', loss(final_train_loss)],
   ];
 }

@@ -37,7 +37,7 @@ export const RANGES = {
 export type Ranged = keyof typeof RANGES;
 
 /** The largest seed that the API takes: one that survives in a double. */
-export const MAX_SEED = Number.MAX_SAFE_INTEGER;
+const MAX_SEED = Number.MAX_SAFE_INTEGER;
 
 /** The longest prompt, in characters. */
 export const MAX_PROMPT = 16_384;
