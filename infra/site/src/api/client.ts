@@ -1,0 +1,93 @@
+import { EventSourceParserStream } from 'eventsource-parser/stream';
+import { ApiError } from './error.ts';
+import { readKey } from './key.ts';
+import type { ErrorBody, GenerateRequest, GenerateResponse, InspectRequest, InspectResponse, ModelState } from './types.ts';
+
+/** One API, by its address. Methods throw {@link ApiError}, or `AbortError` where `signal` ended them. */
+export class Client {
+  /** The address, without a slash at its end; empty if the API lies where the page does. */
+  readonly base: string;
+
+  constructor(base: string) {
+    this.base = base;
+  }
+
+  /** The state of the model. */
+  async model(signal?: AbortSignal): Promise<ModelState> {
+    return json(await this.#fetch('/model', { signal: signal ?? null, cache: 'no-store' }));
+  }
+
+  /** Looks into the model. */
+  async inspect(request: InspectRequest, signal?: AbortSignal): Promise<InspectResponse> {
+    return json(await this.#post('/inspect', request, signal));
+  }
+
+  /** Continues a text. `onText` gets each piece of it as it arrives; ending `signal` ends the text on the server too. */
+  async generate(
+    request: GenerateRequest,
+    onText: (piece: string) => void,
+    signal?: AbortSignal,
+  ): Promise<GenerateResponse> {
+    const response = await this.#post('/generate', { ...request, stream: true }, signal);
+    for await (const { event, data } of events(response, signal)) {
+      if (event === 'token') onText((JSON.parse(data) as { text: string }).text);
+      if (event === 'done') return JSON.parse(data) as GenerateResponse;
+      if (event === 'error') throw ApiError.from(JSON.parse(data) as ErrorBody, response);
+    }
+    throw new ApiError('interrupted', 'the answer ended before it was complete', {
+      requestId: response.headers.get('x-request-id') ?? undefined,
+    });
+  }
+
+  #post(path: string, body: unknown, signal?: AbortSignal): Promise<Response> {
+    const headers = { 'content-type': 'application/json' };
+    return this.#fetch(path, { method: 'POST', headers, body: JSON.stringify(body), signal: signal ?? null });
+  }
+
+  async #fetch(path: string, init: RequestInit): Promise<Response> {
+    const key = readKey(this.base);
+    const headers = { ...init.headers, ...(key && { 'x-api-key': key }) };
+    const url = new URL(this.base ? this.base + path : `.${path}`, document.baseURI);
+    const response = await unlessAborted(fetch(url, { ...init, headers }), init.signal);
+    if (!response.ok) throw await ApiError.of(response);
+    return response;
+  }
+}
+
+async function json<T>(response: Response): Promise<T> {
+  try {
+    return (await response.json()) as T;
+  } catch (error) {
+    if (isAbort(error)) throw error;
+    throw new ApiError('not_json', 'what answered is not this API: expected JSON');
+  }
+}
+
+async function* events(response: Response, signal?: AbortSignal) {
+  if (!response.body) return;
+  const reader = response.body.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream()).getReader();
+  try {
+    for (;;) {
+      const { done, value } = await unlessAborted(reader.read(), signal);
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    reader.cancel().catch(() => {}); // It has failed or ended already, and the caller knows.
+  }
+}
+
+/** What `promise` gives; a failure that is no abort means that the API is out of reach. */
+async function unlessAborted<T>(promise: Promise<T>, signal?: AbortSignal | null): Promise<T> {
+  try {
+    return await promise;
+  } catch (error) {
+    if (isAbort(error) || signal?.aborted) throw error;
+    throw ApiError.wrap(error);
+  }
+}
+
+/** Whether an operation ended because its signal did. */
+export function isAbort(error: unknown): boolean {
+  return error instanceof DOMException && error.name === 'AbortError';
+}

@@ -1,0 +1,4 @@
+import { mount } from '../components/Frame.tsx';
+import { Architecture } from './Architecture.tsx';
+
+mount('Architecture', <Architecture />);

@@ -1,0 +1,23 @@
+import type { ApiError } from '../api/error.ts';
+
+/** What went wrong, by which name the server's log knows it, and a way to try again. */
+export function ErrorNote({ error, onRetry }: { error: ApiError; onRetry?: () => void }) {
+  return (
+    <div class="error-note" role="alert">
+      <p>
+        <strong>Error:</strong> {error.message}.
+        {error.requestId && (
+          <>
+            {' '}
+            Request id <code>{error.requestId}</code>.
+          </>
+        )}
+      </p>
+      {onRetry && (
+        <button type="button" class="button" onClick={onRetry}>
+          Try again
+        </button>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,29 @@
+const PATHS = {
+  moon: 'M20 14.5A8 8 0 0 1 9.5 4a8 8 0 1 0 10.5 10.5Z',
+  sun: 'M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8ZM12 3v1.5M12 19.5V21M3 12h1.5M19.5 12H21M5.6 5.6l1.1 1.1M17.3 17.3l1.1 1.1M5.6 18.4l1.1-1.1M17.3 6.7l1.1-1.1',
+  send: 'M5 12h13M12.5 6 19 12l-6.5 6',
+  stop: 'M7 7h10v10H7Z',
+  copy: 'M9 9h10v11H9ZM6 15H5V4h10v2',
+  check: 'm5 12.5 4.5 4.5L19 7.5',
+  link: 'M10 14a4 4 0 0 0 6 0l3-3a4 4 0 0 0-6-6l-1 1M14 10a4 4 0 0 0-6 0l-3 3a4 4 0 0 0 6 6l1-1',
+  again: 'M19 12a7 7 0 1 1-2-5l2 2M19 4v5h-5',
+  clear: 'M6 6l12 12M18 6 6 18',
+} as const;
+
+/** A picture beside or instead of words; always decoration, so that whatever it stands in needs a name. */
+export function Icon({ name }: { name: keyof typeof PATHS }) {
+  return (
+    <svg
+      class="icon"
+      viewBox="0 0 24 24"
+      aria-hidden="true"
+      fill="none"
+      stroke="currentColor"
+      stroke-width="1.8"
+      stroke-linecap="round"
+      stroke-linejoin="round"
+    >
+      <path d={PATHS[name]} />
+    </svg>
+  );
+}

@@ -1,0 +1,65 @@
+/** Numbers as people read them. All of them come from the API. */
+
+const LOCALE = 'en-GB';
+const whole = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 0 });
+const date = new Intl.DateTimeFormat(LOCALE, { dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' });
+
+/** `5,240` */
+export function count(value: number): string {
+  return whole.format(value);
+}
+
+/** `162.4 million`, `1.2 million`; smaller numbers in full. */
+export function large(value: number): string {
+  if (value >= 1e9) return `${digits(value / 1e9)} billion`;
+  return value >= 1e6 ? `${digits(value / 1e6)} million` : count(value);
+}
+
+/** `13.9 MB` */
+export function bytes(value: number): string {
+  const units = ['bytes', 'kB', 'MB', 'GB'];
+  const power = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(value, 1)) / 3));
+  return `${digits(value / 1000 ** power)} ${units[power]}`;
+}
+
+/** `0.13s`, `2.3s`, `4 min 18 s`: as exact as it is interesting. */
+export function seconds(value: number): string {
+  if (value < 1) return `${value.toFixed(2)}s`;
+  if (value < 99.95) return `${value.toFixed(1)}s`;
+  if (value < 3600) return `${Math.floor(value / 60)} min ${Math.round(value % 60)} s`.replace(' 60 s', ' 59 s');
+  return `${Math.floor(value / 3600)} h ${Math.floor((value % 3600) / 60)} min`;
+}
+
+/** `6 ms`, `0.4 ms`, `2.3s` */
+export function milliseconds(value: number): string {
+  if (value >= 1000) return seconds(value / 1000);
+  return `${value < 10 ? digits(value) : count(value)} ms`;
+}
+
+/** `6.588` */
+export function loss(value: number): string {
+  return value.toFixed(3);
+}
+
+/** `98.4%`; `< 0.1%` for what would be read as nothing. */
+export function percent(share: number, fractionDigits = 1): string {
+  const least = 10 ** -fractionDigits;
+  if (share > 0 && share * 100 < least) return `< ${least}%`;
+  return `${(share * 100).toFixed(fractionDigits)}%`;
+}
+
+/** `24 Nov 2026, 15:50 UTC`, of an RFC 3339 time. */
+export function time(rfc3339: string): string {
+  return `${date.format(new Date(rfc3339))} UTC`;
+}
+
+/** `4-bit weights`, of the name of a precision. */
+export function precision(name: string): string {
+  const bits = /^w(\d+)$/.exec(name)?.[1];
+  return bits ? `${bits}-bit weights` : name;
+}
+
+/** Three digits that count, without zeros at the end. */
+function digits(value: number): string {
+  return Number(value.toPrecision(3)) >= 100 ? whole.format(value) : String(Number(value.toPrecision(value < 10 ? 2 : 3)));
+}

@@ -1,0 +1,30 @@
+import type { ModelState } from '../api/types.ts';
+import { LossCurve } from '../components/LossCurve.tsx';
+import { aboutModel } from './about.ts';
+
+/** What the model is, from its own manifest. */
+export function About({ state }: { state: ModelState | null }) {
+  const facts = state ? aboutModel(state) : [];
+  const curve = state?.curve ?? [];
+  const name = state?.model?.name ?? '';
+  return (
+    <section class="card about" aria-labelledby="about-title">
+      <h2 id="about-title">About this model</h2>
+      <div class="about-columns">
+        {facts.length > 0 ? (
+          <dl class="facts">
+            {facts.map(([term, value]) => (
+              <div key={term}>
+                <dt>{term}</dt>
+                <dd>{value}</dd>
+              </div>
+            ))}
+          </dl>
+        ) : (
+          <p class="soft">Known as soon as it is loaded.</p>
+        )}
+        {curve.length > 0 && <LossCurve runs={[{ name, curve }]} />}
+      </div>
+    </section>
+  );
+}

@@ -1,0 +1,46 @@
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { facts } from './Facts.tsx';
+import { type Run, isActive } from './run.ts';
+
+/** How long text is gathered before it is read out: a few words are heard better than many tokens. */
+const EVERY_MS = 3000;
+
+/** Reads the text out as it is written, for who does not see it: pieces of some length, and how it ended. */
+export function Announcer({ run }: { run: Run | null }) {
+  const [news, setNews] = useState('');
+  const latest = useRef(run);
+  latest.current = run;
+  const said = useRef(0);
+  const id = run?.id;
+  const active = isActive(run);
+
+  useEffect(() => {
+    said.current = 0;
+    setNews('');
+  }, [id]);
+
+  useEffect(() => {
+    if (!active) return;
+    /** What has been written since the last time, up to the last word that is complete. */
+    const timer = setInterval(() => {
+      const text = latest.current?.text ?? '';
+      const end = text.search(/\S*$/);
+      if (end <= said.current) return;
+      setNews(text.slice(said.current, end));
+      said.current = end;
+    }, EVERY_MS);
+    return () => {
+      clearInterval(timer);
+      const last = latest.current;
+      if (!last || last.id !== id || isActive(last)) return;
+      setNews(`${last.text.slice(said.current)} — ${facts(last).slice(0, 2).join(', ')}.`);
+      said.current = last.text.length;
+    };
+  }, [id, active]);
+
+  return (
+    <div class="visually-hidden" aria-live="polite" data-testid="announcer">
+      {news}
+    </div>
+  );
+}

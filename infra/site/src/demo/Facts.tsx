@@ -1,0 +1,42 @@
+import { count, milliseconds, seconds } from '../components/format.ts';
+import { useClock } from '../components/use-clock.ts';
+import { type Run, isActive } from './run.ts';
+
+/** How long the text took and what it took; while it is written, how long it has taken. */
+export function Facts({ run, waitingFor }: { run: Run | null; waitingFor: string }) {
+  return (
+    <p class="output-facts number">
+      {run && isActive(run) && <Elapsed run={run} waitingFor={waitingFor} />}
+      {run && !isActive(run) && facts(run).map((fact, index) => (index === 0 ? <strong key={fact}>{fact}</strong> : <span key={fact}>{fact}</span>))}
+    </p>
+  );
+}
+
+function Elapsed({ run, waitingFor }: { run: Run; waitingFor: string }) {
+  const now = useClock(true) + performance.timeOrigin;
+  return (
+    <>
+      <strong>{run.phase === 'waiting' ? 'Waiting for the first token' : 'Writing'}</strong>
+      <span>{seconds(Math.max(0, now - run.id) / 1000)}</span>
+      {run.phase === 'waiting' && waitingFor && <span>{waitingFor}</span>}
+    </>
+  );
+}
+
+/** What is known of a text that has ended, the most important first. */
+export function facts({ phase, options, result, elapsedMs }: Run): string[] {
+  const seed = `seed ${options.seed}`;
+  if (phase === 'done' && result) {
+    const { timing, tokens, finishReason } = result;
+    return [
+      `Generated in ${seconds(timing.total_ms / 1000)}`,
+      tokens === 1 ? '1 token' : `${count(tokens)} tokens`,
+      `${timing.tokens_per_second} tokens/s`,
+      `first token after ${milliseconds(timing.first_token_ms)}`,
+      seed,
+      ...(finishReason === 'deadline' ? ['ended by the time limit'] : []),
+    ];
+  }
+  const after = seconds((elapsedMs ?? 0) / 1000);
+  return [phase === 'stopped' ? `Stopped after ${after}` : `Failed after ${after}`, seed];
+}

@@ -1,0 +1,89 @@
+import type { RefObject } from 'preact';
+import { Icon } from '../components/Icon.tsx';
+import { MAX_PROMPT } from './options.ts';
+
+interface Props {
+  readonly prompt: string;
+  readonly onPrompt: (prompt: string) => void;
+  /** Whether a text is being written. */
+  readonly active: boolean;
+  readonly onSend: () => void;
+  readonly onStop: () => void;
+  /** Prompts that show what the model can do. */
+  readonly examples: readonly string[];
+  readonly box: RefObject<HTMLTextAreaElement | null>;
+  /** The server's complaint about the prompt. */
+  readonly fault: boolean;
+}
+
+/** Where a text begins. */
+export function PromptForm({ prompt, onPrompt, active, onSend, onStop, examples, box, fault }: Props) {
+  const onKeyDown = (event: KeyboardEvent) => {
+    // While an input method composes, Enter is its own.
+    if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    onSend();
+  };
+  // Not `disabled`, which would take the focus away from who has just pressed it.
+  const unable = active || prompt === '';
+  return (
+    <form
+      class="card prompt-card"
+      onSubmit={(event) => {
+        event.preventDefault();
+        onSend();
+      }}
+    >
+      <label class="prompt-label" for="prompt">
+        Your beginning
+      </label>
+      <textarea
+        id="prompt"
+        ref={box}
+        class="field prompt-box"
+        value={prompt}
+        maxLength={MAX_PROMPT}
+        placeholder={examples[0] ?? ''}
+        aria-describedby="prompt-keys"
+        aria-invalid={fault}
+        spellcheck={false}
+        onInput={(event) => onPrompt(event.currentTarget.value)}
+        onKeyDown={onKeyDown}
+      />
+      <div class="prompt-row">
+        <button type="submit" class="button button-primary" aria-disabled={unable}>
+          Send <Icon name="send" />
+        </button>
+        <button type="button" class="button" aria-disabled={!active} onClick={onStop}>
+          <Icon name="stop" /> Stop
+        </button>
+        <p id="prompt-keys" class="keys soft">
+          <span>
+            <kbd>Enter</kbd> sends
+          </span>
+          <span>
+            <kbd>Shift</kbd> <kbd>Enter</kbd> breaks the line
+          </span>
+          <span>
+            <kbd>Esc</kbd> stops
+          </span>
+        </p>
+      </div>
+      <div class="examples" role="group" aria-label="Example prompts">
+        {examples.map((example) => (
+          <button
+            key={example}
+            type="button"
+            class="chip"
+            onClick={() => {
+              onPrompt(example);
+              box.current?.focus();
+            }}
+          >
+            {example}
+          </button>
+        ))}
+      </div>
+    </form>
+  );
+}

@@ -1,0 +1,4 @@
+import { mount } from '../components/Frame.tsx';
+import { Demo } from './Demo.tsx';
+
+mount('Demo', <Demo />);

@@ -1,0 +1,74 @@
+import type { Sampling } from '../api/types.ts';
+
+/** How a text is to be written, as the controls have it. */
+export interface Options {
+  readonly temperature: number;
+  readonly top_k: number;
+  /** 1 leaves all of the `top_k` tokens in the draw. */
+  readonly top_p: number;
+  readonly max_tokens: number;
+  /** Null for another one each time. */
+  readonly seed: number | null;
+}
+
+/** Options of a text that was begun: its seed is known. */
+export type FixedOptions = Options & { readonly seed: number };
+
+/** What the API does when it is asked for nothing else. */
+export const DEFAULTS: Options = { temperature: 0.7, top_k: 50, top_p: 1, max_tokens: 50, seed: null };
+
+/** A number that can be set: what the API takes, and the part of it that a slider covers. */
+export interface Range {
+  readonly min: number;
+  readonly max: number;
+  readonly slider: number;
+  readonly step: number;
+}
+
+/** Bounds of the API, `functions/generate/src/settings.rs`. */
+export const RANGES = {
+  temperature: { min: 0, max: 100, slider: 2, step: 0.05 },
+  top_k: { min: 1, max: 1_000_000, slider: 200, step: 1 },
+  top_p: { min: 0.01, max: 1, slider: 1, step: 0.01 },
+  max_tokens: { min: 1, max: 1000, slider: 400, step: 1 },
+} as const satisfies Record<string, Range>;
+
+/** An option with a range. */
+export type Ranged = keyof typeof RANGES;
+
+/** The largest seed that the API takes: one that survives in a double. */
+const MAX_SEED = Number.MAX_SAFE_INTEGER;
+
+/** The longest prompt, in characters. */
+export const MAX_PROMPT = 16_384;
+
+/** The number that `text` is, if `name` can have it. */
+export function parseRanged(name: Ranged, text: string): number | null {
+  const { min, max, step } = RANGES[name];
+  const value = parseNumber(text);
+  if (value === null || value < min || value > max) return null;
+  return step < 1 || Number.isInteger(value) ? value : null;
+}
+
+/** The seed that `text` is, if it is one. */
+export function parseSeed(text: string): number | null {
+  const value = parseNumber(text);
+  return value !== null && Number.isInteger(value) && value >= 0 && value <= MAX_SEED ? value : null;
+}
+
+function parseNumber(text: string): number | null {
+  // Number('') is 0, which nobody has written.
+  const value = text.trim() === '' ? Number.NaN : Number(text);
+  return Number.isFinite(value) ? value : null;
+}
+
+/** The options with a seed; drawn here and not by the server, so that a text that is stopped has one too. */
+export function withSeed(options: Options): FixedOptions {
+  const [drawn = 0] = crypto.getRandomValues(new Uint32Array(1));
+  return { ...options, seed: options.seed ?? drawn };
+}
+
+/** The options as the API takes them. */
+export function sampling({ temperature, top_k, top_p, max_tokens, seed }: FixedOptions): Sampling {
+  return { temperature, top_k, max_tokens, seed, ...(top_p < 1 && { top_p }) };
+}

@@ -1,0 +1,46 @@
+import type { GenerateResponse, ModelRef, Timing } from '../api/types.ts';
+import type { FixedOptions } from './options.ts';
+
+/** A text: how it was asked for, and what came of it. */
+export interface Run {
+  /** When it was begun, in milliseconds since 1970; names it. */
+  readonly id: number;
+  readonly prompt: string;
+  readonly options: FixedOptions;
+  /** What the model has written so far. */
+  readonly text: string;
+  readonly phase: 'waiting' | 'writing' | 'done' | 'stopped' | 'failed';
+  /** Of a text that is done. */
+  readonly result: Result | null;
+  /** How long it took, as the reader saw it; of a text that has ended. */
+  readonly elapsedMs: number | null;
+}
+
+/** What the API says of a text that is done. */
+export interface Result {
+  readonly tokens: number;
+  readonly finishReason: GenerateResponse['finish_reason'];
+  readonly timing: Timing;
+  readonly model: ModelRef;
+}
+
+/** Whether the text is still being written. */
+export function isActive(run: Run | null): boolean {
+  return run !== null && (run.phase === 'waiting' || run.phase === 'writing');
+}
+
+/** What `run` became with the API's last word on it. */
+export function complete(run: Run, answer: GenerateResponse, elapsedMs: number): Run {
+  return {
+    ...run,
+    text: answer.response,
+    phase: 'done',
+    elapsedMs,
+    result: {
+      tokens: answer.tokens_generated,
+      finishReason: answer.finish_reason,
+      timing: answer.timing,
+      model: answer.model,
+    },
+  };
+}

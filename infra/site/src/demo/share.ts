@@ -1,0 +1,43 @@
+import type { ModelRef } from '../api/types.ts';
+import { DEFAULTS, MAX_PROMPT, type Options, RANGES, type Ranged, parseRanged, parseSeed } from './options.ts';
+
+/** What a link to a text says: how to ask for it. It stands in the fragment, which no server gets to see. */
+export interface Shared {
+  readonly prompt: string;
+  readonly options: Options;
+  /** Name and version of the model that wrote it: another one writes something else. */
+  readonly model: string | null;
+}
+
+/** A model as links name it. */
+export function modelId({ name, version }: Pick<ModelRef, 'name' | 'version'>): string {
+  return `${name}/${version}`;
+}
+
+/** The fragment for what is shared, with its `#`. */
+export function toFragment({ prompt, options, model }: Shared): string {
+  const fields = new URLSearchParams({ prompt });
+  for (const name of Object.keys(RANGES) as Ranged[]) fields.set(name, String(options[name]));
+  if (options.seed !== null) fields.set('seed', String(options.seed));
+  if (model !== null) fields.set('model', model);
+  return `#${fields}`;
+}
+
+/** What a fragment shares, if it shares anything. What is out of range in it counts as left out. */
+export function fromFragment(fragment: string): Shared | null {
+  const fields = new URLSearchParams(fragment.replace(/^#/, ''));
+  const prompt = fields.get('prompt');
+  if (prompt === null) return null;
+  const ranged = (name: Ranged) => parseRanged(name, fields.get(name) ?? '') ?? DEFAULTS[name];
+  return {
+    prompt: prompt.slice(0, MAX_PROMPT),
+    options: {
+      temperature: ranged('temperature'),
+      top_k: ranged('top_k'),
+      top_p: ranged('top_p'),
+      max_tokens: ranged('max_tokens'),
+      seed: parseSeed(fields.get('seed') ?? ''),
+    },
+    model: fields.get('model'),
+  };
+}

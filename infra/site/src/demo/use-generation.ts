@@ -1,0 +1,87 @@
+import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
+import { type Client, isAbort } from '../api/client.ts';
+import { ApiError } from '../api/error.ts';
+import { type Options, sampling, withSeed } from './options.ts';
+import { type Run, complete } from './run.ts';
+
+/** The text that is shown, and what can be done about it. */
+export interface Generation {
+  readonly run: Run | null;
+  /** Why a text failed. */
+  readonly error: ApiError | null;
+  /** Asks for a text; nothing happens while one is being written. */
+  start(prompt: string, options: Options): void;
+  /** Ends the text that is being written, here and on the server. */
+  stop(): void;
+  /** Shows a text of earlier, or none. */
+  show(run: Run | null): void;
+}
+
+/** Generates texts with `client`, one at a time; `onEnd` gets each when it has ended, and why if it failed. */
+export function useGeneration(client: Client | null, onEnd: (run: Run, error: ApiError | null) => void): Generation {
+  const [run, setRun] = useState<Run | null>(null);
+  const [error, setError] = useState<ApiError | null>(null);
+  const abort = useRef<AbortController | null>(null);
+  const ended = useRef(onEnd);
+  ended.current = onEnd;
+
+  const stop = useCallback(() => abort.current?.abort(), []);
+  useEffect(() => stop, [stop]);
+
+  const start = (prompt: string, options: Options) => {
+    if (!client || abort.current || prompt === '') return;
+    const control = new AbortController();
+    abort.current = control;
+    setError(null);
+    void generate(client, prompt, options, control, setRun).then(([last, failure]) => {
+      // Another text may be shown by now; this one has ended all the same.
+      if (abort.current === control) {
+        abort.current = null;
+        setRun(last);
+        setError(failure);
+      }
+      ended.current(last, failure);
+    });
+  };
+
+  const show = (shown: Run | null) => {
+    stop();
+    abort.current = null;
+    setError(null);
+    setRun(shown);
+  };
+
+  return { run, error, start, stop, show };
+}
+
+/** Generates one text, telling `update` of every change; gives how it ended, and the error if it failed. */
+async function generate(
+  client: Client,
+  prompt: string,
+  options: Options,
+  { signal }: AbortController,
+  update: (run: Run) => void,
+): Promise<[Run, ApiError | null]> {
+  const begun = performance.now();
+  const elapsedMs = () => performance.now() - begun;
+  let run: Run = { id: Date.now(), prompt, options: withSeed(options), text: '', phase: 'waiting', result: null, elapsedMs: null };
+  update(run);
+  // Tokens can come faster than frames: each frame shows those that there are.
+  let frame = 0;
+  const onText = (piece: string) => {
+    run = { ...run, text: run.text + piece, phase: 'writing' };
+    frame ||= requestAnimationFrame(() => {
+      frame = 0;
+      if (!signal.aborted) update(run);
+    });
+  };
+  try {
+    const answer = await client.generate({ prompt, ...sampling(run.options) }, onText, signal);
+    return [complete(run, answer, elapsedMs()), null];
+  } catch (thrown) {
+    if (isAbort(thrown) || signal.aborted) return [{ ...run, phase: 'stopped', elapsedMs: elapsedMs() }, null];
+    return [{ ...run, phase: 'failed', elapsedMs: elapsedMs() }, ApiError.wrap(thrown)];
+  } finally {
+    cancelAnimationFrame(frame);
+  }
+}

@@ -1,0 +1,31 @@
+/** The demo page as a reader uses it. */
+import type { Page } from 'playwright-core';
+
+/** The parts of the page that tests touch, by the names that a screen reader says. */
+export function demo(page: Page) {
+  const button = (name: string) => page.getByRole('button', { name, exact: true });
+  return {
+    prompt: page.getByLabel('Your beginning'),
+    send: button('Send'),
+    stop: button('Stop'),
+    copy: button('Copy'),
+    share: button('Share'),
+    sameSeed: button('Same seed'),
+    clear: button('Clear'),
+    /** What the model has written. */
+    text: page.locator('.sheet-new'),
+    /** The line with times. */
+    facts: page.locator('.output-facts'),
+    status: page.locator('.status'),
+    option: (label: string) => page.getByLabel(label, { exact: true }),
+    /** Opens the page and waits until its model is ready. */
+    async open(url: string) {
+      await page.goto(url);
+      await this.status.getByText('Ready').waitFor();
+    },
+    /** Waits until a text is complete. */
+    async done() {
+      await this.facts.getByText('Generated in').waitFor();
+    },
+  };
+}

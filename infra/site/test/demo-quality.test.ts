@@ -1,0 +1,217 @@
+/** What holds for the demo page whatever it shows: weight, calm, access for all, and that text is only ever text. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { demo } from './demo-page.ts';
+import {
+  NARROW,
+  type Server,
+  WIDE,
+  expectAccessible,
+  expectNoSidewaysScroll,
+  newPage,
+  screenshot,
+  startBrowser,
+  startServer,
+  temporaryFolder,
+  tinyStore,
+  trainTiny,
+} from './harness.ts';
+
+let browser: Browser;
+let server: Server;
+
+beforeAll(async () => {
+  browser = await startBrowser();
+  server = await startServer(tinyStore());
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+
+/** Asks for a text of `tokens` tokens, and waits for it. */
+async function write(page: Page, prompt: string, tokens: number) {
+  const ui = demo(page);
+  await ui.option('Length').fill(String(tokens));
+  await ui.prompt.fill(prompt);
+  await ui.prompt.press('Enter');
+  await ui.done();
+}
+
+test('all that the page loads is at most 150 kB, compressed', async () => {
+  const { page, close } = await newPage(browser);
+  const sizes = new Map<string, Promise<number>>();
+  page.on('response', (response) => sizes.set(response.url(), response.body().then((body) => gzipSync(body).length)));
+  await demo(page).open(server.url);
+  await write(page, 'Every April', 50);
+  await page.getByRole('region', { name: 'About this model' }).scrollIntoViewIfNeeded();
+  await page.locator('.loss-plot canvas').waitFor();
+  const total = (await Promise.all(sizes.values())).reduce((sum, size) => sum + size, 0);
+  expect([...sizes.keys()].some((url) => url.includes('loss-plot'))).toBe(true);
+  expect(total).toBeLessThan(150_000);
+  console.log(`the demo page loads ${sizes.size} files, ${(total / 1000).toFixed(1)} kB compressed`);
+  await close();
+});
+
+test.each([
+  ['narrow', NARROW],
+  ['wide', WIDE],
+])('nothing moves while the page loads and a text is written: %s', async (_, viewport) => {
+  const { page, close } = await newPage(browser, { viewport });
+  await page.addInitScript(() => {
+    const shifts: { value: number; what: string }[] = [];
+    Object.assign(window, { shifts });
+    new PerformanceObserver((list) => {
+      for (const entry of list.getEntries() as (PerformanceEntry & { value: number; hadRecentInput: boolean; sources: { node?: Element }[] })[]) {
+        const what = entry.sources.map(({ node }) => node?.className ?? '').join(' ');
+        if (!entry.hadRecentInput) shifts.push({ value: entry.value, what });
+      }
+    }).observe({ type: 'layout-shift', buffered: true });
+  });
+  await demo(page).open(server.url);
+  // Long enough for the text to outgrow its room, and for the end to be no answer to a key.
+  await page.waitForTimeout(600);
+  await write(page, 'Every April, in the', 1000);
+  await page.waitForTimeout(800);
+  const shifts = await page.evaluate(() => (window as unknown as { shifts: { value: number; what: string }[] }).shifts);
+  expect(shifts.reduce((sum, { value }) => sum + value, 0), JSON.stringify(shifts)).toBeLessThan(0.01);
+  const sheet = page.getByRole('group', { name: 'The text so far' });
+  // It shows the end of the text.
+  expect(await sheet.evaluate((box) => box.scrollHeight - box.clientHeight - box.scrollTop)).toBeLessThan(2);
+  expect(await sheet.evaluate((box) => box.scrollTop)).toBeGreaterThan(0);
+  await close();
+});
+
+describe.each(['light', 'dark'] as const)('with a text, %s', (colorScheme) => {
+  test.each([
+    ['narrow', NARROW],
+    ['wide', WIDE],
+  ])('it is accessible and fits: %s', async (width, viewport) => {
+    const { page, close } = await newPage(browser, { viewport, colorScheme });
+    await demo(page).open(server.url);
+    await write(page, 'Every April, in the', 60);
+    await expectAccessible(page);
+    await expectNoSidewaysScroll(page);
+    await screenshot(page, `index-text-${width}-${colorScheme}`);
+    await close();
+  });
+});
+
+test('all of it works with keys alone, and the focus is visible', async () => {
+  const { page, close } = await newPage(browser);
+  await demo(page).open(server.url);
+  const focused = () =>
+    page.evaluate(() => {
+      const element = document.activeElement as HTMLElement;
+      const label = element.getAttribute('aria-label') ?? (element as HTMLInputElement).labels?.[0]?.textContent;
+      return { name: (label ?? element.textContent).trim(), visible: getComputedStyle(element).outlineStyle !== 'none' };
+    });
+  /** Presses Tab until the focus is on `name`; gives what it passed. */
+  const walkTo = async (name: string) => {
+    const passed: string[] = [];
+    for (let steps = 0; steps < 60; steps += 1) {
+      await page.keyboard.press('Tab');
+      const { name: here, visible } = await focused();
+      expect(visible, `the focus is visible on ${here}`).toBe(true);
+      passed.push(here);
+      if (here === name) return passed;
+    }
+    throw new Error(`Tab does not lead to ${name}, but to ${passed.join(', ')}`);
+  };
+  expect(await walkTo('Your beginning')).toEqual([
+    'Skip to the content',
+    'TroelsLLM',
+    'Demo',
+    'Architecture',
+    'Compare',
+    'Switch to the dark theme',
+    'Your beginning',
+  ]);
+  await page.keyboard.type('Every April');
+  await page.keyboard.press('Enter');
+  await demo(page).done();
+  await walkTo('Same seed');
+  await page.keyboard.press('Enter');
+  await demo(page).done();
+  const controls = await walkTo('Seed');
+  expect(controls).toEqual([
+    'Clear',
+    'Reset',
+    ...['Temperature', 'Top-k', 'Top-p', 'Length'].flatMap((name) => [name, `${name}, slider`]),
+    'Seed',
+  ]);
+  await walkTo('Forget all');
+  await page.keyboard.press('Enter');
+  await page.getByText('kept here').waitFor();
+  // The first of all links leads past the navigation.
+  await page.reload();
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  await walkTo('Your beginning');
+  await close();
+});
+
+test('what is written is read out in pieces, with how it ended', async () => {
+  const { page, close } = await newPage(browser);
+  await page.addInitScript(() => {
+    const news: string[] = [];
+    Object.assign(window, { news });
+    new MutationObserver(() => {
+      const text = document.querySelector('[aria-live=polite].visually-hidden')?.textContent;
+      if (text && text !== news.at(-1)) news.push(text);
+    }).observe(document, { subtree: true, childList: true, characterData: true });
+  });
+  await demo(page).open(server.url);
+  await write(page, 'Every April', 400);
+  const text = (await demo(page).text.textContent()) ?? '';
+  const said = await page.evaluate(() => (window as unknown as { news: string[] }).news);
+  expect(said.length).toBeLessThan(5);
+  expect(said.join('')).toBe(`${text} — Generated in ${/in ([\d.]+s)/.exec(await demo(page).facts.innerText())?.[1]}, 400 tokens.`);
+  await close();
+});
+
+test('markup in a prompt and from a model is text', async () => {
+  const folder = await temporaryFolder();
+  const corpus = join(folder.path, 'texts');
+  await mkdir(corpus);
+  const markup = '<img src=x onerror=alert(1)> <script>alert(2)</script> <b onclick="alert(3)">bold</b>\n';
+  await writeFile(join(corpus, 'markup.txt'), markup.repeat(60));
+  const store = join(folder.path, 'store');
+  await trainTiny(corpus, store);
+  const evil = await startServer(store);
+  const { page, close } = await newPage(browser);
+  page.on('dialog', () => {
+    throw new Error('a script ran');
+  });
+  const ui = demo(page);
+  await ui.open(evil.url);
+  const elements = () => page.evaluate(() => document.querySelectorAll('img, script:not([src]), b, [onclick], [onerror]').length);
+  expect(await elements()).toBe(0);
+  await ui.option('Temperature').fill('0');
+  await write(page, '<img src=x onerror=alert(1)>', 100);
+  const text = (await ui.text.textContent()) ?? '';
+  expect(text).toMatch(/<\/?(img|script|b)\b/);
+  expect(await page.locator('.sheet-prompt').textContent()).toBe('<img src=x onerror=alert(1)>');
+  // In the history and the examples too.
+  await page.getByRole('region', { name: 'History' }).getByText('<img src=x').first().waitFor();
+  expect(await elements()).toBe(0);
+  await close();
+  await evil.stop();
+  await folder.remove();
+});
+
+test('who wants little motion gets none', async () => {
+  const { page, close } = await newPage(browser, { reducedMotion: 'reduce' });
+  await demo(page).open(server.url);
+  const animated = await page.evaluate(() => {
+    const dot = document.querySelector('.dot');
+    dot?.classList.add('dot-busy');
+    return dot && getComputedStyle(dot).animationName;
+  });
+  expect(animated).toBe('none');
+  await close();
+});

@@ -1,0 +1,233 @@
+/** The demo page on a real model: asking, streaming, stopping, and what can be done with a text. */
+import { join } from 'node:path';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { demo } from './demo-page.ts';
+import { CORPUS, type Server, newPage, startBrowser, startServer, temporaryFolder, tinyStore, trainTiny } from './harness.ts';
+
+let browser: Browser;
+let server: Server;
+/** Its model is as small but deep, so that a text of 1000 tokens takes a second or two. */
+let slowServer: Server;
+let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+
+beforeAll(async () => {
+  folder = await temporaryFolder();
+  const slowStore = join(folder.path, 'slow');
+  await trainTiny(CORPUS, slowStore, ['--set', 'model.n_layers=48', '--set', 'training.epochs=1']);
+  browser = await startBrowser();
+  server = await startServer(tinyStore());
+  // Whoever comes while a text is written is turned away at once.
+  slowServer = await startServer(slowStore, ['--precision', 'float32', '--max-waiting', '0']);
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await server?.stop();
+  await slowServer?.stop();
+  await folder?.remove();
+});
+
+test('Enter sends, the text streams, and its times are those of the API', async () => {
+  const { page, close } = await newPage(browser);
+  const ui = demo(page);
+  await ui.open(slowServer.url);
+  await ui.option('Length').fill('300');
+  // How long the text was, each time that it changed.
+  await page.evaluate(() => {
+    const lengths: number[] = [];
+    Object.assign(window, { lengths });
+    const note = () => lengths.push(document.querySelector('.sheet-new')?.textContent.length ?? 0);
+    new MutationObserver(note).observe(document.body, { subtree: true, childList: true, characterData: true });
+  });
+  const answer = page.waitForResponse('**/generate');
+  await ui.prompt.fill('Every April,');
+  await ui.prompt.press('Shift+Enter');
+  await ui.prompt.pressSequentially('in the');
+  await ui.prompt.press('Enter');
+  await ui.done();
+
+  const events = await (await answer).text();
+  const last = JSON.parse(/event: done\ndata: (.*)/.exec(events)?.[1] ?? '');
+  expect(last.prompt).toBe('Every April,\nin the');
+  expect(await ui.text.textContent()).toBe(last.response);
+  const facts = await ui.facts.innerText();
+  const seconds = last.timing.total_ms / 1000;
+  expect(facts).toContain(`Generated in ${seconds.toFixed(seconds < 1 ? 2 : 1)}s`);
+  expect(facts).toContain('300 tokens');
+  expect(facts).toContain(`${last.timing.tokens_per_second} tokens/s`);
+  expect(facts).toMatch(/first token after [\d.]+ ms/);
+  expect(facts).toContain(`seed ${last.seed}`);
+  const lengths = await page.evaluate(() => (window as unknown as { lengths: number[] }).lengths);
+  expect(new Set(lengths).size).toBeGreaterThan(5);
+  await close();
+});
+
+test('what the controls say is what is asked for', async () => {
+  const { page, close } = await newPage(browser);
+  const ui = demo(page);
+  await ui.open(server.url);
+  const ask = async () => {
+    const [request] = await Promise.all([page.waitForRequest('**/generate'), ui.prompt.press('Enter')]);
+    await ui.done();
+    return request.postDataJSON();
+  };
+  await ui.prompt.fill('Hello');
+  const { seed, ...rest } = await ask();
+  expect(rest).toEqual({ prompt: 'Hello', temperature: 0.7, top_k: 50, max_tokens: 50, stream: true });
+  expect(Number.isInteger(seed)).toBe(true);
+
+  await ui.option('Temperature').fill('0.25');
+  await ui.option('Top-k, slider').fill('7');
+  await ui.option('Top-p').fill('0.9');
+  await ui.option('Length').fill('12');
+  await ui.option('Seed').fill('42');
+  const all = { prompt: 'Hello', temperature: 0.25, top_k: 7, top_p: 0.9, max_tokens: 12, seed: 42, stream: true };
+  expect(await ask()).toEqual(all);
+
+  // What the API would refuse is not taken, and the field says so until one leaves it.
+  await ui.option('Length').fill('1001');
+  expect(await ui.option('Length').getAttribute('aria-invalid')).toBe('true');
+  await ui.option('Length').blur();
+  expect(await ui.option('Length').inputValue()).toBe('12');
+  expect(await ask()).toEqual(all);
+  await page.getByRole('button', { name: 'Reset' }).click();
+  expect(await ui.option('Temperature').inputValue()).toBe('0.7');
+  await close();
+});
+
+test.each(['button', 'Escape'])('stops by %s, here and on the server', async (by) => {
+  const { page, close } = await newPage(browser);
+  const ui = demo(page);
+  await ui.open(slowServer.url);
+  await ui.option('Length').fill('1000');
+  await ui.prompt.fill('Every April, in the');
+  await ui.send.click();
+  await ui.text.getByText(/\w/).waitFor();
+  await (by === 'button' ? ui.stop.click() : page.keyboard.press('Escape'));
+  await ui.facts.getByText('Stopped after').waitFor();
+  const text = await ui.text.textContent();
+  // The server takes one text at a time: it answers this one because it has ended the other.
+  await page.waitForTimeout(300);
+  expect(await ui.text.textContent()).toBe(text);
+  await ui.option('Length').fill('5');
+  await ui.send.click();
+  await ui.done();
+  await close();
+});
+
+test('the same seed gives the same text, another seed another', async () => {
+  const { page, close } = await newPage(browser);
+  const ui = demo(page);
+  await ui.open(server.url);
+  await page.getByRole('group', { name: 'Example prompts' }).getByRole('button').first().click();
+  await page.keyboard.press('Enter');
+  await ui.done();
+  const [text, seed] = [await ui.text.textContent(), /seed (\d+)/.exec(await ui.facts.innerText())?.[1]];
+  await Promise.all([page.waitForResponse('**/generate'), ui.sameSeed.click()]);
+  await ui.done();
+  expect(await ui.text.textContent()).toBe(text);
+  expect(await ui.facts.innerText()).toContain(`seed ${seed}`);
+  await Promise.all([page.waitForResponse('**/generate'), ui.send.click()]);
+  await ui.done();
+  expect(await ui.text.textContent()).not.toBe(text);
+  await close();
+});
+
+test('copies the text; clears it', async () => {
+  const { page, close } = await newPage(browser, { permissions: ['clipboard-read', 'clipboard-write'] });
+  const ui = demo(page);
+  await ui.open(server.url);
+  await ui.prompt.fill('Every April');
+  await ui.prompt.press('Enter');
+  await ui.done();
+  const whole = `Every April${await ui.text.textContent()}`;
+  await ui.copy.click();
+  await ui.facts.getByText('The text is copied.').waitFor();
+  expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(whole);
+  await ui.clear.click();
+  expect(await ui.prompt.inputValue()).toBe('');
+  expect(await ui.text.count()).toBe(0);
+  expect(await ui.prompt.evaluate((element) => element === document.activeElement)).toBe(true);
+  await close();
+});
+
+test('a shared link asks for the same text, and says nothing to the server', async () => {
+  const writer = await newPage(browser, { permissions: ['clipboard-read', 'clipboard-write'] });
+  const ui = demo(writer.page);
+  await ui.open(server.url);
+  await ui.prompt.fill('Light & dark, 100% of #it:\n"ä😀"');
+  await ui.option('Temperature').fill('1.3');
+  await ui.option('Top-p').fill('0.95');
+  await ui.prompt.press('Enter');
+  await ui.done();
+  const text = await ui.text.textContent();
+  await ui.share.click();
+  await ui.facts.getByText('The link is copied.').waitFor();
+  const link = await writer.page.evaluate(() => navigator.clipboard.readText());
+  expect(link).toBe(writer.page.url());
+  await writer.close();
+
+  const reader = await newPage(browser);
+  const requested: string[] = [];
+  reader.page.on('request', (request) => requested.push(request.url()));
+  const read = demo(reader.page);
+  await read.open(link);
+  expect(await read.prompt.inputValue()).toBe('Light & dark, 100% of #it:\n"ä😀"');
+  expect(await read.option('Temperature').inputValue()).toBe('1.3');
+  expect(await read.option('Top-p').inputValue()).toBe('0.95');
+  expect(requested.some((url) => url.includes('Light'))).toBe(false);
+  await read.send.click();
+  await read.done();
+  expect(await read.text.textContent()).toBe(text);
+
+  // Another model writes another text, which the page says beforehand.
+  await reader.page.evaluate(() => {
+    location.hash = 'prompt=Hello&temperature=9999&top_k=3&model=another/1';
+  });
+  await reader.page.getByText('This link comes from another/1').waitFor();
+  expect(await read.prompt.inputValue()).toBe('Hello');
+  expect(await read.option('Temperature').inputValue()).toBe('0.7');
+  expect(await read.option('Top-k').inputValue()).toBe('3');
+  await reader.close();
+});
+
+test('history survives a reload, is shown again, and can be forgotten', async () => {
+  const { page, close } = await newPage(browser);
+  const ui = demo(page);
+  const history = page.getByRole('region', { name: 'History' });
+  await ui.open(server.url);
+  for (const prompt of ['First', 'Second']) {
+    await ui.prompt.fill(prompt);
+    await Promise.all([page.waitForResponse('**/generate'), ui.prompt.press('Enter')]);
+    await ui.done();
+  }
+  const text = await ui.text.textContent();
+  await page.reload();
+  expect(await history.getByRole('listitem').count()).toBe(2);
+  await history.getByRole('button', { name: /^Second/ }).click();
+  expect(await ui.text.textContent()).toBe(text);
+  expect(await ui.prompt.inputValue()).toBe('Second');
+  await history.getByRole('button', { name: 'Forget: First' }).click();
+  expect(await history.getByRole('listitem').count()).toBe(1);
+  await history.getByRole('button', { name: 'Forget all' }).click();
+  await history.getByText('kept here').waitFor();
+  await close();
+});
+
+test('the model is described as its manifest has it', async () => {
+  const { page, close } = await newPage(browser);
+  await demo(page).open(server.url);
+  const { manifest, curve } = await (await fetch(`${server.url}/model`)).json();
+  const about = page.getByRole('region', { name: 'About this model' });
+  const words = await about.innerText();
+  for (const word of [manifest.version, '1.2 million', 'the-north-light.txt: 5,240 tokens', '2 blocks of 2 heads, 12 wide', '72 steps']) {
+    expect(words).toContain(word);
+  }
+  expect(words).toContain(manifest.evaluation.val_loss.toFixed(3));
+  await about.scrollIntoViewIfNeeded();
+  await about.locator('canvas').waitFor();
+  const label = await about.getByRole('img').getAttribute('aria-label');
+  expect(label).toContain(`to ${curve.at(-1).val_loss.toFixed(3)}`);
+  await close();
+});

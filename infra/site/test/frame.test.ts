@@ -1,0 +1,77 @@
+/** What all pages have in common: their frame, their themes, that they fit and can be read by all. */
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  NARROW,
+  type Server,
+  WIDE,
+  expectAccessible,
+  expectNoSidewaysScroll,
+  newPage,
+  screenshot,
+  startBrowser,
+  startServer,
+  tinyStore,
+} from './harness.ts';
+
+let browser: Browser;
+let server: Server;
+
+beforeAll(async () => {
+  [browser, server] = await Promise.all([startBrowser(), startServer(tinyStore())]);
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+
+describe.each(['index', 'architecture', 'compare'])('%s.html', (name) => {
+  test.each([
+    ['narrow', 'light'],
+    ['narrow', 'dark'],
+    ['wide', 'light'],
+    ['wide', 'dark'],
+  ] as const)('fits and is accessible: %s and %s', async (width, colorScheme) => {
+    const { page, close } = await newPage(browser, { viewport: width === 'wide' ? WIDE : NARROW, colorScheme });
+    await page.goto(`${server.url}/${name}.html`);
+    await page.getByText('Ready').first().waitFor();
+    await expectNoSidewaysScroll(page);
+    await expectAccessible(page);
+    await screenshot(page, `${name}-${width}-${colorScheme}`);
+    await close();
+  });
+
+  test('fits 320 pixels', async () => {
+    const { page, close } = await newPage(browser, { viewport: { width: 320, height: 600 } });
+    await page.goto(`${server.url}/${name}.html`);
+    await page.getByText('Ready').first().waitFor();
+    await expectNoSidewaysScroll(page);
+    await close();
+  });
+});
+
+test('the theme that is chosen stays, on every page', async () => {
+  const { page, close } = await newPage(browser, { colorScheme: 'light' });
+  const background = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
+  await page.goto(server.url);
+  const light = await background();
+  await page.getByRole('button', { name: 'Switch to the dark theme' }).click();
+  const dark = await background();
+  expect(dark).not.toBe(light);
+  await page.getByRole('link', { name: 'Architecture' }).click();
+  await page.waitForURL('**/architecture.html');
+  expect(await background()).toBe(dark);
+  await page.getByRole('button', { name: 'Switch to the light theme' }).click();
+  expect(await background()).toBe(light);
+  await close();
+});
+
+test('links between pages keep ?api=', async () => {
+  const { page, close } = await newPage(browser);
+  await page.goto(`${server.url}/?api=${encodeURIComponent(server.url)}`);
+  await page.getByRole('link', { name: 'Compare' }).click();
+  await page.waitForURL('**/compare.html?*');
+  expect(new URL(page.url()).searchParams.get('api')).toBe(server.url);
+  await close();
+});

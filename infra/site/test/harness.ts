@@ -1,0 +1,91 @@
+/** A real browser on the real server; a page of it fails its test if anything in it went wrong. */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import axe from 'axe-core';
+import { type Browser, type BrowserContextOptions, type Page, chromium } from 'playwright-core';
+import { expect, inject } from 'vitest';
+import { REPOSITORY } from './programs.ts';
+
+export { CORPUS, type Server, freeAddress, startLoading, startServer, temporaryFolder, trainTiny } from './programs.ts';
+
+/** The store with the tiny model, trained once for all tests. */
+export const tinyStore = (): string => inject('store');
+
+/** Widths at which every page is looked at. */
+export const NARROW = { width: 360, height: 740 };
+export const WIDE = { width: 1280, height: 900 };
+
+/** Starts Chromium, from `CHROMIUM` or the PATH, with a profile of its own that vanishes with it. */
+export function startBrowser(): Promise<Browser> {
+  return chromium.launch({
+    executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
+    chromiumSandbox: process.getuid?.() !== 0,
+  });
+}
+
+/** A page of the browser, and all that went wrong in it. */
+export interface TestPage {
+  readonly page: Page;
+  /** Does not count what matches as wrong: `Failed to load resource` where a test wants an error. */
+  allow(pattern: RegExp): void;
+  /** Fails if anything went wrong, then closes the page with its cookies and storage. */
+  close(): Promise<void>;
+}
+
+/** Opens an empty page in a context of its own. */
+export async function newPage(browser: Browser, options: BrowserContextOptions = {}): Promise<TestPage> {
+  const context = await browser.newContext({ viewport: WIDE, ...options });
+  const page = await context.newPage();
+  const problems: string[] = [];
+  const allowed: RegExp[] = [];
+  page.on('pageerror', (error) => problems.push(`exception: ${error.stack ?? error.message}`));
+  page.on('console', (message) => {
+    // Policy violations arrive here too, as errors.
+    if (message.type() === 'error' || message.type() === 'warning') problems.push(`console: ${message.text()}`);
+  });
+  await context.exposeFunction('reportViolation', (text: string) => problems.push(`content policy: ${text}`));
+  await context.addInitScript(() => {
+    document.addEventListener('securitypolicyviolation', (event) => {
+      const { reportViolation } = window as unknown as { reportViolation(text: string): void };
+      reportViolation(`${event.violatedDirective} forbids ${event.blockedURI || event.sourceFile}`);
+    });
+  });
+  return {
+    page,
+    allow: (pattern) => void allowed.push(pattern),
+    async close() {
+      await context.close();
+      expect(problems.filter((problem) => !allowed.some((pattern) => pattern.test(problem)))).toEqual([]);
+    },
+  };
+}
+
+/** Fails if axe finds anything serious. */
+export async function expectAccessible(page: Page): Promise<void> {
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate(() => {
+    const { axe } = window as unknown as { axe: typeof import('axe-core') };
+    return axe.run(document, { resultTypes: ['violations'] });
+  });
+  const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+  expect(serious.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' | ')}`)).toEqual([]);
+}
+
+/** Fails if the page is wider than the window. */
+export async function expectNoSidewaysScroll(page: Page): Promise<void> {
+  const tooWide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  expect(tooWide).toBeLessThanOrEqual(0);
+}
+
+/** Takes a picture of the whole page, in `target/site-screenshots`. */
+export async function screenshot(page: Page, name: string): Promise<void> {
+  const folder = join(REPOSITORY, 'target/site-screenshots');
+  await mkdir(folder, { recursive: true });
+  // Plots come once they are scrolled to.
+  for (const plot of await page.locator('.loss-plot').all()) {
+    await plot.scrollIntoViewIfNeeded();
+    await plot.locator('canvas').waitFor();
+  }
+  await page.evaluate(() => scrollTo(0, 0));
+  await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
+}

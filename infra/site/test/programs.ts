@@ -1,0 +1,113 @@
+/** The project's programs, as browser tests run them. */
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
+
+/** The repository. */
+export const REPOSITORY = path('../../../');
+/** The built page. */
+export const SITE = path('../dist');
+/** The project's story. */
+export const CORPUS = join(REPOSITORY, 'training/corpus');
+
+/** A program of the project: in the folder `PROGRAMS`, or where cargo puts it. */
+export function program(name: 'gpt' | 'generate'): string {
+  return join(process.env['PROGRAMS'] ?? join(REPOSITORY, 'target/release'), name);
+}
+
+/** Trains the preset `tiny` on `corpus`, and publishes it to `store`; `more` are further arguments. */
+export async function trainTiny(corpus: string, store: string, more: string[] = []): Promise<void> {
+  const folder = await temporaryFolder();
+  const args = ['train', '--preset', 'tiny', '--corpus', corpus, '--store', store, '--checkpoints', folder.path];
+  try {
+    await promisify(execFile)(program('gpt'), [...args, ...more], { timeout: 60_000 });
+  } finally {
+    await folder.remove();
+  }
+}
+
+/** A folder that is removed when a test file is done with it. */
+export async function temporaryFolder(): Promise<{ path: string; remove(): Promise<void> }> {
+  const path = await mkdtemp(join(tmpdir(), 'site-test-'));
+  return { path, remove: () => rm(path, { recursive: true, force: true }) };
+}
+
+/** A running `generate`. */
+export interface Server {
+  /** Its address, without a slash at its end. */
+  readonly url: string;
+  /** Ends it, and waits until it has ended. */
+  stop(): Promise<void>;
+}
+
+/** Starts `generate` with the built page and waits until it has its model; `env` is added to the environment. */
+export async function startServer(store: string, more: string[] = [], env: NodeJS.ProcessEnv = {}): Promise<Server> {
+  const listens = more.includes('--listen') ? [] : ['--listen', '127.0.0.1:0'];
+  const { child, stop } = start(store, [...listens, ...more], env);
+  try {
+    return { url: await address(child), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** Starts `generate` with the built page and waits only until it answers, whether it has its model or not. */
+export async function startLoading(store: string, more: string[] = [], env: NodeJS.ProcessEnv = {}): Promise<Server> {
+  const free = await freeAddress();
+  const url = `http://${free}`;
+  const { child, stop } = start(store, ['--listen', free, ...more], env);
+  while (child.exitCode === null) {
+    if (await fetch(`${url}/health`).catch(() => null)) return { url, stop };
+    await setTimeout(20);
+  }
+  throw new Error(`generate ended with ${child.exitCode}`);
+}
+
+function start(store: string, more: string[], env: NodeJS.ProcessEnv) {
+  const child = spawn(program('generate'), ['--store', store, '--site', SITE, ...more], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  const stop = async () => {
+    // Also while a text is written or a model is loaded: nobody waits for it any more.
+    child.kill('SIGKILL');
+    await ended;
+  };
+  return { child, stop };
+}
+
+/** An address on which nothing listens. */
+export async function freeAddress(): Promise<string> {
+  const probe = createServer();
+  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
+  const { port } = probe.address() as AddressInfo;
+  await new Promise((resolve) => probe.close(resolve));
+  return `127.0.0.1:${port}`;
+}
+
+/** What it prints once it listens. */
+function address(child: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let output = '';
+    let log = '';
+    child.stdout?.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+      const url = /listening on (http:\/\/\S+)/.exec(output)?.[1];
+      if (url) resolve(url);
+    });
+    child.stderr?.on('data', (chunk: Buffer) => {
+      log = (log + chunk.toString()).slice(-4000);
+    });
+    child.once('error', reject);
+    child.once('exit', (code) => reject(new Error(`generate ended with ${code} before it listened: ${log}`)));
+  });
+}
