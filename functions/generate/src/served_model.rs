@@ -91,7 +91,8 @@ impl ServedModel {
 
         step(LoadStep::Weights);
         let config = manifest.config.clone();
-        let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let threads = threads(cores, lambda_memory_mb());
         let load = move || OnnxModel::load(&path, precision, &config, threads);
         let model = tokio::task::spawn_blocking(load).await.map_err(|panic| anyhow!("{panic}"))??;
         let load_times =
@@ -150,15 +151,33 @@ impl ServedModel {
     }
 }
 
+/// The memory of the function in MB, if this is one.
+fn lambda_memory_mb() -> Option<u64> {
+    std::env::var("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").ok()?.parse().ok()
+}
+
+/// As many threads as there are processors to run them.
+///
+/// A function has a processor for each 1,769 MB of memory
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html>), though it sees more: it gets a
+/// share of their time. Threads that wait for each other would waste it, and two be slower than one.
+fn threads(cores: usize, lambda_memory_mb: Option<u64>) -> usize {
+    const MB_PER_PROCESSOR: u64 = 1769;
+    match lambda_memory_mb {
+        Some(memory) => cores.min((memory / MB_PER_PROCESSOR).max(1) as usize),
+        None => cores,
+    }
+}
+
 /// Says so if the function will hardly have memory enough: when it is ended for that, it can say nothing.
 ///
 /// A file of weights is mapped, and a copy of it is laid out for the processor.
 fn warn_of_little_memory(file_bytes: u64) {
     const REST_MB: u64 = 60;
-    let limit_mb =
-        std::env::var("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").ok().and_then(|megabytes| megabytes.parse().ok());
     let needed_mb = 2 * file_bytes / 1_000_000 + REST_MB;
-    if limit_mb.is_some_and(|limit_mb: u64| limit_mb < needed_mb) {
+    if let Some(limit_mb) = lambda_memory_mb()
+        && limit_mb < needed_mb
+    {
         tracing::error!(
             limit_mb,
             needed_mb,
@@ -188,4 +207,19 @@ async fn curve(version: &ModelVersion, cache: &Path) -> Result<Vec<CurvePoint>> 
     let at = || path.display().to_string();
     let text = std::fs::read_to_string(&path).with_context(at)?;
     text.lines().map(serde_json::from_str).collect::<Result<_, _>>().with_context(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_function_has_as_many_threads_as_it_has_processors() {
+        assert_eq!(threads(8, None), 8);
+        for (cores, memory_mb, expected) in
+            [(2, 512, 1), (2, 1769, 1), (2, 3537, 1), (3, 3538, 2), (6, 10_240, 5), (1, 3538, 1)]
+        {
+            assert_eq!(threads(cores, Some(memory_mb)), expected, "{memory_mb} MB");
+        }
+    }
 }
