@@ -15,9 +15,10 @@ import {
   screenshot,
   startBrowser,
   startServer,
-  temporaryFolder,
+  testFolder,
   tinyStore,
   trainTiny,
+  untilTestEnds,
 } from './harness.ts';
 
 let browser: Browser;
@@ -175,14 +176,15 @@ test('what is written is read out in pieces, with how it ended', async () => {
 });
 
 test('markup in a prompt and from a model is text', async () => {
-  const folder = await temporaryFolder();
-  const corpus = join(folder.path, 'texts');
+  const folder = await testFolder();
+  const corpus = join(folder, 'texts');
   await mkdir(corpus);
   const markup = '<img src=x onerror=alert(1)> <script>alert(2)</script> <b onclick="alert(3)">bold</b>\n';
   await writeFile(join(corpus, 'markup.txt'), markup.repeat(60));
-  const store = join(folder.path, 'store');
-  await trainTiny(corpus, store);
-  const evil = await startServer(store);
+  const store = join(folder, 'store');
+  // Long enough to know it by heart.
+  await trainTiny(corpus, store, ['--set', 'training.epochs=10']);
+  const evil = untilTestEnds(await startServer(store));
   const { page, close } = await newPage(browser);
   page.on('dialog', () => {
     throw new Error('a script ran');
@@ -200,8 +202,6 @@ test('markup in a prompt and from a model is text', async () => {
   await page.getByRole('region', { name: 'History' }).getByText('<img src=x').first().waitFor();
   expect(await elements()).toBe(0);
   await close();
-  await evil.stop();
-  await folder.remove();
 });
 
 test('who wants little motion gets none', async () => {

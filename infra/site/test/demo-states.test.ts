@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { demo } from './demo-page.ts';
 import {
   CORPUS,
@@ -14,38 +14,24 @@ import {
   startBrowser,
   startLoading,
   startServer,
-  temporaryFolder,
+  testFolder,
   tinyStore,
   trainTiny,
+  untilTestEnds,
 } from './harness.ts';
 import { sleepingFunction } from './lambda.ts';
 import { sleepingStore } from './sleeping-store.ts';
 
 let browser: Browser;
-let folder: Awaited<ReturnType<typeof temporaryFolder>>;
-/** What a test has started. */
-let started: { stop(): Promise<void> }[] = [];
-const keep = <T extends { stop(): Promise<void> }>(what: T): T => {
-  started.unshift(what);
-  return what;
-};
 
 beforeAll(async () => {
   browser = await startBrowser();
 });
 afterAll(() => browser?.close());
-beforeEach(async () => {
-  folder = await temporaryFolder();
-});
-afterEach(async () => {
-  for (const what of started) await what.stop();
-  started = [];
-  await folder.remove();
-});
 
 test('a cold start says what it is doing; a text that was sent meanwhile comes', async () => {
-  const store = keep(await sleepingStore(tinyStore()));
-  const server = keep(await startLoading(store.location, ['--cache', folder.path], store.env));
+  const store = untilTestEnds(await sleepingStore(tinyStore()));
+  const server = untilTestEnds(await startLoading(store.location, ['--cache', await testFolder()], store.env));
   const { page, close } = await newPage(browser);
   const ui = demo(page);
   await page.goto(server.url);
@@ -66,17 +52,17 @@ test('a cold start says what it is doing; a text that was sent meanwhile comes',
 });
 
 test('a sleeping function wakes up; without a model it says why, and finds the first one by itself', async () => {
-  const store = join(folder.path, 'store');
+  const store = join(await testFolder(), 'store');
   await mkdir(store);
   const address = await freeAddress();
-  const api = keep(await sleepingFunction({ MODEL_STORE: store, MODEL_CHECK_SECONDS: '1', CORS_ORIGINS: `http://${address}` }));
-  const site = keep(await startServer(tinyStore(), ['--listen', address, '--site-apis', api.url]));
+  const api = untilTestEnds(await sleepingFunction({ MODEL_STORE: store, MODEL_CHECK_SECONDS: '1', CORS_ORIGINS: `http://${address}` }));
+  const site = untilTestEnds(await startServer(tinyStore(), ['--listen', address, '--site-apis', api.url]));
 
   const { page, close, allow } = await newPage(browser);
   allow(/status of 503/);
   const ui = demo(page);
   await page.goto(`${site.url}/?api=${api.url}`);
-  await ui.status.getByText('Waking up starting the server').waitFor();
+  await ui.status.getByText('Waking up: starting the server').waitFor();
   await ui.status.getByText('No model').waitFor();
   const { reason } = await (await fetch(`${api.url}/model`)).json();
   await ui.status.getByText(reason).waitFor();
@@ -92,7 +78,7 @@ test('a sleeping function wakes up; without a model it says why, and finds the f
 }, 120_000);
 
 test('an error has its request id, and can be tried again', async () => {
-  const server = keep(await startServer(tinyStore(), ['--max-waiting', '0']));
+  const server = untilTestEnds(await startServer(tinyStore(), ['--max-waiting', '0']));
   const { page, close, allow } = await newPage(browser);
   allow(/status of 503/);
   const ui = demo(page);
@@ -121,6 +107,7 @@ test('an error has its request id, and can be tried again', async () => {
 /** Keeps the server busy with long texts, one after the other, until it is told to stop. */
 async function occupy(server: Server): Promise<AbortController> {
   const abort = new AbortController();
+  onTestFinished(() => abort.abort());
   const body = JSON.stringify({ prompt: 'Every', max_tokens: 1000, stream: true });
   const headers = { 'content-type': 'application/json' };
   const ask = () => fetch(`${server.url}/generate`, { method: 'POST', headers, body, signal: abort.signal });
@@ -135,7 +122,7 @@ async function occupy(server: Server): Promise<AbortController> {
 }
 
 test('a server that goes away is an error, and one that comes back is found', async () => {
-  const first = await startServer(tinyStore());
+  const first = untilTestEnds(await startServer(tinyStore()));
   const { page, close, allow } = await newPage(browser);
   allow(/ERR_CONNECTION_REFUSED|ERR_INCOMPLETE|ERR_EMPTY/);
   const ui = demo(page);
@@ -144,7 +131,7 @@ test('a server that goes away is an error, and one that comes back is found', as
   await ui.prompt.fill('Every April');
   await ui.prompt.press('Enter');
   await ui.status.getByText('could not be reached').waitFor();
-  keep(await startServer(tinyStore(), ['--listen', new URL(first.url).host]));
+  untilTestEnds(await startServer(tinyStore(), ['--listen', new URL(first.url).host]));
   await ui.status.getByRole('button', { name: 'Try again' }).click();
   await ui.status.getByText('Ready').waitFor();
   await page.getByRole('alert').getByRole('button', { name: 'Try again' }).click();
@@ -154,7 +141,7 @@ test('a server that goes away is an error, and one that comes back is found', as
 
 test('an API that wants a key gets it', async () => {
   const digest = createHash('sha256').update('open sesame').digest('hex');
-  const server = keep(await startServer(tinyStore(), ['--api-key-sha256', digest]));
+  const server = untilTestEnds(await startServer(tinyStore(), ['--api-key-sha256', digest]));
   const { page, close, allow } = await newPage(browser);
   allow(/status of 401/);
   const ui = demo(page);
@@ -177,8 +164,8 @@ test('an API that wants a key gets it', async () => {
 
 test('works with an API of another origin, and only with one that the policy names', async () => {
   const address = await freeAddress();
-  const api = keep(await startServer(tinyStore(), ['--cors-origins', `http://${address}`]));
-  const site = keep(await startServer(tinyStore(), ['--listen', address, '--site-apis', api.url]));
+  const api = untilTestEnds(await startServer(tinyStore(), ['--cors-origins', `http://${address}`]));
+  const site = untilTestEnds(await startServer(tinyStore(), ['--listen', address, '--site-apis', api.url]));
 
   const { page, close } = await newPage(browser);
   const ui = demo(page);

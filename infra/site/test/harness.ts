@@ -3,13 +3,26 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import axe from 'axe-core';
 import { type Browser, type BrowserContextOptions, type Page, chromium } from 'playwright-core';
-import { expect, inject } from 'vitest';
-import { REPOSITORY } from './programs.ts';
+import { expect, inject, onTestFinished } from 'vitest';
+import { REPOSITORY, temporaryFolder } from './programs.ts';
 
 export { CORPUS, type Server, freeAddress, startLoading, startServer, temporaryFolder, trainTiny } from './programs.ts';
 
 /** The store with the tiny model, trained once for all tests. */
 export const tinyStore = (): string => inject('store');
+
+/** Stops what is given when the running test ends, however it ends; the last that was started first. */
+export function untilTestEnds<T extends { stop(): Promise<void> }>(started: T): T {
+  onTestFinished(() => started.stop());
+  return started;
+}
+
+/** A folder for the running test. */
+export async function testFolder(): Promise<string> {
+  const folder = await temporaryFolder();
+  onTestFinished(() => folder.remove());
+  return folder.path;
+}
 
 /** Widths at which every page is looked at. */
 export const NARROW = { width: 360, height: 740 };

@@ -76,11 +76,15 @@ function start(store: string, more: string[], env: NodeJS.ProcessEnv) {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  const kill = () => void child.kill('SIGKILL');
+  // Tests that are themselves stopped leave no server behind.
+  process.once('exit', kill);
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const stop = async () => {
     // Also while a text is written or a model is loaded: nobody waits for it any more.
-    child.kill('SIGKILL');
+    kill();
     await ended;
+    process.off('exit', kill);
   };
   return { child, stop };
 }

@@ -7,10 +7,10 @@ export function ErrorNote({ error, onRetry }: { error: ApiError; onRetry?: () =>
       <p>
         <strong>Error:</strong> {error.message}.
         {error.requestId && (
-          <>
+          <span class="error-id">
             {' '}
-            Request id <code>{error.requestId}</code>.
-          </>
+            Request id <code>{error.requestId}</code>
+          </span>
         )}
       </p>
       {onRetry && (

@@ -31,7 +31,7 @@ export function Status({ watch }: { watch: ModelWatch }) {
       {/* The seconds stay silent: a change of state is news, a second is not. */}
       <span role="status">
         <strong>{text.title}</strong>
-        {text.detail && <span class="status-detail"> {text.detail}</span>}
+        {text.detail && <span class="status-detail">: {text.detail}</span>}
       </span>
       {text.seconds !== undefined && <span class="status-detail number">{seconds(text.seconds)}</span>}
     </div>

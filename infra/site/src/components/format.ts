@@ -24,15 +24,17 @@ export function bytes(value: number): string {
 
 /** `0.13s`, `2.3s`, `4 min 18 s`: as exact as it is interesting. */
 export function seconds(value: number): string {
-  if (value < 1) return `${value.toFixed(2)}s`;
+  // Bounds are where rounding would carry.
+  if (value < 0.995) return `${value.toFixed(2)}s`;
   if (value < 99.95) return `${value.toFixed(1)}s`;
-  if (value < 3600) return `${Math.floor(value / 60)} min ${Math.round(value % 60)} s`.replace(' 60 s', ' 59 s');
-  return `${Math.floor(value / 3600)} h ${Math.floor((value % 3600) / 60)} min`;
+  const rounded = Math.round(value);
+  if (rounded < 3600) return `${Math.floor(rounded / 60)} min ${rounded % 60} s`;
+  return `${Math.floor(rounded / 3600)} h ${Math.floor((rounded % 3600) / 60)} min`;
 }
 
 /** `6 ms`, `0.4 ms`, `2.3s` */
 export function milliseconds(value: number): string {
-  if (value >= 1000) return seconds(value / 1000);
+  if (value >= 999.5) return seconds(value / 1000);
   return `${value < 10 ? digits(value) : count(value)} ms`;
 }
 

@@ -10,6 +10,7 @@ import { KeyForm } from './KeyForm.tsx';
 import { Output } from './Output.tsx';
 import { PromptForm } from './PromptForm.tsx';
 import './demo.css';
+import './side.css';
 import { useHistory } from './history.ts';
 import { DEFAULTS, type Options } from './options.ts';
 import { type Run, isActive } from './run.ts';
