@@ -1,0 +1,41 @@
+import { ErrorNote } from '../components/ErrorNote.tsx';
+import { milliseconds, precision, time } from '../components/format.ts';
+import { quoted } from './pieces.ts';
+import type { Sample } from './sample.ts';
+import type { Inspected } from './use-inspection.ts';
+
+/** Where the values below come from: the reader's own text, an earlier one, or the recorded sample. */
+export function Notice({ live, sample, text }: { live: Inspected; sample: Sample | null; text: string }) {
+  return (
+    <div class="notice">
+      {live.error && <ErrorNote error={live.error} onRetry={live.retry} />}
+      <p class={sample ? 'notice-sample' : 'soft'} role="status">
+        {sample ? <Recorded sample={sample} /> : <Computed live={live} text={text} />}
+      </p>
+    </div>
+  );
+}
+
+function Recorded({ sample }: { sample: Sample }) {
+  const { model } = sample.inspection;
+  return (
+    <>
+      <strong>Recorded sample, not live.</strong> What you see is of the text {quoted(sample.prompt)}, recorded on{' '}
+      {time(sample.recorded_at)} from {model.name}, version {model.version}, {precision(model.precision)}. Your own text is
+      computed as soon as the model answers.
+    </>
+  );
+}
+
+function Computed({ live, text }: { live: Inspected; text: string }) {
+  const { inspection, roundTripMs } = live;
+  if (!inspection || roundTripMs === null) return <>Waiting for the model …</>;
+  if (text === '') return <>Write something, and every value below is computed anew. Until then they are of {quoted(live.text ?? '')}.</>;
+  if (live.text !== text) return <>{live.pending ? 'Computing …' : `What you see is of ${quoted(live.text ?? '')}.`}</>;
+  return (
+    <>
+      Every value below was computed for this text, in <span class="number">{milliseconds(roundTripMs)}</span>, by{' '}
+      {inspection.model.name}, {precision(inspection.model.precision)}.
+    </>
+  );
+}
