@@ -41,7 +41,7 @@ export function HeadView({ view, at, token, choose }: { view: View; at: HeadRef 
         onPeek={setPeeked}
         describe={(index) => `${quoted(text(index))}, ${describeWeight(row[index])}`}
         itemClass={(index) => `piece ${index === looking ? 'piece-looking' : ''} ${index > looking ? 'piece-later' : ''}`}
-        itemStyle={(index) => ({ '--ink': `${Math.round((48 * (row[index] ?? 0)) / largest)}%` })}
+        itemStyle={(index) => ({ '--ink': `${Math.round((42 * (row[index] ?? 0)) / largest)}%` })}
       >
         {(index) => (
           <>
