@@ -34,7 +34,7 @@ async function expectSample(page: Page) {
   const notice = page.locator('.notice-sample');
   await notice.waitFor();
   const text = await notice.innerText();
-  expect(text).toContain('Recorded sample, not live.');
+  expect(text).toContain('Recorded sample, not live:');
   expect(text).toContain(`“${sample.prompt}”`);
   expect(text).toContain(sample.model.model.version);
   const ids = await page.getByRole('radiogroup', { name: 'Tokens of the text' }).getByRole('radio').allInnerTexts();

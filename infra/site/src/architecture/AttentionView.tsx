@@ -68,7 +68,7 @@ export function AttentionView(props: { view: View; at: HeadRef; goTo: (at: HeadR
               {() => null}
             </Choice>
           </div>
-          <p class="grid-note soft">Layers from top to bottom, heads from left to right. More ink is more weight.</p>
+          <p class="grid-note soft">Layers from top to bottom, heads from left to right. In each row, ink is in proportion to weight.</p>
         </div>
         <HeadView {...props} />
       </div>

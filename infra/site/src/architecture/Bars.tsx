@@ -4,6 +4,7 @@ import { percent } from '../components/format.ts';
 import { Choice } from './Choice.tsx';
 import { quoted, visible } from './pieces.ts';
 import type { Draw } from './sampling.ts';
+import { scrollWithin } from './scroll.ts';
 
 /** The candidates, the most likely first, each with a bar for its chance and a mark for what the model gives it. */
 export function Bars(props: {
@@ -22,7 +23,7 @@ export function Bars(props: {
   useEffect(() => {
     if (drawn === null || !list.current) return;
     const row = list.current.querySelectorAll<HTMLElement>('[role=radio]')[drawn];
-    if (row) scrollInto(list.current, row);
+    if (row) scrollWithin(list.current, row);
   }, [drawn]);
   return (
     <div class="bars">
@@ -74,12 +75,4 @@ function describe(candidate: Candidate | undefined, rank: number, draw: Draw): s
     `${rank + 1}: ${quoted(candidate.text)}, ${chance}, by the model itself ${percent(candidate.probability)}, ` +
     `logit ${candidate.logit.toFixed(2)}`
   );
-}
-
-/** Scrolls the list alone, never the page. */
-function scrollInto(list: HTMLElement, row: HTMLElement): void {
-  const top = row.offsetTop - list.offsetTop;
-  if (top < list.scrollTop || top + row.offsetHeight > list.scrollTop + list.clientHeight) {
-    list.scrollTop = top - list.clientHeight / 2;
-  }
 }

@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { count, large } from '../components/format.ts';
 import type { View } from './view.ts';
 
@@ -22,8 +22,15 @@ function stations(view: View | null) {
 /** Where on the page one is, and the way to the rest of it. */
 export function Contents({ view }: { view: View | null }) {
   const current = useCurrent(view !== null);
+  const row = useRef<HTMLElement>(null);
+  useEffect(() => {
+    const link = row.current?.querySelector('[aria-current]');
+    if (!row.current || !link) return;
+    const [outer, inner] = [row.current.getBoundingClientRect(), link.getBoundingClientRect()];
+    row.current.scrollLeft += (inner.left + inner.right - outer.left - outer.right) / 2;
+  }, [current]);
   return (
-    <nav class="contents" aria-label="Stations">
+    <nav ref={row} class="contents" aria-label="Stations">
       <ol>
         {stations(view).map(({ id, name, figure }) => (
           <li key={id}>

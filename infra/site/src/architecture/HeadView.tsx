@@ -5,7 +5,7 @@ import type { HeadRef } from './AttentionView.tsx';
 import { type HeadWeights, mostSeen } from './attention.ts';
 import { Choice } from './Choice.tsx';
 import { MapCanvas } from './MapCanvas.tsx';
-import { quoted, visible } from './pieces.ts';
+import { plural, quoted, visible } from './pieces.ts';
 import { sum } from './sampling.ts';
 import type { Chosen } from './Tokens.tsx';
 import type { View } from './view.ts';
@@ -60,7 +60,7 @@ export function HeadView({ view, at, token, choose }: { view: View; at: HeadRef 
             </span>
           </Fragment>
         ))}
-        {others > 0 && `, to the other ${others} ${percent(sum(row) - sum(most.map(({ weight }) => weight)))}`}. Together:{' '}
+        {others > 0 && `, to ${plural(others, 'other')} ${percent(sum(row) - sum(most.map(({ weight }) => weight)))}`}. Together:{' '}
         <span class="number row-sum">{sum(row).toFixed(2)}</span>.
       </p>
       <HeadMap weights={weights} looking={looking} text={text} onPeek={setPeeked} onChoose={choose} />

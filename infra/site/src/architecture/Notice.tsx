@@ -1,3 +1,4 @@
+import { useRef } from 'preact/hooks';
 import { ErrorNote } from '../components/ErrorNote.tsx';
 import { milliseconds, precision, time } from '../components/format.ts';
 import { quoted } from './pieces.ts';
@@ -6,8 +7,11 @@ import type { Inspected } from './use-inspection.ts';
 
 /** Where the values below come from: the reader's own text, an earlier one, or the recorded sample. */
 export function Notice({ live, sample, text }: { live: Inspected; sample: Sample | null; text: string }) {
+  const wasRecorded = useRef(false);
+  wasRecorded.current ||= sample !== null;
   return (
-    <div class="notice">
+    // The sample has more to say; where it was, its room stays when it goes.
+    <div class={wasRecorded.current ? 'notice notice-tall' : 'notice'}>
       {live.error && <ErrorNote error={live.error} onRetry={live.retry} />}
       <p class={sample ? 'notice-sample' : 'soft'} role="status">
         {sample ? <Recorded sample={sample} /> : <Computed live={live} text={text} />}
@@ -20,9 +24,9 @@ function Recorded({ sample }: { sample: Sample }) {
   const { model } = sample.inspection;
   return (
     <>
-      <strong>Recorded sample, not live.</strong> What you see is of the text {quoted(sample.prompt)}, recorded on{' '}
-      {time(sample.recorded_at)} from {model.name}, version {model.version}, {precision(model.precision)}. Your own text is
-      computed as soon as the model answers.
+      <strong>Recorded sample, not live:</strong> {quoted(sample.prompt)}, recorded on {time(sample.recorded_at)} from{' '}
+      {model.name} <span class="version">{model.version}</span>, {precision(model.precision)}. Your own text follows as soon
+      as the model answers.
     </>
   );
 }
@@ -35,7 +39,7 @@ function Computed({ live, text }: { live: Inspected; text: string }) {
   return (
     <>
       Every value below was computed for this text, in <span class="number">{milliseconds(roundTripMs)}</span>, by{' '}
-      {inspection.model.name}, {precision(inspection.model.precision)}.
+      {inspection.model.name} <span class="version">{inspection.model.version}</span>, {precision(inspection.model.precision)}.
     </>
   );
 }

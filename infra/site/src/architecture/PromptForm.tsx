@@ -32,6 +32,7 @@ export function PromptForm(props: {
         class="field prompt-text"
         rows={2}
         value={text}
+        placeholder="Write something"
         maxLength={2000}
         spellcheck={false}
         aria-invalid={props.invalid}

@@ -1,6 +1,8 @@
+import { useEffect, useRef } from 'preact/hooks';
 import type { InspectedToken } from '../api/types.ts';
 import { count } from '../components/format.ts';
 import { quoted, visible } from './pieces.ts';
+import { scrollWithin } from './scroll.ts';
 import { Stage } from './Stage.tsx';
 import type { Chosen } from './Tokens.tsx';
 import type { View } from './view.ts';
@@ -10,6 +12,11 @@ export function Vectors({ view, token, choose }: { view: View } & Chosen) {
   const { tokens, model_info: info } = view.inspection;
   const shown = tokens[0]?.token_embedding.length ?? 0;
   const looked = tokens[token];
+  const matrix = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    const row = matrix.current?.children[token];
+    if (matrix.current && row instanceof HTMLElement) scrollWithin(matrix.current, row);
+  }, [token, tokens]);
   return (
     <Stage
       id="vectors"
@@ -39,7 +46,7 @@ export function Vectors({ view, token, choose }: { view: View } & Chosen) {
             <span>= sum</span>
           </div>
           {/* The same numbers stand in the table beside it, for one token at a time. */}
-          <div class="matrix scrolls" aria-hidden="true">
+          <div ref={matrix} class="matrix scrolls" aria-hidden="true">
             {tokens.map((one, index) => (
               <div
                 key={index}
@@ -84,7 +91,7 @@ function NumbersOf({ token, position, left }: { token: InspectedToken; position:
   return (
     <table class="numbers">
       <caption>
-        <code>{visible(token.text)}</code> at position {position}
+        <code>{visible(token.text)}</code> at position {position}, from 0
         <span class="visually-hidden">, {quoted(token.text)}</span>
       </caption>
       <thead>

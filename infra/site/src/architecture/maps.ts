@@ -2,17 +2,10 @@ import { useEffect, useState } from 'preact/hooks';
 import { onThemeChange } from '../components/theme.ts';
 import type { HeadWeights } from './attention.ts';
 
-/** Small weights are most of them, and would be invisible if ink were in proportion to them. */
-const INK = 0.5;
-
-/** How much ink a weight gets, from 0 to 1. */
-export function ink(weight: number): number {
-  return Math.max(0, weight) ** INK;
-}
-
 /**
  * Paints maps of attention, rows of maps below each other, one pixel for each weight: the stylesheet makes them
- * as large as they are to be. The colour is that of the canvas' text.
+ * as large as they are to be. The colour is that of the canvas' text. Ink is in proportion to weight within a
+ * row: later tokens see more and have less to give to each, and would fade beside the first ones.
  */
 export function paint(canvas: HTMLCanvasElement, maps: readonly (readonly HeadWeights[])[]): void {
   const tokens = maps[0]?.[0]?.length ?? 0;
@@ -26,15 +19,16 @@ export function paint(canvas: HTMLCanvasElement, maps: readonly (readonly HeadWe
   const [red = 0, green = 0, blue = 0] = colorOf(canvas);
   maps.forEach((row, mapRow) =>
     row.forEach((weights, mapColumn) =>
-      weights.forEach((seen, token) =>
+      weights.forEach((seen, token) => {
+        const largest = Math.max(...seen) || 1;
         seen.forEach((weight, column) => {
           const at = 4 * ((mapRow * tokens + token) * width + mapColumn * tokens + column);
           image.data[at] = red;
           image.data[at + 1] = green;
           image.data[at + 2] = blue;
-          image.data[at + 3] = Math.round(255 * ink(weight));
-        }),
-      ),
+          image.data[at + 3] = Math.round((255 * weight) / largest);
+        });
+      }),
     ),
   );
   context.putImageData(image, 0, 0);
