@@ -35,7 +35,7 @@ export function Blocks({ view, layer, choose }: { view: View; layer: number; cho
         </>
       }
     >
-      <div class="chain">
+      <div class="chain" style={{ '--layers': attention.length }}>
         <Choice
           label="Block"
           class="chain-blocks"
