@@ -94,8 +94,8 @@ export interface StartTimes {
   runtime_ms: number;
   tokenizer_ms: number;
   session_ms: number;
-  /** From the start of the process to the loaded model. */
-  ready_ms: number;
+  /** From the start of the process to the loaded model; null if another model was loaded first. */
+  ready_ms: number | null;
 }
 
 /** The answer of `GET /model`, which never waits. */

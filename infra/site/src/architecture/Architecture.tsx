@@ -1,12 +1,132 @@
+import { useCallback, useEffect, useState } from 'preact/hooks';
+import type { GenerateResponse } from '../api/types.ts';
 import { Status } from '../components/Status.tsx';
 import { useApi } from '../components/use-api.ts';
+import { AttentionView, type HeadRef } from './AttentionView.tsx';
+import { Blocks } from './Blocks.tsx';
+import { Contents } from './Contents.tsx';
+import { NextToken, type Settings } from './NextToken.tsx';
+import { Notice } from './Notice.tsx';
+import { Numbers } from './Numbers.tsx';
+import { Production } from './Production.tsx';
+import { PromptForm } from './PromptForm.tsx';
+import { Tokens } from './Tokens.tsx';
+import { Training } from './Training.tsx';
+import { type Prompt, useInspection } from './use-inspection.ts';
+import { useMeasure } from './use-measure.ts';
+import { useSample } from './use-sample.ts';
+import { type Purpose, useTimings } from './use-timings.ts';
+import { useWalk } from './use-walk.ts';
+import { Vectors } from './Vectors.tsx';
+import { detailsOf } from './view.ts';
 
+/** What the API takes for granted, too. */
+const SETTINGS: Settings = { temperature: 0.7, topK: 50 };
+/** For a model that brings no examples. */
+const FIRST_WORDS = 'Once more the light';
+
+/** A text on its way through the served model, station by station. */
 export function Architecture() {
   const api = useApi();
+  const known = detailsOf(api.state);
+  const examples = known?.manifest.example_prompts ?? [];
+  const [prompt, setPrompt] = useFirst<Prompt>(known && { text: examples[0] ?? FIRST_WORDS, typing: false }, { text: '', typing: false });
+  const live = useInspection(api, prompt);
+  const sample = useSample(live.inspection === null, api.error !== null || live.error !== null || isAway(api.state));
+
+  const [requests, record] = useTimings();
+  const timed = (purpose: Purpose) => (answer: GenerateResponse, roundTripMs: number) => {
+    const { first_token_ms: firstTokenMs, tokens_per_second: rate } = answer.timing;
+    record({ purpose, roundTripMs, firstTokenMs, tokensPerSecond: answer.tokens_generated > 1 ? rate : null });
+  };
+  useEffect(() => {
+    if (live.roundTripMs !== null) record({ purpose: 'inspect', roundTripMs: live.roundTripMs, firstTokenMs: null, tokensPerSecond: null });
+  }, [live.inspection]);
+
+  const [settings, setSettings] = useState(SETTINGS);
+  const replace = useCallback((text: string) => setPrompt({ text, typing: false }), []);
+  const walk = useWalk({ client: api.client, live, text: prompt.text, settings, replace, onAnswer: timed('token') });
+  const measure = useMeasure(known && api.client, prompt.text, settings, timed('text'));
+
+  const inspection = live.inspection ?? sample?.inspection;
+  const recorded = detailsOf(sample?.model);
+  // A text is shown with the model that it went through, and all else with the one that is served.
+  const ofText = live.inspection ? known : recorded;
+  const details = known ?? recorded;
+  const view = inspection && ofText ? { inspection, details: ofText } : null;
+
+  const [token, setToken] = useState<number | null>(null);
+  const [at, goTo] = useState<HeadRef>({ layer: 0, head: 0 });
+  const last = (inspection?.tokens.length ?? 1) - 1;
+  const chosen = {
+    token: token === null ? last : Math.min(token, last),
+    choose: (index: number) => setToken(index === last ? null : index),
+  };
+  // Another model may have fewer.
+  const shown = {
+    layer: Math.min(at.layer, (inspection?.model_info.layers ?? 1) - 1),
+    head: Math.min(at.head, (inspection?.model_info.heads ?? 1) - 1),
+  };
+  const write = (text: string, typing: boolean) => {
+    walk.reset();
+    setPrompt({ text, typing });
+  };
+  const isStale = live.inspection !== null && live.text !== prompt.text;
   return (
-    <>
-      <h1>Architecture</h1>
-      <Status watch={api} />
-    </>
+    <div class="architecture">
+      <header class="hero">
+        <div class="hero-words">
+          <h1>One text, all the way through a GPT</h1>
+          <p class="lead">
+            Write something. The served model computes it, and this page shows every step from your letters to the next
+            token: no pictures of how it might look, but the numbers of your own text.
+          </p>
+          <Status watch={api} />
+        </div>
+        <div class="card">
+          <PromptForm
+            text={prompt.text}
+            examples={examples}
+            tokens={live.inspection && !isStale ? live.inspection.tokens.length : null}
+            invalid={live.error?.field === 'prompt'}
+            onText={write}
+          />
+          <Notice live={live} sample={sample} text={prompt.text} />
+        </div>
+      </header>
+      <Contents view={view} />
+      {view ? (
+        <div class={`flow flow-text ${isStale ? 'flow-stale' : ''}`}>
+          <Tokens view={view} {...chosen} />
+          <Vectors view={view} {...chosen} />
+          <Blocks view={view} layer={shown.layer} choose={(layer) => goTo({ ...shown, layer })} />
+          <AttentionView view={view} at={shown} goTo={goTo} {...chosen} />
+          <NextToken view={view} settings={settings} set={setSettings} walk={walk} />
+        </div>
+      ) : (
+        <div class="awaited" aria-hidden="true" />
+      )}
+      {view && details && (
+        <div class="flow flow-about">
+          <Numbers details={details} />
+          <Training details={details} />
+          <Production details={details} recorded={known === null} requests={requests} measure={measure} />
+        </div>
+      )}
+    </div>
   );
+}
+
+/** Whether it is known that there is no model for now. */
+function isAway(state: { status: string } | null): boolean {
+  return state !== null && state.status !== 'ready';
+}
+
+/** A state that is `first` as soon as that is known, unless it was set before. */
+function useFirst<T>(first: T | null, until: T): [T, (value: T) => void] {
+  const [value, setValue] = useState<T | null>(null);
+  useEffect(() => {
+    if (first !== null) setValue((before) => before ?? first);
+  }, [first !== null]);
+  return [value ?? until, setValue];
 }

@@ -1,0 +1,74 @@
+import type { ComponentChildren } from 'preact';
+import { useRef } from 'preact/hooks';
+
+/** What a {@link Choice} is made of. */
+interface ChoiceProps {
+  /** What is chosen, for who does not see it. */
+  readonly label: string;
+  readonly count: number;
+  /** How many stand in a row, where up and down are directions; 1 elsewhere. */
+  readonly columns?: number;
+  readonly chosen: number;
+  readonly onChoose: (index: number) => void;
+  /** Called with what the pointer is on, and with null when it leaves. */
+  readonly onPeek?: (index: number | null) => void;
+  /** What a choice is, for who does not see it. */
+  readonly describe: (index: number) => string;
+  readonly children: (index: number) => ComponentChildren;
+  readonly class?: string;
+  readonly itemClass?: (index: number) => string;
+  readonly itemStyle?: (index: number) => Record<string, string>;
+}
+
+/** A group of buttons of which one is chosen: one stop on the way of the tab key, arrow keys within. */
+export function Choice(props: ChoiceProps) {
+  const { label, count, columns = 1, chosen, onChoose, onPeek, describe, children } = props;
+  const group = useRef<HTMLDivElement>(null);
+  const move = (event: KeyboardEvent) => {
+    const next = target(event.key, chosen, count, columns);
+    if (next === undefined || event.ctrlKey || event.altKey || event.metaKey) return;
+    event.preventDefault();
+    onChoose(next);
+    group.current?.querySelectorAll<HTMLButtonElement>('[role=radio]')[next]?.focus();
+  };
+  return (
+    <div
+      ref={group}
+      class={props.class}
+      role="radiogroup"
+      aria-label={label}
+      onKeyDown={move}
+      onPointerLeave={() => onPeek?.(null)}
+    >
+      {Array.from({ length: count }, (_, index) => (
+        <button
+          key={index}
+          type="button"
+          role="radio"
+          aria-checked={index === chosen}
+          aria-label={describe(index)}
+          tabIndex={index === chosen ? 0 : -1}
+          class={props.itemClass?.(index)}
+          style={props.itemStyle?.(index)}
+          onClick={() => onChoose(index)}
+          onPointerEnter={() => onPeek?.(index)}
+        >
+          {children(index)}
+        </button>
+      ))}
+    </div>
+  );
+}
+
+function target(key: string, chosen: number, count: number, columns: number): number | undefined {
+  const to: Record<string, number> = {
+    ArrowRight: chosen + 1,
+    ArrowLeft: chosen - 1,
+    ArrowDown: chosen + columns,
+    ArrowUp: chosen - columns,
+    Home: 0,
+    End: count - 1,
+  };
+  const next = to[key];
+  return next === undefined || next < 0 || next >= count ? undefined : next;
+}

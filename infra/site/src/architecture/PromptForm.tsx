@@ -1,0 +1,56 @@
+import { useId } from 'preact/hooks';
+import { MOST_TOKENS } from './use-walk.ts';
+
+/** Where the reader writes the text that is computed. */
+export function PromptForm(props: {
+  text: string;
+  examples: readonly string[];
+  /** How many tokens the text has, once that is known. */
+  tokens: number | null;
+  invalid: boolean;
+  /** The text, and whether the reader is still typing. */
+  onText: (text: string, typing: boolean) => void;
+}) {
+  const id = useId();
+  const { text, onText } = props;
+  return (
+    <form
+      class="prompt"
+      onSubmit={(event) => {
+        event.preventDefault();
+        onText(text, false);
+      }}
+    >
+      <div class="prompt-head">
+        <label for={id}>Your text</label>
+        <span id={`${id}-count`} class="prompt-count soft number">
+          {props.tokens === null ? `up to ${MOST_TOKENS} tokens` : `${props.tokens} of ${MOST_TOKENS} tokens`}
+        </span>
+      </div>
+      <textarea
+        id={id}
+        class="field prompt-text"
+        rows={2}
+        value={text}
+        placeholder="Write something"
+        maxLength={2000}
+        spellcheck={false}
+        aria-invalid={props.invalid}
+        aria-describedby={`${id}-count`}
+        onInput={(event) => onText(event.currentTarget.value, true)}
+        onKeyDown={(event) => {
+          if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+          event.preventDefault();
+          event.currentTarget.form?.requestSubmit();
+        }}
+      />
+      <div class="prompt-examples" role="group" aria-label="Examples">
+        {props.examples.map((example) => (
+          <button key={example} type="button" class="chip" onClick={() => onText(example, false)}>
+            {example}
+          </button>
+        ))}
+      </div>
+    </form>
+  );
+}

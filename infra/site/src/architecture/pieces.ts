@@ -1,0 +1,16 @@
+/** How pieces of text are shown where every character counts. */
+
+/** With marks for what could not be seen: a space, a line break, a tab. */
+export function visible(piece: string): string {
+  return piece.replaceAll(' ', '·').replaceAll('\n', '↵').replaceAll('\r', '␍').replaceAll('\t', '⇥');
+}
+
+/** In quotation marks, for sentences and screen readers. */
+export function quoted(piece: string): string {
+  return `“${piece.replaceAll('\n', '\\n').replaceAll('\r', '\\r').replaceAll('\t', '\\t')}”`;
+}
+
+/** `1 token`, `8 tokens`. */
+export function plural(number: number, noun: string): string {
+  return `${new Intl.NumberFormat('en').format(number)} ${noun}${number === 1 ? '' : 's'}`;
+}

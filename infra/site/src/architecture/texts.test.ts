@@ -1,0 +1,20 @@
+import { expect, test } from 'vitest';
+import { plural, quoted, visible } from './pieces.ts';
+import { median } from './use-timings.ts';
+
+test('what cannot be seen gets a mark', () => {
+  expect(visible(' a b')).toBe('·a·b');
+  expect(visible('\n\t')).toBe('↵⇥');
+  expect(quoted(' a\n')).toBe('“ a\\n”');
+});
+
+test('one is not many', () => {
+  expect([plural(1, 'token'), plural(0, 'token'), plural(50257, 'token')]).toEqual(['1 token', '0 tokens', '50,257 tokens']);
+});
+
+test('the middle of times is not moved by one that took long', () => {
+  expect(median([3, 900, 1])).toBe(3);
+  expect(median([4, 1, 2, 3])).toBe(2.5);
+  expect(median([null, 2])).toBe(2);
+  expect(median([null])).toBeNull();
+});

@@ -1,0 +1,27 @@
+import { useEffect, useState } from 'preact/hooks';
+import { type Sample, loadSample } from './sample.ts';
+
+/** An API that is awake answers faster than this; after it, the reader gets something to look at. */
+const PATIENCE_MS = 1500;
+
+/** The recorded sample, once it is `needed` at once or an answer has been `awaited` for long; else null. */
+export function useSample(awaited: boolean, needed: boolean): Sample | null {
+  const [late, setLate] = useState(false);
+  const [sample, setSample] = useState<Sample | null>(null);
+  useEffect(() => {
+    if (!awaited) return;
+    const timer = setTimeout(() => setLate(true), PATIENCE_MS);
+    return () => clearTimeout(timer);
+  }, [awaited]);
+  const wanted = awaited && (late || needed);
+  useEffect(() => {
+    if (!wanted || sample) return;
+    let left = false;
+    // Without it the page still says what it waits for.
+    loadSample().then((loaded) => left || setSample(loaded), () => {});
+    return () => {
+      left = true;
+    };
+  }, [wanted, sample]);
+  return awaited ? sample : null;
+}
