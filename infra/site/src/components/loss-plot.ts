@@ -9,6 +9,14 @@ export interface Series {
   /** Tokens seen and loss. */
   readonly points: readonly (readonly [number, number])[];
   readonly dashed: boolean;
+  /** Which of the theme's colours; that of its place if left out. */
+  readonly color?: number;
+}
+
+/** How a plot is drawn. */
+export interface PlotOptions {
+  /** Tokens on a logarithmic scale, on which there is no place for 0. */
+  readonly logarithmic?: boolean;
 }
 
 /** A plot that can be taken away. */
@@ -17,7 +25,7 @@ export interface LossPlot {
 }
 
 /** Draws `series` into `element`, in its size and in the colours of the theme, and keeps up with both. */
-export function plotLosses(element: HTMLElement, series: readonly Series[]): LossPlot {
+export function plotLosses(element: HTMLElement, series: readonly Series[], { logarithmic = false }: PlotOptions = {}): LossPlot {
   // Colours are read as it draws: they are the stylesheet's.
   const color = (name: string) => getComputedStyle(element).getPropertyValue(name).trim();
   const size = () => ({ width: element.clientWidth, height: element.clientHeight });
@@ -34,16 +42,16 @@ export function plotLosses(element: HTMLElement, series: readonly Series[]): Los
       ...size(),
       legend: { show: false },
       cursor: { show: false },
-      scales: { x: { time: false } },
+      scales: { x: { time: false, ...(logarithmic && { distr: 3, range: (_, least, most) => [least, most] }) } },
       axes: [
-        { ...axis, size: 28, values: (_, ticks) => ticks.map((tick) => compact.format(tick)) },
+        { ...axis, size: 28, values: (_, ticks) => ticks.map(tickLabel) },
         { ...axis, size: 40 },
       ],
       series: [
         {},
-        ...series.map(({ label, dashed }, index): uPlot.Series => ({
+        ...series.map(({ label, dashed, color: place }, index): uPlot.Series => ({
           label,
-          stroke: () => color(`--series-${index % 6}`),
+          stroke: () => color(`--series-${(place ?? index) % 6}`),
           width: 2,
           spanGaps: true,
           points: { show: false },
@@ -66,4 +74,6 @@ export function plotLosses(element: HTMLElement, series: readonly Series[]): Los
   };
 }
 
+// On a logarithmic scale most ticks stay without a number: they are null.
+const tickLabel = (tick: number | null) => (tick === null ? '' : compact.format(tick));
 const compact = new Intl.NumberFormat('en', { notation: 'compact' });
