@@ -141,6 +141,9 @@ test('all losses are in one plot, and in tables', async () => {
   const plot = page.getByRole('img', { name: /^tiny: over .* tides: over / });
   await plot.scrollIntoViewIfNeeded();
   await plot.locator('canvas').waitFor();
+  const linear = await plot.screenshot();
+  await page.getByLabel('Logarithmic scale').check();
+  expect((await plot.screenshot()).equals(linear)).toBe(false);
   await page.getByText('The losses as tables').click();
   for (const store of [tinyStore(), tides.store]) {
     const { manifest, curve } = await published(store);

@@ -22,9 +22,7 @@ export function Compare() {
   return (
     <>
       <h1>Models side by side</h1>
-      <p class="compare-lead soft">
-        What each was trained on, how well it learned it, how large and how fast it is, and what it makes of the same prompt.
-      </p>
+      <p class="soft">Their texts, losses, sizes and speed, and what each makes of the same prompt.</p>
       <Comparison key={others?.map(({ base }) => base).join(' ')} own={api} others={others} />
     </>
   );

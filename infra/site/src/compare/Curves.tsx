@@ -36,8 +36,8 @@ export function Curves({ names, models, remark }: Props) {
         <div ref={box} class="loss-plot compare-plot" role="img" aria-label={words} />
         <figcaption>
           {failed && <p>The plot could not be loaded; the tables below have what it shows.</p>}
-          <p>
-            Nats per token, over the tokens seen.{' '}
+          <p class="curve-legend">
+            <span>Nats per token, over the tokens seen</span>
             {recorded.map(({ name, column }) => (
               <span key={column} class={`legend legend-${column % 6}`}>
                 {name}

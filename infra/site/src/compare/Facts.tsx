@@ -100,8 +100,8 @@ function FactRow({ row: { label, cells, best, same }, comparable }: { row: Row; 
         <span class="facts-stay">{label}</span>
       </th>
       {cells.map((cell, column) => (
-        <td key={column} role="cell">
-          {cell ? <FactCell cell={cell} /> : <span class="soft">–</span>}
+        <td key={column} role="cell" class={`legend-${column % 6}`}>
+          {cell ? <FactCell cell={cell} /> : <span class="soft">–</span>}{' '}
           {best?.column === column && <span class={`facts-best ${best.onText && !comparable ? 'facts-best-unsure' : ''}`}>{best.word}</span>}
         </td>
       ))}

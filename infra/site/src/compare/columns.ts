@@ -44,6 +44,8 @@ export function columnNames(models: readonly (Served | null)[], bases: readonly 
   const tries: ((served: Served) => string)[] = [
     ({ model }) => model.name,
     ({ model }) => `${model.name} ${model.precision}`,
+    // Versions end with a hash of what they consist of.
+    ({ model }) => `${model.name} ${model.version.split('-').at(-1)}`,
     ({ model }) => `${model.name} ${model.version}`,
   ];
   return models.map((model, column) => {

@@ -57,6 +57,8 @@ test('models of the same name are told apart', () => {
   const bases = ['http://a', 'http://b', 'https://c:81'];
   const other = { ...model('a', 1), model: { name: 'a', version: 'v1', precision: 'w8' } };
   expect(columnNames([model('a', 1), other, null], bases)).toEqual(['a w4', 'a w8', 'c:81']);
+  const newer = { ...model('a', 1), model: { name: 'a', version: '20261124T160929Z-454bda5b', precision: 'w4' } };
+  expect(columnNames([model('a', 1), newer], bases)).toEqual(['a v1', 'a 454bda5b']);
   expect(columnNames([model('a', 1), model('a', 1), model('b', 1)], bases)).toEqual(['a at a', 'a at b', 'b']);
 });
 

@@ -44,7 +44,12 @@ export function plotLosses(element: HTMLElement, series: readonly Series[], { lo
       cursor: { show: false },
       scales: { x: { time: false, ...(logarithmic && { distr: 3, range: (_, least, most) => [least, most] }) } },
       axes: [
-        { ...axis, size: 28, values: (_, ticks) => ticks.map(tickLabel) },
+        {
+          ...axis,
+          size: 28,
+          values: (_, ticks) => ticks.map((tick) => compact.format(tick)),
+          ...(logarithmic && { splits: (_u, _axis, least, most) => logarithmicTicks(least, most), filter: (_, ticks) => ticks }),
+        },
         { ...axis, size: 40 },
       ],
       series: [
@@ -74,6 +79,11 @@ export function plotLosses(element: HTMLElement, series: readonly Series[], { lo
   };
 }
 
-// On a logarithmic scale most ticks stay without a number: they are null.
-const tickLabel = (tick: number | null) => (tick === null ? '' : compact.format(tick));
-const compact = new Intl.NumberFormat('en', { notation: 'compact' });
+const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumSignificantDigits: 3 });
+
+/** Round numbers between two, about as many in each decade. */
+function logarithmicTicks(least: number, most: number): number[] {
+  const steps = most / least > 1000 ? [1] : [1, 2, 5];
+  const decades = Array.from({ length: Math.ceil(Math.log10(most / least)) + 2 }, (_, index) => 10 ** (Math.floor(Math.log10(least)) + index));
+  return decades.flatMap((decade) => steps.map((step) => step * decade)).filter((tick) => tick >= least && tick <= most);
+}
