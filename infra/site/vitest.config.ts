@@ -13,6 +13,7 @@ export default defineConfig({
           hookTimeout: 60_000,
           // Each file has a browser and servers of its own.
           maxWorkers: 2,
+          sequence: { groupOrder: 1 },
         },
       },
     ],

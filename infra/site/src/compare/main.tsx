@@ -1,4 +1,6 @@
 import { mount } from '../components/Frame.tsx';
 import { Compare } from './Compare.tsx';
+import './compare.css';
+import './facts.css';
 
 mount('Compare', <Compare />);

@@ -9,6 +9,14 @@ export interface Series {
   /** Tokens seen and loss. */
   readonly points: readonly (readonly [number, number])[];
   readonly dashed: boolean;
+  /** Which of the theme's colours; that of its place if left out. */
+  readonly color?: number;
+}
+
+/** How a plot is drawn. */
+export interface PlotOptions {
+  /** Tokens on a logarithmic scale, on which there is no place for 0. */
+  readonly logarithmic?: boolean;
 }
 
 /** A plot that can be taken away. */
@@ -17,7 +25,7 @@ export interface LossPlot {
 }
 
 /** Draws `series` into `element`, in its size and in the colours of the theme, and keeps up with both. */
-export function plotLosses(element: HTMLElement, series: readonly Series[]): LossPlot {
+export function plotLosses(element: HTMLElement, series: readonly Series[], { logarithmic = false }: PlotOptions = {}): LossPlot {
   // Colours are read as it draws: they are the stylesheet's.
   const color = (name: string) => getComputedStyle(element).getPropertyValue(name).trim();
   const size = () => ({ width: element.clientWidth, height: element.clientHeight });
@@ -34,16 +42,21 @@ export function plotLosses(element: HTMLElement, series: readonly Series[]): Los
       ...size(),
       legend: { show: false },
       cursor: { show: false },
-      scales: { x: { time: false } },
+      scales: { x: { time: false, ...(logarithmic && { distr: 3, range: (_, least, most) => [least, most] }) } },
       axes: [
-        { ...axis, size: 28, values: (_, ticks) => ticks.map((tick) => compact.format(tick)) },
+        {
+          ...axis,
+          size: 28,
+          values: (_, ticks) => ticks.map((tick) => compact.format(tick)),
+          ...(logarithmic && { splits: (_u, _axis, least, most) => logarithmicTicks(least, most), filter: (_, ticks) => ticks }),
+        },
         { ...axis, size: 40 },
       ],
       series: [
         {},
-        ...series.map(({ label, dashed }, index): uPlot.Series => ({
+        ...series.map(({ label, dashed, color: place }, index): uPlot.Series => ({
           label,
-          stroke: () => color(`--series-${index % 6}`),
+          stroke: () => color(`--series-${(place ?? index) % 6}`),
           width: 2,
           spanGaps: true,
           points: { show: false },
@@ -66,4 +79,11 @@ export function plotLosses(element: HTMLElement, series: readonly Series[]): Los
   };
 }
 
-const compact = new Intl.NumberFormat('en', { notation: 'compact' });
+const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumSignificantDigits: 3 });
+
+/** Round numbers between two, about as many in each decade. */
+function logarithmicTicks(least: number, most: number): number[] {
+  const steps = most / least > 1000 ? [1] : [1, 2, 5];
+  const decades = Array.from({ length: Math.ceil(Math.log10(most / least)) + 2 }, (_, index) => 10 ** (Math.floor(Math.log10(least)) + index));
+  return decades.flatMap((decade) => steps.map((step) => step * decade)).filter((tick) => tick >= least && tick <= most);
+}

@@ -1,0 +1,85 @@
+import { useEffect, useRef } from 'preact/hooks';
+import type { Client } from '../api/client.ts';
+import { keepKey } from '../api/key.ts';
+import { ErrorNote } from '../components/ErrorNote.tsx';
+import { Status } from '../components/Status.tsx';
+import { count, milliseconds } from '../components/format.ts';
+import type { ModelWatch } from '../components/use-model.ts';
+import { KeyField } from './KeyField.tsx';
+import type { Answer } from './use-answers.ts';
+
+interface Props {
+  column: number;
+  name: string;
+  address: string;
+  client: Client | null;
+  watch: ModelWatch;
+  answer: Answer | null;
+  onAgain(): void;
+}
+
+/** One of the models: whether it answers, and what. */
+export function AnswerCard({ column, name, address, client, watch, answer, onAgain }: Props) {
+  const unauthorized = watch.error?.code === 'unauthorized' || answer?.error?.code === 'unauthorized';
+  const useKey = (key: string) => {
+    if (client) keepKey(client.base, key);
+    watch.refresh();
+  };
+  return (
+    <section class={`card answer legend-${column % 6}`} aria-labelledby={`name-${column}`}>
+      <h2 id={`name-${column}`}>{name}</h2>
+      <p class="answer-address soft">{address}</p>
+      <Status watch={watch} />
+      {unauthorized && <KeyField onKey={useKey} />}
+      <AnswerText answer={answer} name={name} />
+      <div class="answer-foot">
+        {answer?.error ? <ErrorNote error={answer.error} onRetry={onAgain} /> : <p class="soft number">{footOf(answer)}</p>}
+      </div>
+    </section>
+  );
+}
+
+function AnswerText({ answer, name }: { answer: Answer | null; name: string }) {
+  const box = useRef<HTMLDivElement>(null);
+  const text = answer?.text ?? '';
+  // Follows the end of the text, unless the reader has scrolled away from it.
+  useEffect(() => {
+    const element = box.current;
+    if (element && element.scrollHeight - element.scrollTop - element.clientHeight < 80) element.scrollTop = element.scrollHeight;
+  }, [text]);
+  return (
+    <div class="answer-text" ref={box} tabIndex={0} role="group" aria-label={`Answer of ${name}`}>
+      {answer ? (
+        <>
+          <span class="soft">{answer.request.prompt}</span>
+          {text}
+          {answer.phase === 'writing' && <span class="caret" aria-hidden="true" />}
+        </>
+      ) : (
+        <span class="soft answer-hint">Its answer appears here.</span>
+      )}
+    </div>
+  );
+}
+
+/** How the answer came about. */
+function footOf(answer: Answer | null): string {
+  switch (answer?.phase) {
+    case 'waiting':
+      return 'Waiting for its first token';
+    case 'writing':
+      return 'Writing';
+    case 'stopped':
+      return 'Stopped';
+    case 'done': {
+      const { timing, tokens_generated: tokens, finish_reason: reason } = answer.result!;
+      const early = reason === 'deadline' ? ' (its time was up)' : '';
+      return (
+        `${count(tokens)} tokens in ${milliseconds(timing.total_ms)}${early}, ${count(timing.tokens_per_second)} tokens/s, ` +
+        `first after ${milliseconds(timing.first_token_ms)}`
+      );
+    }
+    default:
+      return '';
+  }
+}

@@ -1,0 +1,137 @@
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { inWords } from '../components/LossCurve.tsx';
+import { count, loss } from '../components/format.ts';
+import type { LossPlot, Series } from '../components/loss-plot.ts';
+import type { Served } from './columns.ts';
+import { type Incomparable, REMARKS } from './validation.ts';
+
+/** From this ratio of their tokens on, curves on a linear scale are no longer all to be seen. */
+const FAR_APART = 6;
+
+interface Props {
+  names: readonly string[];
+  models: readonly (Served | null)[];
+  remark: Incomparable | null;
+}
+
+/** The losses of all trainings in one plot, and as tables. */
+export function Curves({ names, models, remark }: Props) {
+  const runs = models.map((model, column) => ({ name: names[column] ?? '', column, curve: model?.curve ?? [] }));
+  const recorded = runs.filter(({ curve }) => curve.length > 0);
+  const lengths = recorded.map(({ curve }) => curve.at(-1)?.tokens_seen ?? 0);
+  const [chosen, setChosen] = useState<boolean | null>(null);
+  const logarithmic = chosen ?? Math.max(...lengths) > FAR_APART * Math.min(...lengths);
+  const { box, failed } = usePlot(recorded.flatMap((run) => seriesOf(run, logarithmic)), logarithmic);
+  const words = recorded.length > 0 ? recorded.map(inWords).join(' ') : 'No losses yet.';
+  return (
+    <section class="card compare-section" aria-labelledby="curves">
+      <div class="section-head">
+        <h2 id="curves">Losses while training</h2>
+        <label class="check">
+          <input type="checkbox" checked={logarithmic} onChange={(event) => setChosen(event.currentTarget.checked)} />
+          Logarithmic scale
+        </label>
+      </div>
+      <figure class="loss-curve">
+        <div ref={box} class="loss-plot compare-plot" role="img" aria-label={words} />
+        <figcaption>
+          {failed && <p>The plot could not be loaded; the tables below have what it shows.</p>}
+          <p class="curve-legend">
+            <span>Nats per token, over the tokens seen</span>
+            {recorded.map(({ name, column }) => (
+              <span key={column} class={`legend legend-${column % 6}`}>
+                {name}
+              </span>
+            ))}
+            <span class="legend">training text</span>
+            <span class="legend legend-dashed">validation text</span>
+          </p>
+        </figcaption>
+      </figure>
+      {remark && <p class="remark">{REMARKS[remark]}</p>}
+      <details class="curve-tables">
+        <summary>The losses as tables</summary>
+        <div class="curve-tables-row">
+          {recorded.map((run) => (
+            <CurveTable key={run.column} {...run} />
+          ))}
+        </div>
+      </details>
+    </section>
+  );
+}
+
+type Run = { readonly name: string; readonly column: number; readonly curve: Served['curve'] };
+
+function seriesOf({ name, column, curve }: Run, logarithmic: boolean): Series[] {
+  const shown = curve.filter(({ tokens_seen: tokens }) => !logarithmic || tokens > 0);
+  const line = (label: string, dashed: boolean, losses: (point: Run['curve'][number]) => number): Series => ({
+    label: `${name}, ${label}`,
+    points: shown.map((point) => [point.tokens_seen, losses(point)]),
+    dashed,
+    color: column,
+  });
+  return [line('training', false, (point) => point.train_loss), line('validation', true, (point) => point.val_loss)];
+}
+
+/** Draws into `box` once that is scrolled into view: only then is the plotting library loaded. */
+function usePlot(series: readonly Series[], logarithmic: boolean) {
+  const box = useRef<HTMLDivElement>(null);
+  const [isVisible, setVisible] = useState(false);
+  const [failed, setFailed] = useState(false);
+  useEffect(() => {
+    if (!box.current) return;
+    const observer = new IntersectionObserver((entries) => {
+      if (entries.some((entry) => entry.isIntersecting)) setVisible(true);
+    });
+    observer.observe(box.current);
+    return () => observer.disconnect();
+  }, []);
+  // Curves come from the APIs as new objects with each answer; only what they say counts.
+  const key = JSON.stringify([series, logarithmic]);
+  useEffect(() => {
+    const element = box.current;
+    if (!element || !isVisible || series.length === 0) return;
+    let plot: LossPlot | undefined;
+    let left = false;
+    import('../components/loss-plot.ts').then(
+      ({ plotLosses }) => {
+        if (!left) plot = plotLosses(element, series, { logarithmic });
+      },
+      () => setFailed(true),
+    );
+    return () => {
+      left = true;
+      plot?.destroy();
+    };
+  }, [key, isVisible]);
+  return { box, failed };
+}
+
+function CurveTable({ name, column, curve }: Run) {
+  return (
+    <div class="curve-table" tabIndex={0} role="group" aria-labelledby={`curve-${column}`}>
+      <table>
+        <caption id={`curve-${column}`} class={`swatch legend-${column % 6}`}>
+          {name}
+        </caption>
+        <thead>
+          <tr>
+            <th scope="col">Tokens seen</th>
+            <th scope="col">Training</th>
+            <th scope="col">Validation</th>
+          </tr>
+        </thead>
+        <tbody class="number">
+          {curve.map((point) => (
+            <tr key={point.step}>
+              <th scope="row">{count(point.tokens_seen)}</th>
+              <td>{loss(point.train_loss)}</td>
+              <td>{loss(point.val_loss)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}

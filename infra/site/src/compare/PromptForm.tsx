@@ -1,0 +1,122 @@
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { Sampling } from '../api/types.ts';
+
+/** What the API does when it is asked for nothing else. */
+const DEFAULTS = { max_tokens: '50', temperature: '0.7', top_k: '50', top_p: '1', seed: '' };
+type Option = keyof typeof DEFAULTS;
+
+/** The controls, with the API's bounds: `functions/generate/src/settings.rs`. */
+const OPTIONS: { name: Option; label: string; min: number; max: number; step: number; placeholder?: string }[] = [
+  { name: 'max_tokens', label: 'Length, tokens', min: 1, max: 1000, step: 1 },
+  { name: 'temperature', label: 'Temperature', min: 0, max: 100, step: 0.01 },
+  { name: 'top_k', label: 'Top-k', min: 1, max: 1_000_000, step: 1 },
+  { name: 'top_p', label: 'Top-p', min: 0.01, max: 1, step: 0.01 },
+  { name: 'seed', label: 'Seed', min: 0, max: Number.MAX_SAFE_INTEGER, step: 1, placeholder: 'random' },
+];
+const MAX_PROMPT_CHARS = 16_384;
+
+interface Props {
+  examples: readonly string[];
+  /** Whether answers are being written. */
+  active: boolean;
+  /** Of the newest prompt. */
+  lastSeed: number | null;
+  onSend(prompt: string, sampling: Sampling & { seed: number }): void;
+  onStop(): void;
+}
+
+/** One prompt for all models, and how they are to continue it. */
+export function PromptForm({ examples, active, lastSeed, onSend, onStop }: Props) {
+  const [prompt, setPrompt] = useState('');
+  const [options, setOptions] = useState(DEFAULTS);
+  const form = useRef<HTMLFormElement>(null);
+  useEffect(() => {
+    if (!active) return;
+    const onKey = ({ key }: KeyboardEvent) => key === 'Escape' && onStop();
+    addEventListener('keydown', onKey);
+    return () => removeEventListener('keydown', onKey);
+  }, [active, onStop]);
+
+  const onSubmit = (event: Event) => {
+    event.preventDefault();
+    if (!active) onSend(prompt, toSampling(options));
+  };
+  const onPromptKey = (event: KeyboardEvent) => {
+    // While a text is being composed, as in Japanese, Enter belongs to that.
+    if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    form.current?.requestSubmit();
+  };
+  return (
+    <form class="card ask" ref={form} onSubmit={onSubmit}>
+      <label class="ask-label" for="prompt">
+        One prompt for all of them
+      </label>
+      <textarea
+        id="prompt"
+        class="field ask-prompt"
+        rows={2}
+        required
+        maxLength={MAX_PROMPT_CHARS}
+        placeholder="Write a beginning; each model goes on from there."
+        value={prompt}
+        onInput={(event) => setPrompt(event.currentTarget.value)}
+        onKeyDown={onPromptKey}
+      />
+      <div class="ask-examples" role="group" aria-label="Examples">
+        {examples.map((example) => (
+          <button key={example} type="button" class="chip" onClick={() => setPrompt(example)}>
+            {example}
+          </button>
+        ))}
+      </div>
+      <div class="ask-row">
+        {OPTIONS.map(({ name, label, ...bounds }) => (
+          <label key={name} class={`ask-option ask-option-${name}`}>
+            <span class="soft">{label}</span>
+            <input
+              class="field number"
+              type="number"
+              inputMode="decimal"
+              required={name !== 'seed'}
+              {...bounds}
+              value={options[name]}
+              onInput={(event) => setOptions({ ...options, [name]: event.currentTarget.value })}
+            />
+          </label>
+        ))}
+        {active ? (
+          <button key="stop" type="button" class="button ask-send" onClick={onStop}>
+            Stop
+          </button>
+        ) : (
+          <button key="send" type="submit" class="button button-primary ask-send">
+            Ask all
+          </button>
+        )}
+      </div>
+      <p class="ask-hint soft">
+        Enter asks, Shift+Enter breaks the line, Escape stops. All get the same settings and the same seed
+        {lastSeed === null ? '.' : <>: {lastSeed}. </>}
+        {lastSeed !== null && options.seed !== String(lastSeed) && (
+          <button type="button" class="link-button" onClick={() => setOptions({ ...options, seed: String(lastSeed) })}>
+            Keep this seed
+          </button>
+        )}
+      </p>
+    </form>
+  );
+}
+
+function toSampling(options: typeof DEFAULTS): Sampling & { seed: number } {
+  const [drawn = 0] = crypto.getRandomValues(new Uint32Array(1));
+  const topP = Number(options.top_p);
+  return {
+    max_tokens: Number(options.max_tokens),
+    temperature: Number(options.temperature),
+    top_k: Number(options.top_k),
+    ...(topP < 1 && { top_p: topP }),
+    // Drawn here, so that it is the same for all.
+    seed: options.seed === '' ? drawn : Number(options.seed),
+  };
+}

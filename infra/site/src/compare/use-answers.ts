@@ -1,0 +1,93 @@
+import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
+import { type Client, isAbort } from '../api/client.ts';
+import { ApiError } from '../api/error.ts';
+import type { GenerateRequest, GenerateResponse } from '../api/types.ts';
+
+/** What a model made of the newest prompt. */
+export interface Answer {
+  readonly request: GenerateRequest;
+  /** What it has written so far. */
+  readonly text: string;
+  readonly phase: 'waiting' | 'writing' | 'done' | 'stopped' | 'failed';
+  /** Of an answer that is done. */
+  readonly result: GenerateResponse | null;
+  /** Of one that failed. */
+  readonly error: ApiError | null;
+}
+
+/** Answers of several models, and how to ask for them. */
+export interface Answers {
+  /** By column; null where none was asked for. */
+  readonly answers: readonly (Answer | null)[];
+  /** The newest complete answer of each: what speeds are told of. */
+  readonly results: readonly (GenerateResponse | null)[];
+  /** Whether any is being written. */
+  readonly active: boolean;
+  /** Asks all at the same time, or one of them again. */
+  ask(request: GenerateRequest, only?: number): void;
+  /** Ends all that are being written, here and on the servers. */
+  stop(): void;
+}
+
+/** Asks the APIs behind `clients`; `onEnd` gets the column of each answer that has ended. */
+export function useAnswers(clients: readonly (Client | null)[], onEnd: (column: number, answer: Answer) => void): Answers {
+  const [answers, setAnswers] = useState<readonly (Answer | null)[]>(() => clients.map(() => null));
+  const [results, setResults] = useState<readonly (GenerateResponse | null)[]>(() => clients.map(() => null));
+  const running = useRef(new Map<number, AbortController>());
+  const ended = useRef(onEnd);
+  ended.current = onEnd;
+
+  const stop = useCallback(() => running.current.forEach((control) => control.abort()), []);
+  useEffect(() => stop, [stop]);
+
+  const askOne = async (client: Client, column: number, request: GenerateRequest) => {
+    const control = new AbortController();
+    running.current.set(column, control);
+    const answer = await write(client, request, control.signal, (answer) => setAnswers(put(column, answer)));
+    running.current.delete(column);
+    setAnswers(put(column, answer));
+    if (answer.result) setResults(put(column, answer.result));
+    ended.current(column, answer);
+  };
+  const ask = (request: GenerateRequest, only?: number) => {
+    clients.forEach((client, column) => {
+      if (client && (only ?? column) === column && !running.current.has(column)) void askOne(client, column, request);
+    });
+  };
+  const active = answers.some((answer) => answer?.phase === 'waiting' || answer?.phase === 'writing');
+  return { answers, results, active, ask, stop };
+}
+
+/** The list, with `value` in one of its places. */
+function put<T>(column: number, value: T) {
+  return (list: readonly (T | null)[]) => list.map((other, index) => (index === column ? value : other));
+}
+
+/** Asks for one answer, telling `update` of every change; gives how it ended. */
+async function write(
+  client: Client,
+  request: GenerateRequest,
+  signal: AbortSignal,
+  update: (answer: Answer) => void,
+): Promise<Answer> {
+  let answer: Answer = { request, text: '', phase: 'waiting', result: null, error: null };
+  update(answer);
+  // Tokens can come faster than frames: each frame shows those that there are.
+  let frame = 0;
+  const onText = (piece: string) => {
+    answer = { ...answer, text: answer.text + piece, phase: 'writing' };
+    frame ||= requestAnimationFrame(() => {
+      frame = 0;
+      update(answer);
+    });
+  };
+  try {
+    const result = await client.generate(request, onText, signal);
+    return { ...answer, text: result.response, phase: 'done', result };
+  } catch (thrown) {
+    if (isAbort(thrown) || signal.aborted) return { ...answer, phase: 'stopped' };
+    return { ...answer, phase: 'failed', error: ApiError.wrap(thrown) };
+  } finally {
+    cancelAnimationFrame(frame);
+  }
+}

@@ -1,0 +1,26 @@
+import { expect, test } from 'vitest';
+import type { Manifest } from '../api/types.ts';
+import { incomparable } from './validation.ts';
+
+const manifest = (texts: string[], more: { fraction?: number; tokenizer?: string } = {}) =>
+  ({
+    tokenizer: { name: 'gpt2', sha256: more.tokenizer ?? 't' },
+    evaluation: { tokens: 100 },
+    training: {
+      corpus: texts.map((sha256) => ({ name: `${sha256}.txt`, sha256, tokens: 1000 })),
+      hyper_parameters: { train_fraction: more.fraction ?? 0.9 },
+    },
+  }) as unknown as Manifest;
+
+test('losses of one text can be compared, in whatever order the corpus is', () => {
+  expect(incomparable([])).toBeNull();
+  expect(incomparable([manifest(['a'])])).toBeNull();
+  expect(incomparable([manifest(['a', 'b']), manifest(['b', 'a'])])).toBeNull();
+});
+
+test('losses of different texts, parts or tokens cannot', () => {
+  expect(incomparable([manifest(['a']), manifest(['a']), manifest(['a', 'b'])])).toBe('corpus');
+  expect(incomparable([manifest(['a']), manifest(['a'], { fraction: 0.8 })])).toBe('split');
+  expect(incomparable([manifest(['a']), manifest(['a'], { tokenizer: 'u' })])).toBe('tokenizer');
+  expect(incomparable([manifest(['a']), { ...manifest(['a']), training: null }])).toBe('unknown');
+});

@@ -1,0 +1,183 @@
+/** The page that compares models, where APIs are few, many, asleep, away, or want a key. */
+import { createHash } from 'node:crypto';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { freePort, startGate, startPage, trainOnTides } from './compare-servers.ts';
+import {
+  NARROW,
+  type Server,
+  expectAccessible,
+  expectNoSidewaysScroll,
+  newPage,
+  screenshot,
+  startBrowser,
+  startServer,
+  tinyStore,
+} from './harness.ts';
+
+let browser: Browser;
+let tides: Awaited<ReturnType<typeof trainOnTides>>;
+/** Where pages are served, one at a time; other APIs allow it. */
+let port: number;
+let origin: string;
+const running: { stop(): Promise<void> }[] = [];
+
+beforeAll(async () => {
+  [browser, tides, port] = await Promise.all([startBrowser(), trainOnTides(), freePort()]);
+  origin = `http://127.0.0.1:${port}`;
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await Promise.all(running.map((server) => server.stop()));
+  await tides?.remove();
+});
+
+/** An API at an origin of its own, for as long as the tests run. */
+async function startApi(store: string, more: string[] = []): Promise<Server> {
+  const server = await startServer(store, ['--cors-origins', origin, ...more]);
+  running.push(server);
+  return server;
+}
+
+/** Serves the page beside `apis` and opens it, for as long as `use` takes. */
+async function withPage(apis: readonly string[], use: (page: Page, allow: (pattern: RegExp) => void) => Promise<void>, options = {}) {
+  const server = await startPage(tinyStore(), port, apis);
+  try {
+    const { page, allow, close } = await newPage(browser, options);
+    await page.goto(`${server.url}/compare.html`);
+    await use(page, allow);
+    await close();
+  } finally {
+    await server.stop();
+  }
+}
+
+/** The part of the page that is about the API at `url`. */
+const cardOf = (page: Page, url: string) => page.locator('.answer').filter({ hasText: url });
+
+async function ask(page: Page): Promise<void> {
+  await page.getByLabel('One prompt for all of them').fill('The');
+  await page.getByRole('button', { name: 'Ask all' }).click();
+}
+
+test('a model alone is shown, and how to add another', async () => {
+  await withPage([], async (page) => {
+    await page.getByText('Ready').waitFor();
+    expect(await page.locator('.answer').count()).toBe(1);
+    expect(await page.getByRole('columnheader').allInnerTexts()).toEqual(['tiny']);
+    const how = page.getByRole('region', { name: 'Add a second model' });
+    expect(await how.textContent()).toContain(`--cors-origins ${origin}`);
+    expect(await page.getByText('lowest').count()).toBe(0);
+    expect(await page.getByText('different texts').count()).toBe(0);
+    await ask(page);
+    await page.getByText(/50 tokens in/).waitFor();
+    await expectAccessible(page);
+    await screenshot(page, 'compare-one');
+  });
+});
+
+test('models of the same text have comparable losses', async () => {
+  const twin = await startApi(tinyStore(), ['--precision', 'w8']);
+  await withPage([twin.url], async (page) => {
+    await page.getByText('Ready').nth(1).waitFor();
+    expect(await page.getByRole('columnheader').allInnerTexts()).toEqual(['tiny w4', 'tiny w8']);
+    expect(await page.locator('.remark').count()).toBe(0);
+    // Both are the same version: nothing is ahead in what was trained.
+    const losses = page.getByRole('row').filter({ has: page.getByRole('rowheader', { name: 'Perplexity' }) });
+    expect(await losses.getByText('lowest').count()).toBe(0);
+  });
+});
+
+test('an API that is down has an error of its own, and is there once it is back', async () => {
+  const downPort = await freePort();
+  const down = `http://127.0.0.1:${downPort}`;
+  await withPage([down], async (page, allow) => {
+    allow(/ERR_CONNECTION_REFUSED/);
+    await page.getByText('Ready').waitFor();
+    const card = cardOf(page, down);
+    await card.getByRole('alert').getByText('the API could not be reached').waitFor();
+    await ask(page);
+    await cardOf(page, origin).getByText(/50 tokens in/).waitFor();
+    expect(await card.getByRole('alert').count()).toBe(2);
+    await expectAccessible(page);
+    await screenshot(page, 'compare-one-down');
+
+    await startApi(tides.store, ['--listen', `127.0.0.1:${downPort}`]);
+    await card.getByRole('button', { name: 'Try again' }).last().click();
+    await card.getByText(/50 tokens in/).waitFor();
+    await card.getByText('Ready').waitFor();
+    expect(await page.getByRole('columnheader').allInnerTexts()).toEqual(['tiny', 'tides']);
+  });
+});
+
+test('an API that has to wake up first is waited for, without holding up the other', async () => {
+  const target = await startApi(tides.store);
+  const gate = await startGate(target.url);
+  running.push(gate);
+  await withPage([gate.url], async (page) => {
+    const card = cardOf(page, gate.url);
+    await cardOf(page, origin).getByText('Ready').waitFor();
+    await card.getByText('Waking up').waitFor();
+    await ask(page);
+    await cardOf(page, origin).getByText(/50 tokens in/).waitFor();
+    await card.getByText('Waiting for its first token').waitFor();
+    gate.open();
+    await card.getByText('Ready').waitFor();
+    await card.getByText(/50 tokens in/).waitFor();
+  });
+});
+
+test('an API that wants a key gets one, and until then says by which name its log knows the request', async () => {
+  const key = 'a key for this test';
+  const locked = await startApi(tides.store, ['--api-key-sha256', createHash('sha256').update(key).digest('hex')]);
+  await withPage([locked.url], async (page, allow) => {
+    allow(/401/);
+    const card = cardOf(page, locked.url);
+    await card.getByText(/Request id [0-9a-f]{16}/).waitFor();
+    await expectAccessible(page);
+    await card.getByLabel('Key of this API').fill(key);
+    await card.getByRole('button', { name: 'Use it' }).click();
+    await card.getByText('Ready').waitFor();
+    await ask(page);
+    await card.getByText(/50 tokens in/).waitFor();
+    expect(await card.getByLabel('Key of this API').count()).toBe(0);
+  });
+});
+
+test('a request that the API refuses says why, with the name of the request', async () => {
+  const api = await startApi(tides.store);
+  await withPage([api.url], async (page, allow) => {
+    allow(/422/);
+    await page.getByText('Ready').nth(1).waitFor();
+    // The page's own bounds would hold it back.
+    await page.getByLabel('Top-k').evaluate((input: HTMLInputElement) => input.removeAttribute('max'));
+    await page.getByLabel('Top-k').fill('5000000');
+    await ask(page);
+    const alerts = page.getByRole('alert').filter({ hasText: /top_k.*Request id [0-9a-f]{16}/ });
+    await alerts.nth(1).waitFor();
+  });
+});
+
+test('three models scroll where there is no room, with their labels in view', async () => {
+  const apis = await Promise.all([startApi(tides.store), startApi(tinyStore(), ['--precision', 'float32'])]);
+  await withPage(
+    apis.map(({ url }) => url),
+    async (page) => {
+      await page.getByText('Ready').nth(2).waitFor();
+      await page.locator('.compare-plot').scrollIntoViewIfNeeded();
+      await page.locator('.compare-plot canvas').waitFor();
+      const table = page.locator('.scrolls-narrow');
+      await table.evaluate((element) => element.scrollTo(10_000, 0));
+      expect(await table.evaluate((element) => element.scrollLeft)).toBeGreaterThan(0);
+      const label = await page.getByRole('rowheader', { name: 'Steps' }).locator('span').boundingBox();
+      expect(label!.x).toBeGreaterThanOrEqual(0);
+      await expectNoSidewaysScroll(page);
+      await expectAccessible(page);
+      await screenshot(page, 'compare-three-narrow');
+      await page.setViewportSize({ width: 1280, height: 900 });
+      await screenshot(page, 'compare-three-wide');
+    },
+    { viewport: NARROW },
+  );
+});

@@ -1,0 +1,76 @@
+/** Servers whose models are compared: each at an origin of its own. */
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, type Socket, createConnection, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { CurvePoint, Manifest } from '../src/api/types.ts';
+import { type Server, startServer, trainTiny } from './programs.ts';
+
+/** A port that nothing listens on. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** Serves the page at `port` with the model in `store`, compared with those behind `apis`. */
+export function startPage(store: string, port: number, apis: readonly string[]): Promise<Server> {
+  const compare = apis.length > 0 ? ['--site-apis', apis.join(',')] : [];
+  return startServer(store, ['--listen', `127.0.0.1:${port}`, ...compare]);
+}
+
+/** A store with a tiny model of another text than the project's: short, and the same thing over and over. */
+export async function trainOnTides(): Promise<{ store: string; remove(): Promise<void> }> {
+  const folder = await mkdtemp(join(tmpdir(), 'site-compare-'));
+  const corpus = join(folder, 'tides.txt');
+  const lines = Array.from({ length: 400 }, (_, day) => `On day ${day} the tide came in at ${day % 24} and went out again.`);
+  await writeFile(corpus, lines.join('\n'));
+  const store = join(folder, 'store');
+  await trainTiny(corpus, store, ['--name', 'tides', '--set', 'training.epochs=1']);
+  return { store, remove: () => rm(folder, { recursive: true, force: true }) };
+}
+
+/** What the version that `store` serves is: its manifest and its losses, as they lie there. */
+export async function published(store: string): Promise<{ manifest: Manifest; curve: CurvePoint[] }> {
+  const read = (path: string) => readFile(join(store, path), 'utf8');
+  const channel = JSON.parse(await read('channels/live.json')) as { name: string; version: string };
+  const folder = join('models', channel.name, channel.version);
+  const lines = (await read(join(folder, 'metrics.jsonl'))).trim().split('\n');
+  return {
+    manifest: JSON.parse(await read(join(folder, 'manifest.json'))) as Manifest,
+    curve: lines.map((line) => JSON.parse(line) as CurvePoint),
+  };
+}
+
+/** A way to a server that lets nothing pass until it is opened: as a function that has to be started. */
+export async function startGate(target: string): Promise<{ url: string; open(): void; stop(): Promise<void> }> {
+  const waiting: (() => void)[] = [];
+  const sockets = new Set<Socket>();
+  let isOpen = false;
+  const gate = createServer((client) => {
+    sockets.add(client);
+    client.on('error', () => {}); // Browsers leave as they like.
+    const connect = () => {
+      const server = createConnection(Number(new URL(target).port), '127.0.0.1');
+      sockets.add(server);
+      server.on('error', () => client.destroy());
+      client.pipe(server).pipe(client);
+    };
+    if (isOpen) connect();
+    else waiting.push(connect);
+  });
+  await new Promise<void>((resolve) => gate.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(gate.address() as AddressInfo).port}`,
+    open() {
+      isOpen = true;
+      for (const connect of waiting.splice(0)) connect();
+    },
+    async stop() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => gate.close(resolve));
+    },
+  };
+}
