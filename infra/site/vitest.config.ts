@@ -2,6 +2,8 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
+    // Each file of browser tests has a browser and servers of its own.
+    maxWorkers: 2,
     projects: [
       { test: { name: 'unit', include: ['src/**/*.test.ts'] } },
       {
@@ -11,8 +13,7 @@ export default defineConfig({
           globalSetup: ['test/setup.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
-          // Each file has a browser and servers of its own.
-          maxWorkers: 2,
+          // After the others, which would have to share the processor with browsers.
           sequence: { groupOrder: 1 },
         },
       },

@@ -8,6 +8,7 @@ import { demo } from './demo-page.ts';
 import {
   CORPUS,
   type Server,
+  expectAccessible,
   freeAddress,
   newPage,
   screenshot,
@@ -69,6 +70,7 @@ test('a sleeping function wakes up; without a model it says why, and finds the f
   await ui.prompt.fill('Every April');
   await ui.prompt.press('Enter');
   await page.getByRole('alert').getByText(reason).waitFor();
+  await expectAccessible(page);
   await screenshot(page, 'index-no-model');
   await trainTiny(CORPUS, store);
   await ui.status.getByText('Ready').waitFor({ timeout: 15_000 });
@@ -92,6 +94,7 @@ test('an error has its request id, and can be tried again', async () => {
   const alert = page.getByRole('alert');
   await alert.getByText((await answer.json()).error.message).waitFor();
   expect(await alert.innerText()).toContain(answer.headers()['x-request-id']);
+  await expectAccessible(page);
   await screenshot(page, 'index-error');
   busy.abort();
   await expect
@@ -150,6 +153,7 @@ test('an API that wants a key gets it', async () => {
   await key.fill('open barley');
   await Promise.all([page.waitForResponse('**/model'), key.press('Enter')]);
   await ui.status.getByText('Error').waitFor();
+  await expectAccessible(page);
   await key.fill('open sesame');
   await key.press('Enter');
   await ui.status.getByText('Ready').waitFor();

@@ -43,6 +43,8 @@ export async function temporaryFolder(): Promise<{ path: string; remove(): Promi
 export interface Server {
   /** Its address, without a slash at its end. */
   readonly url: string;
+  /** What it has logged. */
+  log(): string;
   /** Ends it, and waits until it has ended. */
   stop(): Promise<void>;
 }
@@ -50,11 +52,11 @@ export interface Server {
 /** Starts `generate` with the built page and waits until it has its model; `env` is added to the environment. */
 export async function startServer(store: string, more: string[] = [], env: NodeJS.ProcessEnv = {}): Promise<Server> {
   const listens = more.includes('--listen') ? [] : ['--listen', '127.0.0.1:0'];
-  const { child, stop } = start(store, [...listens, ...more], env);
+  const { child, ...server } = start(store, [...listens, ...more], env);
   try {
-    return { url: await address(child), stop };
+    return { url: await address(child, server.log), ...server };
   } catch (error) {
-    await stop();
+    await server.stop();
     throw error;
   }
 }
@@ -63,12 +65,12 @@ export async function startServer(store: string, more: string[] = [], env: NodeJ
 export async function startLoading(store: string, more: string[] = [], env: NodeJS.ProcessEnv = {}): Promise<Server> {
   const free = await freeAddress();
   const url = `http://${free}`;
-  const { child, stop } = start(store, ['--listen', free, ...more], env);
+  const { child, ...server } = start(store, ['--listen', free, ...more], env);
   while (child.exitCode === null) {
-    if (await fetch(`${url}/health`).catch(() => null)) return { url, stop };
+    if (await fetch(`${url}/health`).catch(() => null)) return { url, ...server };
     await setTimeout(20);
   }
-  throw new Error(`generate ended with ${child.exitCode}`);
+  throw new Error(`generate ended with ${child.exitCode}: ${server.log()}`);
 }
 
 function start(store: string, more: string[], env: NodeJS.ProcessEnv) {
@@ -86,7 +88,11 @@ function start(store: string, more: string[], env: NodeJS.ProcessEnv) {
     await ended;
     process.off('exit', kill);
   };
-  return { child, stop };
+  let log = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    log += chunk.toString();
+  });
+  return { child, stop, log: () => log };
 }
 
 /** An address on which nothing listens. */
@@ -99,19 +105,15 @@ export async function freeAddress(): Promise<string> {
 }
 
 /** What it prints once it listens. */
-function address(child: ChildProcess): Promise<string> {
+function address(child: ChildProcess, log: () => string): Promise<string> {
   return new Promise((resolve, reject) => {
     let output = '';
-    let log = '';
     child.stdout?.on('data', (chunk: Buffer) => {
       output += chunk.toString();
       const url = /listening on (http:\/\/\S+)/.exec(output)?.[1];
       if (url) resolve(url);
     });
-    child.stderr?.on('data', (chunk: Buffer) => {
-      log = (log + chunk.toString()).slice(-4000);
-    });
     child.once('error', reject);
-    child.once('exit', (code) => reject(new Error(`generate ended with ${code} before it listened: ${log}`)));
+    child.once('exit', (code) => reject(new Error(`generate ended with ${code} before it listened: ${log()}`)));
   });
 }
