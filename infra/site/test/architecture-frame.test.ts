@@ -18,6 +18,9 @@ import {
 const LIVE = 'Every value below was computed for this text';
 const LONG = Array(5).fill('I had a ladder, a lamp and a wall.').join(' ');
 
+/** How long the page may take, on a machine that is busy with other tests. */
+const SOON = { timeout: 10_000 };
+
 let browser: Browser;
 let server: Server;
 
@@ -126,7 +129,9 @@ describe.each([
   test.each(['light', 'dark'] as const)('a long text fits and is accessible: %s', async (colorScheme) => {
     const { page, close } = await newPage(browser, { viewport, colorScheme });
     await page.goto(`${server.url}/architecture.html`);
+    await page.getByText(LIVE).waitFor();
     await page.getByLabel('Your text').fill(LONG);
+    await expect.poll(() => page.locator('.walk-text').textContent(), SOON).toBe(LONG);
     await page.getByText(LIVE).waitFor();
     await page.getByRole('button', { name: 'Next token' }).click();
     await page.getByText('Drawn with seed').waitFor();
@@ -159,7 +164,7 @@ describe.each([
     await button.scrollIntoViewIfNeeded();
     for (let step = 1; step <= 3; step += 1) {
       await button.press('Enter');
-      await expect.poll(() => page.locator('.walk-text mark').count()).toBe(step);
+      await expect.poll(() => page.locator('.walk-text mark').count(), SOON).toBe(step);
       await page.getByText(LIVE).waitFor();
     }
     await page.waitForTimeout(200);

@@ -6,6 +6,9 @@ import { type Server, newPage, startBrowser, startServer, tinyStore } from './ha
 
 const TEXT = 'The lamp, the ladder and the north window';
 
+/** How long the page may take, on a machine that is busy with other tests. */
+const SOON = { timeout: 10_000 };
+
 let browser: Browser;
 let server: Server;
 
@@ -37,6 +40,8 @@ async function open(text = TEXT) {
 
 async function write(page: Page, text: string) {
   await page.getByLabel('Your text').fill(text);
+  // Until the page has taken it in, it still says that of the text before.
+  await expect.poll(() => page.locator('.walk-text').textContent(), SOON).toBe(text);
   await page.getByText('Every value below was computed for this text').waitFor();
 }
 
@@ -87,6 +92,26 @@ describe('a text of the reader', () => {
     expect(await page.getByRole('alert').count()).toBe(0);
     await close();
   });
+});
+
+test('an example that comes while the reader is about to write gives way', async () => {
+  const { page, close } = await newPage(browser);
+  let answer = () => {};
+  const asked = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  await page.route(/\/model$/, async (route) => {
+    await asked;
+    await route.continue();
+  });
+  await page.goto(`${server.url}/architecture.html`);
+  const field = page.getByLabel('Your text');
+  await field.focus();
+  answer();
+  await expect.poll(() => field.inputValue(), SOON).not.toBe('');
+  await page.keyboard.type('Mine');
+  expect(await field.inputValue()).toBe('Mine');
+  await close();
 });
 
 describe('attention', () => {
@@ -145,7 +170,7 @@ describe('attention', () => {
     await page.getByRole('radiogroup', { name: 'The token that looks' }).getByRole('radio').nth(1).hover();
     await words.getByText(/^“ lamp” attends to /).waitFor();
     await page.getByRole('heading', { name: 'Layer 1, head 1' }).hover();
-    await expect.poll(() => words.innerText()).toBe(before);
+    await expect.poll(() => words.innerText(), SOON).toBe(before);
     await close();
   });
 
@@ -214,7 +239,7 @@ describe('the next token', () => {
       const settings = { max_tokens: 1, temperature: 0.7, top_k: 50, seed };
       text += (await post<GenerateResponse>('/generate', { prompt: text, ...settings })).response;
       await page.keyboard.press('Enter');
-      await expect.poll(() => soFar.textContent()).toBe(text);
+      await expect.poll(() => soFar.textContent(), SOON).toBe(text);
       await page.getByText(`Drawn with seed ${seed}`).waitFor();
       await page.getByText('Every value below was computed for this text').waitFor();
       expect(await page.getByLabel('Your text').inputValue()).toBe(text);
@@ -223,12 +248,12 @@ describe('the next token', () => {
     const { tokens } = await inspect(text);
     await page.locator('.prompt-count').getByText(`${tokens.length} of`).waitFor();
     await page.getByRole('button', { name: 'Take back' }).click();
-    await expect.poll(async () => text.startsWith((await soFar.textContent()) ?? '?')).toBe(true);
+    await expect.poll(async () => text.startsWith((await soFar.textContent()) ?? '?'), SOON).toBe(true);
     expect(await page.getByLabel('Seed').inputValue()).toBe('9');
     // The same seed draws the same.
     await page.getByText('Every value below was computed for this text').waitFor();
     await button.click();
-    await expect.poll(() => soFar.textContent()).toBe(text);
+    await expect.poll(() => soFar.textContent(), SOON).toBe(text);
     // Another text starts another walk.
     await write(page, 'The ladder');
     expect(await page.locator('.walk-text mark').count()).toBe(0);

@@ -1,4 +1,4 @@
-import { useId } from 'preact/hooks';
+import { useId, useLayoutEffect, useRef } from 'preact/hooks';
 import { MOST_TOKENS } from './use-walk.ts';
 
 /** Where the reader writes the text that is computed. */
@@ -13,6 +13,12 @@ export function PromptForm(props: {
 }) {
   const id = useId();
   const { text, onText } = props;
+  const field = useRef<HTMLTextAreaElement>(null);
+  const typed = useRef(text);
+  // An example may come while the reader is about to write: what is written then takes its place.
+  useLayoutEffect(() => {
+    if (text !== typed.current && document.activeElement === field.current) field.current?.select();
+  }, [text]);
   return (
     <form
       class="prompt"
@@ -28,6 +34,7 @@ export function PromptForm(props: {
         </span>
       </div>
       <textarea
+        ref={field}
         id={id}
         class="field prompt-text"
         rows={2}
@@ -37,7 +44,10 @@ export function PromptForm(props: {
         spellcheck={false}
         aria-invalid={props.invalid}
         aria-describedby={`${id}-count`}
-        onInput={(event) => onText(event.currentTarget.value, true)}
+        onInput={(event) => {
+          typed.current = event.currentTarget.value;
+          onText(typed.current, true);
+        }}
         onKeyDown={(event) => {
           if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
           event.preventDefault();
