@@ -30,6 +30,15 @@ afterAll(async () => {
 test('Enter sends, the text streams, and its times are those of the API', async () => {
   const { page, close } = await newPage(browser);
   const ui = demo(page);
+  // Keeps a copy of what the server sends.
+  await page.addInitScript(() => {
+    const ask = window.fetch;
+    window.fetch = async (...request) => {
+      const response = await ask(...request);
+      if (response.url.endsWith('/generate')) void response.clone().text().then((events) => Object.assign(window, { events }));
+      return response;
+    };
+  });
   await ui.open(slowServer.url);
   await ui.option('Length').fill('300');
   // How long the text was, each time that it changed.
@@ -39,14 +48,13 @@ test('Enter sends, the text streams, and its times are those of the API', async 
     const note = () => lengths.push(document.querySelector('.sheet-new')?.textContent.length ?? 0);
     new MutationObserver(note).observe(document.body, { subtree: true, childList: true, characterData: true });
   });
-  const answer = page.waitForResponse('**/generate');
   await ui.prompt.fill('Every April,');
   await ui.prompt.press('Shift+Enter');
   await ui.prompt.pressSequentially('in the');
   await ui.prompt.press('Enter');
   await ui.done();
 
-  const events = await (await answer).text();
+  const events = String(await (await page.waitForFunction(() => (window as unknown as { events?: string }).events)).jsonValue());
   const last = JSON.parse(/event: done\ndata: (.*)/.exec(events)?.[1] ?? '');
   expect(last.prompt).toBe('Every April,\nin the');
   expect(await ui.text.textContent()).toBe(last.response);

@@ -1,6 +1,7 @@
 /** A real browser on the real server; a page of it fails its test if anything in it went wrong. */
+import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import axe from 'axe-core';
 import { type Browser, type BrowserContextOptions, type Page, chromium } from 'playwright-core';
 import { expect, inject, onTestFinished } from 'vitest';
@@ -31,9 +32,15 @@ export const WIDE = { width: 1280, height: 900 };
 /** Starts Chromium, from `CHROMIUM` or the PATH, with a profile of its own that vanishes with it. */
 export function startBrowser(): Promise<Browser> {
   return chromium.launch({
-    executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
+    executablePath: process.env['CHROMIUM'] ?? onPath('chromium'),
     chromiumSandbox: process.getuid?.() !== 0,
   });
+}
+
+function onPath(name: string): string {
+  const found = (process.env['PATH'] ?? '').split(delimiter).map((folder) => join(folder, name)).find(existsSync);
+  if (!found) throw new Error(`there is no ${name} on the PATH; install it, or set CHROMIUM to the browser`);
+  return found;
 }
 
 /** A page of the browser, and all that went wrong in it. */
