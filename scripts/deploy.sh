@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Deploys a stage of infra/settings.ts into the AWS account of the current credentials: builds the
-# function, trains a first model if there is none, deploys all stacks, asks for a text, prints the URL.
-# Run it again after a change.
+# function and the page, trains a first model if there is none, deploys all stacks, asks for a text,
+# prints the URLs. Run it again after a change.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -79,6 +79,8 @@ run scripts/setup.sh
 run cargo lambda build --release --locked --package generate --bin generate
 # ONNX Runtime lies beside the program, where it is looked for.
 run python3 scripts/zip_function.py "$zip" target/lambda/generate/bootstrap "$library"
+run npm --prefix infra/site ci --silent
+run npm --prefix infra/site run --silent build
 if [ -n "$dry_run" ]; then
     echo "deploy: making the templates of stage $stage"
     [ -f "$zip" ] || of_stage+=(--context zip=test/fixtures/function)
@@ -119,3 +121,4 @@ run curl --fail-with-body --silent --show-error --max-time 90 "${header[@]}" "${
     --json '{"prompt": "Every day", "max_tokens": 20}'
 echo
 echo "deployed: $url"
+echo "the page: $(output Site SiteUrl)"
