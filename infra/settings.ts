@@ -16,6 +16,11 @@ const origin = z.union(
   'expected `*`, or https:// or http:// and a host, without a path',
 );
 
+/** An API as a page calls it. Its host goes into a header, in which nothing else may get. */
+const apiAddress = z
+  .string()
+  .regex(/^https:\/\/[a-z0-9.-]+(:\d+)?(\/[A-Za-z0-9._~-]+)*\/?$/, 'expected https:// and a host, and a path if the API has one');
+
 /** Memory that Fargate has for each number of vCPUs, in GB: smallest, largest, step. */
 const FARGATE_MEMORY_GB: Record<number, [number, number, number]> = {
   1: [2, 8, 1],
@@ -182,8 +187,16 @@ const training = z
 
 const site = z
   .strictObject({
-    /** Folder of the page, relative to this folder. The stack is left out while it does not exist. */
-    directory: z.string().min(1).default('site'),
+    /**
+     * Folder of the built page, relative to this folder; `scripts/deploy.sh` builds it. The stack is left out
+     * while it does not exist.
+     */
+    directory: z.string().min(1).default('site/dist'),
+    /**
+     * Addresses of other APIs, the output `Url` of their stages, whose models the page compares with this one.
+     * Each has to name the page's origin in its own `serving.corsOrigins`.
+     */
+    compare: z.array(apiAddress).default([]),
     /** A domain of yours; otherwise the page has a name under cloudfront.net. */
     domain: z
       .strictObject({

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Deploys a stage of infra/settings.ts into the AWS account of the current credentials: builds the
-# function, trains a first model if there is none, deploys all stacks, asks for a text, prints the URL.
-# Run it again after a change.
+# function and the page, trains a first model if there is none, deploys all stacks, asks for a text,
+# prints the URLs. Run it again after a change.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -78,6 +78,7 @@ architecture=$(cd infra && npx --no-install tsx --eval '
     import { settingsOf } from "./settings.ts";
     console.log(settingsOf(process.argv[1]).serving.architecture);' "$stage")
 if [ "$architecture" = arm64 ]; then run scripts/build-function.sh --arm64; else run scripts/build-function.sh; fi
+run scripts/build-site.sh
 if [ -n "$dry_run" ]; then
     echo "deploy: making the templates of stage $stage"
     [ -f "$zip" ] || of_stage+=(--context zip=test/fixtures/function)
@@ -118,3 +119,4 @@ run curl --fail-with-body --silent --show-error --max-time 90 "${header[@]}" "${
     --json '{"prompt": "Every day", "max_tokens": 20}'
 echo
 echo "deployed: $url"
+echo "the page: $(output Site SiteUrl)"

@@ -18,20 +18,10 @@ export interface SiteStackProps extends StackProps {
 }
 
 /** Routes of the API: `functions/generate/src/app.rs`. Everything else is the page. */
-export const API_ROUTES = ['/generate', '/inspect', '/v1/*', '/health', '/docs*', '/openapi.json'];
+export const API_ROUTES = ['/model', '/generate', '/inspect', '/v1/*', '/health', '/docs*', '/openapi.json'];
 
-/** The page has all it needs, and shows itself in no frame. */
-const CONTENT_POLICY = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self' 'unsafe-inline'",
-  "img-src 'self' data:",
-  "font-src 'self'",
-  "connect-src 'self'",
-  "frame-ancestors 'none'",
-  "base-uri 'none'",
-  "form-action 'none'",
-].join('; ');
+/** Where the build puts files whose names change with their contents. */
+const HASHED = 'assets/*';
 
 /** How long CloudFront waits for the next bytes; more than a cold start takes. Its own limit. */
 const READ_TIMEOUT = Duration.seconds(60);
@@ -41,7 +31,7 @@ export class SiteStack extends Stack {
 
   constructor(scope: Construct, id: string, props: SiteStackProps) {
     super(scope, id, props);
-    const { domain } = props.settings;
+    const { domain, compare } = props.settings;
     this.pages = new s3.Bucket(this, 'Pages', {
       encryption: s3.BucketEncryption.S3_MANAGED,
       enforceSSL: true,
@@ -53,7 +43,7 @@ export class SiteStack extends Stack {
       // All in it comes from the repository.
       removalPolicy: RemovalPolicy.DESTROY,
     });
-    const headers = this.securityHeaders();
+    const headers = this.securityHeaders(compare);
     const distribution = new cloudfront.Distribution(this, 'Distribution', {
       comment: id,
       defaultRootObject: 'index.html',
@@ -71,14 +61,33 @@ export class SiteStack extends Stack {
         certificate: acm.Certificate.fromCertificateArn(this, 'Certificate', domain.certificateArn),
       }),
     });
-    new deployment.BucketDeployment(this, 'Upload', {
+    const folder = deployment.Source.asset(props.folder);
+    const hashed = new deployment.BucketDeployment(this, 'UploadHashed', {
       destinationBucket: this.pages,
-      sources: [deployment.Source.asset(props.folder)],
+      sources: [folder],
+      exclude: ['*'],
+      include: [HASHED],
+      cacheControl: [
+        deployment.CacheControl.setPublic(),
+        deployment.CacheControl.maxAge(Duration.days(365)),
+        deployment.CacheControl.immutable(),
+      ],
+      // A page that is open asks for those of its own build later on.
+      prune: false,
+      retainOnDelete: false,
+    });
+    const upload = new deployment.BucketDeployment(this, 'Upload', {
+      destinationBucket: this.pages,
+      // The last one wins: the build has a config.json for an API beside it.
+      sources: [folder, deployment.Source.jsonData('config.json', { api: '', compare })],
+      exclude: [HASHED],
       // Browsers ask again whether what they have is current.
       cacheControl: [deployment.CacheControl.noCache()],
       distribution,
       retainOnDelete: false,
     });
+    // No page is there before what it needs.
+    upload.node.addDependency(hashed);
     new CfnOutput(this, 'SiteUrl', { value: `https://${domain?.name ?? distribution.domainName}` });
     new CfnOutput(this, 'DistributionDomain', { value: distribution.domainName });
   }
@@ -101,10 +110,11 @@ export class SiteStack extends Stack {
     return Object.fromEntries(API_ROUTES.map((route) => [route, behavior]));
   }
 
-  private securityHeaders(): cloudfront.ResponseHeadersPolicy {
+  /** Of the page alone: the API's responses bring their own, and its documentation another policy. */
+  private securityHeaders(compare: string[]): cloudfront.ResponseHeadersPolicy {
     return new cloudfront.ResponseHeadersPolicy(this, 'SecurityHeaders', {
       securityHeadersBehavior: {
-        contentSecurityPolicy: { contentSecurityPolicy: CONTENT_POLICY, override: true },
+        contentSecurityPolicy: { contentSecurityPolicy: contentPolicy(compare), override: true },
         contentTypeOptions: { override: true },
         frameOptions: { frameOption: cloudfront.HeadersFrameOption.DENY, override: true },
         referrerPolicy: { referrerPolicy: cloudfront.HeadersReferrerPolicy.NO_REFERRER, override: true },
@@ -112,4 +122,19 @@ export class SiteStack extends Stack {
       },
     });
   }
+}
+
+/** The page has all it needs, calls the API beside it and those that it compares, and shows itself in no frame. */
+function contentPolicy(compare: string[]): string {
+  const apis = new Set(compare.map((address) => new URL(address).origin));
+  return [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self' data:",
+    ["connect-src 'self'", ...apis].join(' '),
+    "frame-ancestors 'none'",
+    "base-uri 'none'",
+    "form-action 'none'",
+  ].join('; ');
 }

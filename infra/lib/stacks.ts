@@ -60,7 +60,9 @@ export function addStacks(app: App, stage: string, settings: Settings): Stacks {
       accessLogs: storage.accessLogs,
     });
   } else {
-    Annotations.of(serving).addInfo(`site.directory: there is no ${folder}, so no site is deployed`);
+    Annotations.of(serving).addInfo(
+      `site.directory: there is no ${folder}, so no site is deployed; scripts/deploy.sh builds it`,
+    );
   }
   const stacks = { storage, serving, training, observability, ...(site && { site }) };
 

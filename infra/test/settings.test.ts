@@ -14,6 +14,7 @@ test('what is not set is as documented', () => {
     reservedConcurrency: null,
     throttle: { rate: 10, burst: 20 },
   });
+  expect(settings.site).toEqual({ directory: 'site/dist', compare: [], domain: null });
   expect(settings.training).toMatchObject({ compute: 'fargate', spot: true, schedule: null });
 });
 
@@ -45,6 +46,10 @@ test.each([
   ['training.maxVcpus', { training: { vcpus: 16, memoryGb: 32, maxVcpus: 8 } }],
   ['training.schedule.cron', { training: { schedule: { ...schedule, cron: '0 3 * * *' } } }],
   ['training.schedule.timeZone', { training: { schedule: { ...schedule, timeZone: 'Europe/Nowhere' } } }],
+  ['site.compare.0', { site: { compare: ['http://api.example.org'] } }],
+  ['site.compare.0', { site: { compare: ["https://example.org; script-src 'unsafe-inline'"] } }],
+  ['site.compare.0', { site: { compare: ['https://example.org/api?stage=dev'] } }],
+  ['site.compare.1', { site: { compare: ['https://example.org:8443/api/', 'example.org'] } }],
   ['site.domain.certificateArn', { site: { domain: { name: 'llm.example.org', certificateArn: 'mine' } } }],
   ['alarms.email', { alarms: { email: 'nobody' } }],
 ])('refuses %s', (path, input) => {

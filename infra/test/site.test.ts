@@ -1,3 +1,5 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { Match } from 'aws-cdk-lib/assertions';
 import { expect, test } from 'vitest';
 import { API_ROUTES } from '../lib/site-stack.ts';
@@ -43,11 +45,18 @@ test('a function URL has no path', () => {
   expect(origins.filter(({ OriginPath }: any) => OriginPath)).toEqual([]);
 });
 
+/** What the page may do, with these APIs to compare. */
+function contentPolicy(compare: string[] = []): string {
+  const template = compare.length > 0 ? synthesize({ site: { compare } }).site : site;
+  const [policy] = Object.values(template.findResources('AWS::CloudFront::ResponseHeadersPolicy')) as [any];
+  return policy.Properties.ResponseHeadersPolicyConfig.SecurityHeadersConfig.ContentSecurityPolicy.ContentSecurityPolicy;
+}
+
 test('browsers are told how little the page may do', () => {
   site.hasResourceProperties('AWS::CloudFront::ResponseHeadersPolicy', {
     ResponseHeadersPolicyConfig: {
       SecurityHeadersConfig: {
-        ContentSecurityPolicy: { ContentSecurityPolicy: Match.stringLikeRegexp("^default-src 'none'; script-src 'self';") },
+        ContentSecurityPolicy: { Override: true },
         ContentTypeOptions: { Override: true },
         FrameOptions: { FrameOption: 'DENY' },
         ReferrerPolicy: { ReferrerPolicy: 'no-referrer' },
@@ -55,6 +64,47 @@ test('browsers are told how little the page may do', () => {
       },
     },
   });
+  expect(contentPolicy()).toBe(
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+      "frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+  );
+});
+
+test('the page may call the APIs that it compares', () => {
+  const compare = ['https://a.example.org/api/', 'https://b.example.org:8443', 'https://a.example.org/other'];
+  expect(contentPolicy(compare)).toContain("connect-src 'self' https://a.example.org https://b.example.org:8443;");
+});
+
+test("the API's own headers pass: its documentation has styles that the page may not have", () => {
+  expect(DistributionConfig.DefaultCacheBehavior.ResponseHeadersPolicyId).toBeDefined();
+  for (const { PathPattern, ResponseHeadersPolicyId } of DistributionConfig.CacheBehaviors) {
+    expect(ResponseHeadersPolicyId, PathPattern).toBeUndefined();
+  }
+});
+
+test('files with hashes in their names are kept by browsers, pages and config.json are not', () => {
+  const uploads = site.findResources('Custom::CDKBucketDeployment') as Record<string, any>;
+  const [hashedId, hashed] = Object.entries(uploads).find(([id]) => id.startsWith('UploadHashed'))!;
+  const [, pages] = Object.entries(uploads).find(([id]) => !id.startsWith('UploadHashed'))!;
+  expect(hashed.Properties).toMatchObject({
+    Exclude: ['*'],
+    Include: ['assets/*'],
+    Prune: false,
+    SystemMetadata: { 'cache-control': 'public, max-age=31536000, immutable' },
+  });
+  expect(pages.Properties).toMatchObject({ Exclude: ['assets/*'], Prune: true, SystemMetadata: { 'cache-control': 'no-cache' } });
+  expect(pages.Properties.Include).toBeUndefined();
+  expect(pages.DependsOn).toContain(hashedId);
+});
+
+test('the deployment tells the page where APIs are', () => {
+  const app = newApp();
+  addTestStacks(app, { site: { compare: ['https://a.example.org/api'] } });
+  const { directory } = app.synth();
+  const configs = readdirSync(directory, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('config.json'));
+  expect(configs.map((path) => JSON.parse(readFileSync(join(directory, path), 'utf8')))).toEqual([
+    { api: '', compare: ['https://a.example.org/api'] },
+  ]);
 });
 
 test('a domain of your own has TLS 1.2 at least', () => {
