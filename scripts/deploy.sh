@@ -74,7 +74,7 @@ of_stage=(--context "stage=$stage")
 mkdir -p target
 
 [ -d infra/node_modules ] || npm --prefix infra ci --silent
-architecture=$(cd infra && npx --no-install tsx --eval '
+architecture=$(cd infra && node_modules/.bin/tsx --eval '
     import { settingsOf } from "./settings.ts";
     console.log(settingsOf(process.argv[1]).serving.architecture);' "$stage")
 if [ "$architecture" = arm64 ]; then run scripts/build-function.sh --arm64; else run scripts/build-function.sh; fi

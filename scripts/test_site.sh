@@ -11,4 +11,4 @@ scripts/setup.sh --site
 scripts/build-site.sh
 export PROGRAMS ORT_DYLIB_PATH=$PWD/target/native/onnxruntime/libonnxruntime.so
 cd infra/site
-npx --no-install vitest run
+node_modules/.bin/vitest run

@@ -58,7 +58,7 @@ test('a stage that does not exist is named', () => {
 });
 
 test.each([
-  ['deploy.sh', ['--stage', 'prod', '--dry-run'], /infra\/site run --silent build[\s\S]+cdk -- deploy .*stage=prod.* --all[\s\S]+deployed: <Url>\nthe page: <SiteUrl>/],
+  ['deploy.sh', ['--stage', 'prod', '--dry-run'], /build-site\.sh[\s\S]+cdk -- deploy .*stage=prod.* --all[\s\S]+deployed: <Url>\nthe page: <SiteUrl>/],
   ['destroy.sh', ['--stage', 'prod', '--dry-run'], /delete-stack --stack-name TroelsLLM-prod-Serving[\s\S]+buckets .+ stay/],
 ])('%s says what it would do', (script, args, expected) => {
   const { status, output } = run(join(PROJECT_FOLDER, '../scripts', script), args);

@@ -69,7 +69,7 @@ test('the function is told no more than it has to know', () => {
 
 test('a missing zip is an error that names the remedy', () => {
   const deploy = () => addTestStacks(newApp(), { serving: { zip: 'no/such.zip' } });
-  expect(deploy).toThrow(/serving\.zip: there is no .+no\/such\.zip; scripts\/deploy\.sh builds the function/);
+  expect(deploy).toThrow(/serving\.zip: there is no .+no\/such\.zip; scripts\/build-function\.sh builds it/);
 });
 
 test('an image has SnapStart and needs no zip', () => {
