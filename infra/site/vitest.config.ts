@@ -2,6 +2,8 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
+    // Each file of browser tests has a browser and servers of its own.
+    maxWorkers: 2,
     projects: [
       { test: { name: 'unit', include: ['src/**/*.test.ts'] } },
       {
@@ -11,9 +13,6 @@ export default defineConfig({
           globalSetup: ['test/setup.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
-          // Each file has a browser and servers of its own.
-          maxWorkers: 2,
-          sequence: { groupOrder: 1 },
         },
       },
     ],
