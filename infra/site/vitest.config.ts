@@ -13,8 +13,6 @@ export default defineConfig({
           globalSetup: ['test/setup.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
-          // After the others, which would have to share the processor with browsers.
-          sequence: { groupOrder: 1 },
         },
       },
     ],

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { freePort, startGate, startPage, trainOnTides } from './compare-servers.ts';
+import { freePort, startGate, startKeyedGateway, startPage, trainOnTides } from './compare-servers.ts';
 import {
   NARROW,
   type Server,
@@ -142,6 +142,20 @@ test('an API that wants a key gets one, and until then says by which name its lo
     await ask(page);
     await card.getByText(/50 tokens in/).waitFor();
     expect(await card.getByLabel('Key of this API').count()).toBe(0);
+  });
+});
+
+test('a gateway that wants a key in its own words gets one too', async () => {
+  const gateway = await startKeyedGateway((await startApi(tides.store)).url, 'a key', origin);
+  running.push(gateway);
+  await withPage([gateway.url], async (page, allow) => {
+    allow(/403/);
+    const card = cardOf(page, gateway.url);
+    await card.getByLabel('Key of this API').fill('a key');
+    await card.getByRole('button', { name: 'Use it' }).click();
+    await card.getByText('Ready').waitFor();
+    await ask(page);
+    await card.getByText(/50 tokens in/).waitFor();
   });
 });
 

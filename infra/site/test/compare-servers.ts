@@ -1,5 +1,6 @@
 /** Servers whose models are compared: each at an origin of its own. */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer as createHttpServer, request } from 'node:http';
 import { type AddressInfo, type Socket, createConnection, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -71,6 +72,31 @@ export async function startGate(target: string): Promise<{ url: string; open(): 
     async stop() {
       for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => gate.close(resolve));
+    },
+  };
+}
+
+/** A way to a server that wants a key first, and says so as API Gateway does; `origin` may read it. */
+export async function startKeyedGateway(target: string, key: string, origin: string): Promise<Server> {
+  const gateway = createHttpServer((incoming, outgoing) => {
+    if (incoming.method !== 'OPTIONS' && incoming.headers['x-api-key'] !== key) {
+      outgoing.writeHead(403, { 'content-type': 'application/json', 'access-control-allow-origin': origin });
+      outgoing.end('{"message":"Forbidden"}');
+      return;
+    }
+    const { method, headers } = incoming;
+    const passed = request(new URL(incoming.url ?? '/', target), { method, headers }, (answer) => {
+      outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+      answer.pipe(outgoing);
+    });
+    incoming.pipe(passed);
+  });
+  await new Promise<void>((resolve) => gateway.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(gateway.address() as AddressInfo).port}`,
+    async stop() {
+      gateway.closeAllConnections();
+      await new Promise((resolve) => gateway.close(resolve));
     },
   };
 }

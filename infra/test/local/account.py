@@ -112,8 +112,11 @@ def supported(template: dict) -> tuple[dict, list[str]]:
 
 
 def is_known(resource_type: str) -> bool:
-    # A version can be made, but nothing can refer to it.
-    return resource_class_from_type(resource_type) is not None and resource_type != "AWS::Lambda::Version"
+    # A version can be made, but nothing can refer to it. Moto would run the function of a custom resource in
+    # Docker, and wait.
+    if resource_type == "AWS::Lambda::Version" or resource_type.startswith("Custom::"):
+        return False
+    return resource_class_from_type(resource_type) is not None
 
 
 def by_reference(value: dict) -> dict:

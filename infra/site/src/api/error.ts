@@ -31,7 +31,10 @@ export class ApiError extends Error {
   static async of(response: Response): Promise<ApiError> {
     const body: unknown = await response.json().catch(() => undefined);
     if (isErrorBody(body)) return ApiError.from(body, response);
-    // A gateway in front of the API answers in its own words.
+    // A gateway in front of the API answers in its own words. These are API Gateway's where it wants a key.
+    if (response.status === 403 && isForbidden(body)) {
+      return new ApiError('unauthorized', 'the key is missing or wrong, or a firewall refuses this', head(response));
+    }
     return new ApiError(`http_${response.status}`, `the answer was ${response.status} ${response.statusText}`.trim(), head(response));
   }
 
@@ -60,4 +63,8 @@ function isErrorBody(body: unknown): body is ErrorBody {
   if (typeof body !== 'object' || body === null || !('error' in body)) return false;
   const { error } = body;
   return typeof error === 'object' && error !== null && 'code' in error && 'message' in error;
+}
+
+function isForbidden(body: unknown): boolean {
+  return typeof body === 'object' && body !== null && 'message' in body && body.message === 'Forbidden';
 }
