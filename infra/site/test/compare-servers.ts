@@ -77,7 +77,7 @@ export async function startGate(target: string): Promise<{ url: string; open(): 
 }
 
 /** A way to a server that wants a key first, and says so as API Gateway does; `origin` may read it. */
-export async function startKeyedGateway(target: string, key: string, origin: string): Promise<Server> {
+export async function startKeyedGateway(target: string, key: string, origin: string): Promise<Omit<Server, 'log'>> {
   const gateway = createHttpServer((incoming, outgoing) => {
     if (incoming.method !== 'OPTIONS' && incoming.headers['x-api-key'] !== key) {
       outgoing.writeHead(403, { 'content-type': 'application/json', 'access-control-allow-origin': origin });
