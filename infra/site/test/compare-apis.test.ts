@@ -136,12 +136,12 @@ test('an API that wants a key gets one, and until then says by which name its lo
     const card = cardOf(page, locked.url);
     await card.getByText(/Request id [0-9a-f]{16}/).waitFor();
     await expectAccessible(page);
-    await card.getByLabel('Key of this API').fill(key);
-    await card.getByRole('button', { name: 'Use it' }).click();
+    await card.getByLabel('This API asks for a key').fill(key);
+    await card.getByRole('button', { name: 'Use this key' }).click();
     await card.getByText('Ready').waitFor();
     await ask(page);
     await card.getByText(/50 tokens in/).waitFor();
-    expect(await card.getByLabel('Key of this API').count()).toBe(0);
+    expect(await card.getByLabel('This API asks for a key').count()).toBe(0);
   });
 });
 
@@ -151,8 +151,8 @@ test('a gateway that wants a key in its own words gets one too', async () => {
   await withPage([gateway.url], async (page, allow) => {
     allow(/403/);
     const card = cardOf(page, gateway.url);
-    await card.getByLabel('Key of this API').fill('a key');
-    await card.getByRole('button', { name: 'Use it' }).click();
+    await card.getByLabel('This API asks for a key').fill('a key');
+    await card.getByRole('button', { name: 'Use this key' }).click();
     await card.getByText('Ready').waitFor();
     await ask(page);
     await card.getByText(/50 tokens in/).waitFor();

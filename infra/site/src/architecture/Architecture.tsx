@@ -1,5 +1,6 @@
 import { useCallback, useEffect, useState } from 'preact/hooks';
 import type { GenerateResponse } from '../api/types.ts';
+import { KeyForm } from '../components/KeyForm.tsx';
 import { Status } from '../components/Status.tsx';
 import { useApi } from '../components/use-api.ts';
 import { AttentionView, type HeadRef } from './AttentionView.tsx';
@@ -82,6 +83,7 @@ export function Architecture() {
             token: no pictures of how it might look, but the numbers of your own text.
           </p>
           <Status watch={api} />
+          {api.error?.code === 'unauthorized' && <KeyForm client={api.client} onKept={api.refresh} />}
         </div>
         <div class="card">
           <PromptForm

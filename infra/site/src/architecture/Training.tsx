@@ -32,7 +32,7 @@ export function Training({ details }: { details: Details }) {
       }
     >
       {curve.length > 0 ? (
-        <LossCurve runs={[{ name: manifest.name, curve }]} />
+        <LossCurve run={{ name: manifest.name, curve }} />
       ) : (
         <p class="nothing soft">
           {manifest.imported_from

@@ -1,11 +1,10 @@
 import { useEffect, useRef } from 'preact/hooks';
 import type { Client } from '../api/client.ts';
-import { keepKey } from '../api/key.ts';
 import { ErrorNote } from '../components/ErrorNote.tsx';
+import { KeyForm } from '../components/KeyForm.tsx';
 import { Status } from '../components/Status.tsx';
 import { count, milliseconds } from '../components/format.ts';
 import type { ModelWatch } from '../components/use-model.ts';
-import { KeyField } from './KeyField.tsx';
 import type { Answer } from './use-answers.ts';
 
 interface Props {
@@ -21,16 +20,12 @@ interface Props {
 /** One of the models: whether it answers, and what. */
 export function AnswerCard({ column, name, address, client, watch, answer, onAgain }: Props) {
   const unauthorized = watch.error?.code === 'unauthorized' || answer?.error?.code === 'unauthorized';
-  const useKey = (key: string) => {
-    if (client) keepKey(client.base, key);
-    watch.refresh();
-  };
   return (
     <section class={`card answer legend-${column % 6}`} aria-labelledby={`name-${column}`}>
       <h2 id={`name-${column}`}>{name}</h2>
       <p class="answer-address soft">{address}</p>
       <Status watch={watch} />
-      {unauthorized && <KeyField onKey={useKey} />}
+      {unauthorized && <KeyForm client={client} onKept={watch.refresh} />}
       <AnswerText answer={answer} name={name} />
       <div class="answer-foot">
         {answer?.error ? <ErrorNote error={answer.error} onRetry={onAgain} /> : <p class="soft number">{footOf(answer)}</p>}

@@ -9,17 +9,13 @@ export interface Run {
   readonly curve: readonly CurvePoint[];
 }
 
-/** Series of a single run, or the validation losses of several beside each other. */
-function seriesOf(runs: readonly Run[]): Series[] {
-  const points = (run: Run, losses: (point: CurvePoint) => number) => run.curve.map((point): [number, number] => [point.tokens_seen, losses(point)]);
-  const [first] = runs;
-  if (runs.length === 1 && first) {
-    return [
-      { label: 'validation', points: points(first, (point) => point.val_loss), dashed: false },
-      { label: 'training', points: points(first, (point) => point.train_loss), dashed: true },
-    ];
-  }
-  return runs.map((run) => ({ label: run.name, points: points(run, (point) => point.val_loss), dashed: false }));
+/** Both losses of a run. */
+function seriesOf({ curve }: Run): Series[] {
+  const points = (losses: (point: CurvePoint) => number) => curve.map((point): [number, number] => [point.tokens_seen, losses(point)]);
+  return [
+    { label: 'training', points: points((point) => point.train_loss), dashed: false },
+    { label: 'validation', points: points((point) => point.val_loss), dashed: true },
+  ];
 }
 
 /** A curve in words, for who does not see it. */
@@ -33,11 +29,11 @@ export function inWords({ name, curve }: Run): string {
 }
 
 /** Losses over the tokens seen. The plotting library comes once the curve scrolls into view. */
-export function LossCurve({ runs }: { runs: readonly Run[] }) {
+export function LossCurve({ run }: { run: Run }) {
   const box = useRef<HTMLDivElement>(null);
   const [failed, setFailed] = useState(false);
-  // The runs come from the API as new objects with each answer; only what they say counts.
-  const key = JSON.stringify(runs);
+  // The run comes from the API as a new object with each answer; only what it says counts.
+  const key = JSON.stringify(run);
   useEffect(() => {
     const element = box.current;
     if (!element) return;
@@ -48,7 +44,7 @@ export function LossCurve({ runs }: { runs: readonly Run[] }) {
       observer.disconnect();
       try {
         const { plotLosses } = await import('./loss-plot.ts');
-        if (!left) plot = plotLosses(element, seriesOf(runs));
+        if (!left) plot = plotLosses(element, seriesOf(run));
       } catch {
         setFailed(true);
       }
@@ -60,15 +56,14 @@ export function LossCurve({ runs }: { runs: readonly Run[] }) {
       plot?.destroy();
     };
   }, [key]);
-  const labels = seriesOf(runs).map((series) => series.label);
   return (
     <figure class="loss-curve">
-      <div ref={box} class="loss-plot" role="img" aria-label={runs.map(inWords).join(' ')} />
+      <div ref={box} class="loss-plot" role="img" aria-label={inWords(run)} />
       <figcaption>
         {failed ? 'The plot could not be loaded. ' : null}
         Loss in nats per token, over the tokens seen:{' '}
-        {labels.map((label, index) => (
-          <span key={label} class={`legend legend-${index % 6} ${runs.length === 1 && index === 1 ? 'legend-dashed' : ''}`}>
+        {seriesOf(run).map(({ label, dashed }, index) => (
+          <span key={label} class={`legend legend-${index % 6} ${dashed ? 'legend-dashed' : ''}`}>
             {label}
           </span>
         ))}

@@ -23,7 +23,7 @@ export function About({ state }: { state: ModelState | null }) {
         ) : (
           <p class="soft">Known as soon as it is loaded.</p>
         )}
-        {curve.length > 0 && <LossCurve runs={[{ name, curve }]} />}
+        {curve.length > 0 && <LossCurve run={{ name, curve }} />}
       </div>
     </section>
   );

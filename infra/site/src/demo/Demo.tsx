@@ -1,12 +1,11 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { keepKey } from '../api/key.ts';
+import { KeyForm } from '../components/KeyForm.tsx';
 import { Status, describe } from '../components/Status.tsx';
 import { useApi } from '../components/use-api.ts';
 import { About } from './About.tsx';
 import { Announcer } from './Announcer.tsx';
 import { Controls } from './Controls.tsx';
 import { HistoryList } from './HistoryList.tsx';
-import { KeyForm } from './KeyForm.tsx';
 import { Output } from './Output.tsx';
 import { PromptForm } from './PromptForm.tsx';
 import './demo.css';
@@ -65,11 +64,6 @@ export function Demo() {
     setPrompt('');
     box.current?.focus();
   };
-  const useKey = (key: string) => {
-    if (client) keepKey(client.base, key);
-    refresh();
-  };
-
   const served = state?.model ? modelId(state.model) : null;
   const otherModel = shared?.model && served && shared.model !== served ? shared.model : null;
   const hint = otherModel
@@ -82,7 +76,7 @@ export function Demo() {
         <h1>Continue a text</h1>
         <Status watch={api} />
       </div>
-      {unauthorized && <KeyForm onKey={useKey} />}
+      {unauthorized && <KeyForm client={client} onKept={refresh} />}
       <div class="demo">
         <div class="demo-main">
           <PromptForm
