@@ -90,7 +90,10 @@ const serving = z
     apiKeySha256: z
       .array(z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 digits of 0-9 a-f, as `printf %s KEY | sha256sum` prints'))
       .default([]),
-    /** A web application firewall: 8 USD a month. REST API only. */
+    /**
+     * A web application firewall: 8 USD a month. REST API only. It counts by address, and readers of the site come
+     * from addresses of CloudFront that they share: with a site, allow more.
+     */
     waf: z
       .strictObject({ requestsPer5Minutes: z.int().min(10).max(2_000_000_000).default(300) })
       .nullable()

@@ -11,7 +11,7 @@ usage: scripts/deploy.sh [--stage NAME] [--preset NAME] [--dry-run]
 
   --stage NAME   a stage of infra/settings.ts (default: dev)
   --preset NAME  what a first model is trained with, on this machine, if the store has none:
-                 the-verdict (default, five minutes on two cores) or tiny (seconds, writes nonsense)
+                 the-verdict (default, some minutes on two cores) or tiny (seconds, writes nonsense)
   --dry-run      make the templates, and print what would be done; needs no account
 TEXT
 }
@@ -57,6 +57,8 @@ output() {
     fi
 }
 
+# Here scripts/setup.sh --tests puts it, and the Python that finds its linker.
+command -v cargo-lambda >/dev/null || PATH=$PWD/target/venv/bin:$PATH
 missing=
 need node "install Node.js 20.19 or newer"
 need npm "install it with Node.js"
@@ -73,7 +75,7 @@ cdk=(npm --prefix infra run --silent cdk --)
 of_stage=(--context "stage=$stage")
 mkdir -p target
 
-[ -d infra/node_modules ] || npm --prefix infra ci --silent
+[ infra/node_modules/.package-lock.json -nt infra/package-lock.json ] || npm --prefix infra ci --silent
 architecture=$(cd infra && node_modules/.bin/tsx --eval '
     import { settingsOf } from "./settings.ts";
     console.log(settingsOf(process.argv[1]).serving.architecture);' "$stage")

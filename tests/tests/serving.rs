@@ -341,6 +341,8 @@ fn a_new_version_takes_over_between_requests() {
     })
     .unwrap();
     assert_eq!(events(reader).last().unwrap().1["model"]["version"], first);
+    let (_, details) = request("GET", &format!("{}/model", server.url), "text/plain", "").unwrap();
+    assert_eq!((&details["model"]["version"], &details["start"]["ready_ms"]), (&json!(second), &Value::Null));
     let (_, answer) =
         post(&format!("{}/generate", server.url), &json!({"prompt": "The", "max_tokens": 1})).unwrap();
     assert_eq!(answer["model"]["version"], second);

@@ -75,7 +75,7 @@ struct State {
     store: Option<Store>,
     checking: bool,
     step: LoadStep,
-    /// From the start of the process to the first model.
+    /// From the start of the process to the model that is served, if it was there at the first attempt.
     cold_start: Option<Duration>,
     last_check: Option<Instant>,
     /// The version that could not be loaded.
@@ -113,13 +113,15 @@ impl Models {
         if state.checking { None } else { state.failure.as_deref().map(public_reason) }
     }
 
-    /// What loading the first model does at the moment.
+    /// What loading does at the moment.
     pub fn loading(&self) -> Loading {
-        let seconds = (self.started.elapsed().as_secs_f64() * 10.0).round() / 10.0;
-        Loading { step: self.state().step, seconds }
+        let state = self.state();
+        let time = state.last_check.map_or(Duration::ZERO, |start| start.elapsed());
+        Loading { step: state.step, seconds: (time.as_secs_f64() * 10.0).round() / 10.0 }
     }
 
-    /// How long it took from the start of the process to the first model, if one is loaded.
+    /// How long it took from the start of the process to the model that is served; none if there was
+    /// another before, or a wait for one.
     pub fn cold_start(&self) -> Option<Duration> {
         self.state().cold_start
     }
@@ -144,6 +146,14 @@ impl Models {
                 Ok(Ok(())) => {}
                 _ => return Err(ApiError::Loading),
             }
+        }
+    }
+
+    /// Waits until an attempt ends, if one is under way, but not for longer than `patience`.
+    pub async fn settle(&self, patience: Duration) {
+        let mut attempts = self.attempts.subscribe();
+        if self.state().checking {
+            let _ = tokio::time::timeout(patience, attempts.changed()).await;
         }
     }
 
@@ -209,12 +219,12 @@ impl Models {
         };
         let loaded = self.load(version.clone()).await;
         let model = loaded.inspect_err(|error| self.refuse(&version.reference, error))?;
-        self.current.store(Some(Arc::new(model)));
-        self.state().cold_start.get_or_insert_with(|| {
-            let time = self.started.elapsed();
+        let is_first = *self.attempts.borrow() == 0;
+        self.state().cold_start = is_first.then(|| self.started.elapsed());
+        if let Some(time) = self.cold_start() {
             telemetry::cold_start(time);
-            time
-        });
+        }
+        self.current.store(Some(Arc::new(model)));
         // Room for the next one; requests that run the old one have its files open.
         if let Err(error) = version.remove_others(&self.source.cache) {
             tracing::warn!(%error, "files of an earlier version are left");

@@ -124,7 +124,7 @@ pub struct ModelDetails {
 pub struct Loading {
     /// What is done.
     pub step: LoadStep,
-    /// Since the process started.
+    /// Since it began.
     pub seconds: f64,
 }
 
@@ -169,7 +169,7 @@ pub struct StartTimes {
     pub tokenizer_ms: f64,
     /// Laying out the weights.
     pub session_ms: f64,
-    /// From the start of the process to a loaded model; none if another model was loaded first.
+    /// From the start of the process to this model; none if another was served before it, or none was there.
     pub ready_ms: Option<f64>,
 }
 

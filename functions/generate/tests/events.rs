@@ -92,6 +92,10 @@ async fn events_of_every_kind_reach_the_same_router() {
         assert_eq!((status, response.headers()["retry-after"].to_str().unwrap()), (503, "30"));
         assert_eq!(json_body(response).await["error"]["code"], "no_model");
 
+        // A function stands still between requests: this one waits for what it has begun.
+        let (status, response) = answer(&event("GET", "/model", "")).await;
+        assert_eq!((status, &json_body(response).await["status"]), (200, &json!("unavailable")));
+
         assert_eq!(answer(&event("PUT", "/generate", "{}")).await.0, 405);
         assert_eq!(answer(&event("GET", "/nothing", "")).await.0, 404);
         assert_eq!(answer(&event("GET", "/openapi.json", "")).await.0, 200);
@@ -111,7 +115,7 @@ async fn the_state_of_the_start_is_told_at_once() {
         json_body(router.clone().oneshot(request).await.unwrap()).await
     };
     let answer = ask().await;
-    assert_eq!((&answer["status"], &answer["reason"]), (&json!("loading"), &Value::Null));
+    assert_eq!((&answer["status"], &answer["reason"]), (&json!("loading"), &Value::Null), "{answer}");
     assert_eq!(answer["loading"]["step"], "channel");
     assert!(models.first_attempt().await.is_err());
     let answer = ask().await;

@@ -1,7 +1,10 @@
 //! Whether there is a model, and which.
 
-use axum::Json;
+use std::time::Duration;
+
 use axum::extract::State;
+use axum::{Extension, Json};
+use lambda_http::Context;
 
 use crate::app::AppState;
 use crate::error::ErrorBody;
@@ -34,14 +37,21 @@ pub async fn status(State(state): State<AppState>) -> Json<Status> {
     })
 }
 
+/// How long a function waits for its model before it says that it is being loaded: it stands still between
+/// requests, so that nothing would be loaded by being asked about.
+const LAMBDA_PATIENCE: Duration = Duration::from_secs(2);
+
 /// All that is known about the model, without waiting for it: what a page shows of it.
 #[utoipa::path(get, path = "/model", responses(
     (status = 200, description = "The model", body = ModelDetails),
     (status = 401, description = "The key is missing or wrong", body = ErrorBody),
 ))]
-pub async fn model(State(state): State<AppState>) -> Json<ModelDetails> {
+pub async fn model(State(state): State<AppState>, lambda: Option<Extension<Context>>) -> Json<ModelDetails> {
     let models = state.models();
     models.check();
+    if lambda.is_some() && models.current().is_none() {
+        models.settle(LAMBDA_PATIENCE).await;
+    }
     Json(match models.current() {
         Some(model) => ModelDetails {
             status: "ready",
