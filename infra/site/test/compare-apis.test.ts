@@ -67,7 +67,8 @@ test('a model alone is shown, and how to add another', async () => {
     expect(await page.locator('.answer').count()).toBe(1);
     expect(await page.getByRole('columnheader').allInnerTexts()).toEqual(['tiny']);
     const how = page.getByRole('region', { name: 'Add a second model' });
-    expect(await how.textContent()).toContain(`--cors-origins ${origin}`);
+    const words = await how.textContent();
+    for (const needed of ['site.compare', 'serving.corsOrigins', '--site-apis', `--cors-origins ${origin}`]) expect(words).toContain(needed);
     expect(await page.getByText('lowest').count()).toBe(0);
     expect(await page.getByText('different texts').count()).toBe(0);
     await ask(page);
