@@ -105,6 +105,23 @@ describe('while no API answers', () => {
   });
 });
 
+test('a text of another version waits for the manifest of that version', async () => {
+  const { page, close } = await newPage(browser);
+  let asked = 0;
+  let inspected = 0;
+  page.on('request', (request) => (inspected += Number(request.url().endsWith('/inspect'))));
+  // Another version takes over just after the page has learnt of one.
+  await page.route(/\/model$/, async (route) => {
+    const state = await (await route.fetch()).json();
+    asked += 1;
+    await route.fulfill({ json: asked > 1 ? state : { ...state, model: { ...state.model, version: 'an earlier one' } } });
+  });
+  await page.goto(`${server.url}/architecture.html`);
+  await page.getByText(LIVE).waitFor();
+  expect([asked, inspected]).toEqual([2, 2]);
+  await close();
+});
+
 test('works with an API of another origin', async () => {
   const api = await startServer(tinyStore(), ['--cors-origins', '*']);
   const site = await startServer(tinyStore(), ['--site-apis', api.url]);

@@ -12,6 +12,7 @@ import {
   expectAccessible,
   expectNoSidewaysScroll,
   newPage,
+  pressOnce,
   screenshot,
   startBrowser,
   startServer,
@@ -177,6 +178,7 @@ test('both continue the same prompt with the same seed, and their speeds are tho
 
   // The same seed again gives the same texts.
   await page.getByRole('button', { name: 'Keep this seed' }).click();
+  expect(await page.getByLabel('Seed').evaluate((element) => element === document.activeElement)).toBe(true);
   await page.getByLabel('One prompt for all of them').press('Enter');
   await expect.poll(async () => Object.values(await answersOf(page)).map((list) => list.length)).toEqual([2, 2]);
   for (const [first, second] of Object.values(await answersOf(page))) {
@@ -189,11 +191,13 @@ test('both continue the same prompt with the same seed, and their speeds are tho
 test('Escape stops all', async () => {
   const { page, close } = await open();
   await page.getByLabel('Length, tokens').fill('1000');
+  await pressOnce(page, '.answer-foot', /^Writing$/, { key: 'Escape' });
   await ask(page, 'The');
-  await page.getByText('Writing', { exact: true }).first().waitFor();
-  await page.keyboard.press('Escape');
   await page.getByText('Stopped', { exact: true }).first().waitFor();
-  await page.getByRole('button', { name: 'Ask all' }).waitFor();
+  // Who pressed it can go on from there.
+  const button = page.getByRole('button', { name: 'Ask all' });
+  await expect.poll(() => button.getAttribute('aria-disabled')).toBe('false');
+  expect(await button.evaluate((element) => element === document.activeElement)).toBe(true);
   await close();
 });
 

@@ -74,7 +74,7 @@ test('a sleeping function wakes up; without a model it says why, and finds the f
   await screenshot(page, 'index-no-model');
   await trainTiny(CORPUS, store);
   await ui.status.getByText('Ready').waitFor({ timeout: 15_000 });
-  await page.getByRole('alert').getByRole('button', { name: 'Try again' }).click();
+  await page.locator('.error-note').getByRole('button', { name: 'Try again' }).click();
   await ui.done();
   await close();
 }, 120_000);
@@ -91,7 +91,7 @@ test('an error has its request id, and can be tried again', async () => {
   await ui.prompt.press('Enter');
   const answer = await response;
   expect(answer.status()).toBe(503);
-  const alert = page.getByRole('alert');
+  const alert = page.locator('.error-note');
   await alert.getByText((await answer.json()).error.message).waitFor();
   expect(await alert.innerText()).toContain(answer.headers()['x-request-id']);
   await expectAccessible(page);
@@ -137,7 +137,7 @@ test('a server that goes away is an error, and one that comes back is found', as
   untilTestEnds(await startServer(tinyStore(), ['--listen', new URL(first.url).host]));
   await ui.status.getByRole('button', { name: 'Try again' }).click();
   await ui.status.getByText('Ready').waitFor();
-  await page.getByRole('alert').getByRole('button', { name: 'Try again' }).click();
+  await page.locator('.error-note').getByRole('button', { name: 'Try again' }).click();
   await ui.done();
   await close();
 });
@@ -149,7 +149,7 @@ test('an API that wants a key gets it', async () => {
   allow(/status of 401/);
   const ui = demo(page);
   await page.goto(server.url);
-  const key = page.getByLabel('This API asks for a key');
+  const key = page.getByLabel('asks for a key');
   await key.fill('open barley');
   await Promise.all([page.waitForResponse('**/model'), key.press('Enter')]);
   await ui.status.getByText('Error').waitFor();

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { demo } from './demo-page.ts';
-import { CORPUS, type Server, newPage, startBrowser, startServer, temporaryFolder, tinyStore, trainTiny } from './harness.ts';
+import { CORPUS, type Server, newPage, pressOnce, startBrowser, startServer, temporaryFolder, tinyStore, trainTiny } from './harness.ts';
 
 let browser: Browser;
 let server: Server;
@@ -103,16 +103,15 @@ test('what the controls say is what is asked for', async () => {
   await close();
 });
 
-test.each(['button', 'Escape'])('stops by %s, here and on the server', async (by) => {
+test.each([{ button: 'Stop' }, { key: 'Escape' }] as const)('stops by %o, here and on the server', async (press) => {
   const { page, close } = await newPage(browser);
   const ui = demo(page);
   await ui.open(slowServer.url);
   const before = slowServer.log().length;
   await ui.option('Length').fill('1000');
   await ui.prompt.fill('Every April, in the');
+  await pressOnce(page, '.sheet-new', /\w/, press);
   await ui.send.click();
-  await ui.text.getByText(/\w/).waitFor();
-  await (by === 'button' ? ui.stop.click() : page.keyboard.press('Escape'));
   await ui.facts.getByText('Stopped after').waitFor();
   const text = await ui.text.textContent();
   await expect

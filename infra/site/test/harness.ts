@@ -80,6 +80,25 @@ export async function newPage(browser: Browser, options: BrowserContextOptions =
   };
 }
 
+/**
+ * Presses Escape or a button as soon as `place` says `words`, in the page itself: a model this small has ended its
+ * text before one could press anything from outside.
+ */
+export async function pressOnce(page: Page, place: string, words: RegExp, press: { key: 'Escape' } | { button: string }): Promise<void> {
+  await page.evaluate(
+    ([place, words, press]) => {
+      const observer = new MutationObserver(() => {
+        if (!words.test(document.querySelector(place)?.textContent ?? '')) return;
+        observer.disconnect();
+        if ('key' in press) document.activeElement?.dispatchEvent(new KeyboardEvent('keydown', { ...press, bubbles: true }));
+        else [...document.querySelectorAll('button')].find(({ textContent }) => textContent.trim() === press.button)?.click();
+      });
+      observer.observe(document.body, { subtree: true, childList: true, characterData: true });
+    },
+    [place, words, press] as const,
+  );
+}
+
 /** Fails if axe finds anything serious. */
 export async function expectAccessible(page: Page): Promise<void> {
   await page.evaluate(axe.source);

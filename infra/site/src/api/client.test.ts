@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { Client, isAbort } from './client.ts';
 import { ApiError } from './error.ts';
-import { keepKey } from './key.ts';
+import { keepKey, readKey } from './key.ts';
 
 const fetched = vi.fn<typeof fetch>();
 
@@ -100,4 +100,21 @@ test('an address of its own, or beside the page; with the key for that API alone
     ['https://api.example/prod/model', 'secret'],
     ['https://api.example/prod/model', null],
   ]);
+});
+
+test('a key does not follow a redirect', async () => {
+  fetched.mockResolvedValueOnce(Response.json({}));
+  await new Client('').model();
+  expect(fetched.mock.calls[0]?.[1]?.redirect).toBe('error');
+});
+
+test('where storage is forbidden, a key lives as long as the page', () => {
+  const forbid = () => {
+    throw new DOMException('forbidden', 'SecurityError');
+  };
+  vi.stubGlobal('sessionStorage', { getItem: forbid, setItem: forbid, removeItem: forbid });
+  keepKey('https://api.example', 'secret');
+  expect(readKey('https://api.example')).toBe('secret');
+  keepKey('https://api.example', '');
+  expect(readKey('https://api.example')).toBeNull();
 });

@@ -48,7 +48,8 @@ export class Client {
     const key = readKey(this.base);
     const headers = { ...init.headers, ...(key && { 'x-api-key': key }) };
     const url = new URL(this.base ? this.base + path : `.${path}`, document.baseURI);
-    const response = await unlessAborted(fetch(url, { ...init, headers }), init.signal);
+    // A redirect would take the key to wherever it leads.
+    const response = await unlessAborted(fetch(url, { ...init, headers, redirect: 'error' }), init.signal);
     if (!response.ok) throw await ApiError.of(response);
     return response;
   }

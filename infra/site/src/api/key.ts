@@ -1,18 +1,25 @@
 /** Keys of APIs that ask for one. They live as long as the browser's tab. */
 
 const name = (base: string) => `troelsllm.key ${base}`;
+/** What the browser forbids to store; it lives as long as the page. */
+const unstored = new Map<string, string>();
 
 /** The key for the API at `base`. */
 export function readKey(base: string): string | null {
   try {
-    return sessionStorage.getItem(name(base));
+    return sessionStorage.getItem(name(base)) ?? unstored.get(base) ?? null;
   } catch {
-    return null;
+    return unstored.get(base) ?? null;
   }
 }
 
 /** Keeps the key for the API at `base`; an empty one is forgotten. */
 export function keepKey(base: string, key: string): void {
-  if (key) sessionStorage.setItem(name(base), key);
-  else sessionStorage.removeItem(name(base));
+  unstored.delete(base);
+  try {
+    if (key) sessionStorage.setItem(name(base), key);
+    else sessionStorage.removeItem(name(base));
+  } catch {
+    if (key) unstored.set(base, key);
+  }
 }

@@ -52,9 +52,10 @@ export function Architecture() {
   const inspection = live.inspection ?? sample?.inspection;
   const recorded = detailsOf(sample?.model);
   // A text is shown with the model that it went through, and all else with the one that is served.
-  const ofText = live.inspection ? known : recorded;
+  const ofText = live.inspection ? live.details : recorded;
   const details = known ?? recorded;
-  const view = inspection && ofText ? { inspection, details: ofText } : null;
+  const text = live.inspection ? live.text : sample?.prompt;
+  const view = inspection && ofText && text ? { inspection, text, details: ofText } : null;
 
   const [token, setToken] = useState<number | null>(null);
   const [at, goTo] = useState<HeadRef>({ layer: 0, head: 0 });

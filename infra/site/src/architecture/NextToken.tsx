@@ -79,7 +79,7 @@ export function NextToken(props: { view: View; settings: Settings; set: (setting
         <strong class="number">{percent(draw.chances.reduce((total, chance) => total + chance, 0))}</strong>. By itself the
         model gives {draw.kept === 1 ? 'this token' : 'these tokens'} <strong class="number">{percent(draw.covered)}</strong>{' '}
         of its probability; the other {count(info.vocab_size - draw.kept)} share{' '}
-        <span class="number">{percent(1 - draw.covered)}</span>. The draw is as open as one among{' '}
+        <span class="number">{percent(Math.max(0, 1 - draw.covered))}</span>. The draw is as open as one among{' '}
         <span class="number">{draw.choices.toFixed(1)}</span> equally likely tokens.
       </p>
     </Stage>

@@ -1,5 +1,5 @@
 import { count } from '../components/format.ts';
-import { plural, quoted, visible } from './pieces.ts';
+import { charactersOf, plural, quoted, visible } from './pieces.ts';
 import { Choice } from './Choice.tsx';
 import { Stage } from './Stage.tsx';
 import type { View } from './view.ts';
@@ -13,7 +13,7 @@ export interface Chosen {
 /** The text in pieces, each with its id. */
 export function Tokens({ view, token, choose }: { view: View } & Chosen) {
   const { tokens, model_info: info } = view.inspection;
-  const characters = [...tokens.map(({ text }) => text).join('')].length;
+  const characters = charactersOf(view.text);
   return (
     <Stage
       id="tokens"

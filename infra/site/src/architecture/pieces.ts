@@ -14,3 +14,8 @@ export function quoted(piece: string): string {
 export function plural(number: number, noun: string): string {
   return `${new Intl.NumberFormat('en').format(number)} ${noun}${number === 1 ? '' : 's'}`;
 }
+
+/** How many characters a text has. Those of its tokens do not tell: a token can be a part of one. */
+export function charactersOf(text: string): number {
+  return [...text].length;
+}

@@ -1,11 +1,15 @@
 import { expect, test } from 'vitest';
-import { plural, quoted, visible } from './pieces.ts';
+import { charactersOf, plural, quoted, visible } from './pieces.ts';
 import { median } from './use-timings.ts';
 
 test('what cannot be seen gets a mark', () => {
   expect(visible(' a b')).toBe('·a·b');
   expect(visible('\n\t')).toBe('↵⇥');
   expect(quoted(' a\n')).toBe('“ a\\n”');
+});
+
+test('a character is one, however many tokens and code units it takes', () => {
+  expect([charactersOf('a😀b'), charactersOf('ä'), charactersOf('')]).toEqual([3, 1, 0]);
 });
 
 test('one is not many', () => {

@@ -2,12 +2,12 @@ import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import { isAbort } from '../api/client.ts';
 import { ApiError } from '../api/error.ts';
 import type { InspectResponse } from '../api/types.ts';
+import { later, waitMs } from '../components/retry.ts';
 import type { Api } from '../components/use-api.ts';
+import { type Details, detailsOf } from './view.ts';
 
 /** How long a reader who types must pause before the text counts. */
 const PAUSE_MS = 350;
-/** When a text that failed is tried again, unless the server says when. */
-const RETRY_MS = 5000;
 /** The most that the API tells. */
 export const CANDIDATES = 100;
 
@@ -19,10 +19,12 @@ export interface Prompt {
 
 /** What is known of the newest text. */
 export interface Inspected {
-  /** The newest answer, which may be that of an earlier text. */
+  /** The newest answer, which may be that of an earlier text or version. */
   readonly inspection: InspectResponse | null;
   /** The text that it is about. */
   readonly text: string | null;
+  /** The model that it went through. */
+  readonly details: Details | null;
   /** From the request to the answer. */
   readonly roundTripMs: number | null;
   /** Why there is no answer to the newest text. */
@@ -32,10 +34,10 @@ export interface Inspected {
   readonly retry: () => void;
 }
 
-type Answer = Pick<Inspected, 'inspection' | 'text' | 'roundTripMs'>;
-const NOTHING: Answer = { inspection: null, text: null, roundTripMs: null };
+type Answer = Pick<Inspected, 'inspection' | 'text' | 'details' | 'roundTripMs'>;
+const NOTHING: Answer = { inspection: null, text: null, details: null, roundTripMs: null };
 
-/** Has the model look at each new `prompt`, as soon as there is a model. */
+/** Has the model look at each new `prompt`, as soon as there is a model; and again once another version is served. */
 export function useInspection(api: Api, prompt: Prompt): Inspected {
   const [answer, setAnswer] = useState(NOTHING);
   const [error, setError] = useState<ApiError | null>(null);
@@ -45,31 +47,43 @@ export function useInspection(api: Api, prompt: Prompt): Inspected {
   const ready = state?.status === 'ready' && !api.error;
   const newest = useRef(answer);
   newest.current = answer;
+  /** How often in a row this prompt got no answer. */
+  const failures = useRef(0);
+  useEffect(() => {
+    failures.current = 0;
+  }, [prompt, round]);
 
   useEffect(() => {
     const { inspection, text } = newest.current;
-    if (inspection && text === prompt.text) {
+    if (inspection && text === prompt.text && inspection.model.version === state?.model?.version) {
       setError(null);
       return;
     }
     if (!client || !ready || !prompt.text) return;
     const abort = new AbortController();
-    let retry: ReturnType<typeof setTimeout> | undefined;
+    let callOff = () => {};
     const ask = async () => {
       const start = performance.now();
       try {
         const found = await client.inspect({ prompt: prompt.text, top_k: CANDIDATES }, abort.signal);
-        setAnswer({ inspection: found, text: prompt.text, roundTripMs: performance.now() - start });
+        const roundTripMs = performance.now() - start;
         setError(null);
-        // Another model has taken over since the page learnt of one.
-        if (found.model.version !== state?.model?.version) refresh();
+        if (found.model.version === state.model?.version) {
+          failures.current = 0;
+          setAnswer({ inspection: found, text: prompt.text, details: detailsOf(state), roundTripMs });
+        } else {
+          // Another version has taken over since the page learnt of one. Nothing is shown of a text before its
+          // model is known; while servers change one after the other, they may disagree for longer.
+          callOff = later(refresh, failures.current ? waitMs(failures.current) : 0);
+          failures.current += 1;
+        }
       } catch (thrown) {
         if (isAbort(thrown)) return;
         const failure = ApiError.wrap(thrown);
         setError(failure);
         // The next answer of `GET /model` says whether it is worth another try.
-        const wait = failure.retryAfterSeconds === undefined ? RETRY_MS : failure.retryAfterSeconds * 1000;
-        if (isPassing(failure)) retry = setTimeout(refresh, wait);
+        failures.current += 1;
+        if (isPassing(failure)) callOff = later(refresh, waitMs(failures.current, failure.retryAfterSeconds));
       }
       setPending(false);
     };
@@ -78,7 +92,7 @@ export function useInspection(api: Api, prompt: Prompt): Inspected {
     return () => {
       abort.abort();
       clearTimeout(timer);
-      clearTimeout(retry);
+      callOff();
       setPending(false);
     };
   }, [client, ready, state, refresh, prompt, round]);

@@ -10,6 +10,7 @@ export interface Details extends ModelState {
 /** A text inside a model: what the stations of the page show. */
 export interface View {
   readonly inspection: InspectResponse;
+  readonly text: string;
   readonly details: Details;
 }
 

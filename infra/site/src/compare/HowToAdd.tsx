@@ -4,14 +4,16 @@ export function HowToAdd() {
     <section class="card how-to-add" aria-labelledby="how-to-add">
       <h2 id="how-to-add">Add a second model</h2>
       <p>
-        Serve it by an API of its own, and list the address of that in <code>compare</code> of <code>config.json</code>, which lies
-        beside this page and is written when it is deployed.
+        Serve it by an API of its own. This page has to be allowed to ask that API, and the API has to allow this page.
       </p>
       <p>
-        On localhost, start the program that serves this page with <code>--site-apis</code> and the address.
+        On AWS both are set in <code>infra/settings.ts</code> and deployed: the address of the API in <code>site.compare</code>{' '}
+        of the stage with this page, and <code>{location.origin}</code> in <code>serving.corsOrigins</code> of the stage with the
+        API.
       </p>
       <p>
-        The other API has to allow this page: <code>--cors-origins {location.origin}</code>
+        On localhost, start the program that serves this page with <code>--site-apis</code> and the address, and the other with{' '}
+        <code>--cors-origins {location.origin}</code>.
       </p>
     </section>
   );

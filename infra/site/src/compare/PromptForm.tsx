@@ -30,6 +30,7 @@ export function PromptForm({ examples, active, lastSeed, onSend, onStop }: Props
   const [prompt, setPrompt] = useState('');
   const [options, setOptions] = useState(DEFAULTS);
   const form = useRef<HTMLFormElement>(null);
+  const seedField = useRef<HTMLInputElement>(null);
   useEffect(() => {
     if (!active) return;
     const onKey = ({ key }: KeyboardEvent) => key === 'Escape' && onStop();
@@ -46,6 +47,11 @@ export function PromptForm({ examples, active, lastSeed, onSend, onStop }: Props
     if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
     event.preventDefault();
     form.current?.requestSubmit();
+  };
+  const keepSeed = () => {
+    setOptions({ ...options, seed: String(lastSeed) });
+    // The button goes, having done its work.
+    seedField.current?.focus();
   };
   return (
     <form class="card ask" ref={form} onSubmit={onSubmit}>
@@ -80,26 +86,27 @@ export function PromptForm({ examples, active, lastSeed, onSend, onStop }: Props
               inputMode="decimal"
               required={name !== 'seed'}
               {...bounds}
+              ref={name === 'seed' ? seedField : undefined}
               value={options[name]}
               onInput={(event) => setOptions({ ...options, [name]: event.currentTarget.value })}
             />
           </label>
         ))}
-        {active ? (
-          <button key="stop" type="button" class="button ask-send" onClick={onStop}>
-            Stop
-          </button>
-        ) : (
-          <button key="send" type="submit" class="button button-primary ask-send">
+        {/* Both are always there, and not `disabled`: the focus stays on what was pressed. */}
+        <div class="ask-buttons">
+          <button type="submit" class="button button-primary" aria-disabled={active}>
             Ask all
           </button>
-        )}
+          <button type="button" class="button" aria-disabled={!active} onClick={onStop}>
+            Stop
+          </button>
+        </div>
       </div>
       <p class="ask-hint soft">
         Enter asks, Shift+Enter breaks the line, Escape stops. All get the same settings and the same seed
         {lastSeed === null ? '.' : <>: {lastSeed}. </>}
         {lastSeed !== null && options.seed !== String(lastSeed) && (
-          <button type="button" class="link-button" onClick={() => setOptions({ ...options, seed: String(lastSeed) })}>
+          <button type="button" class="link-button" onClick={keepSeed}>
             Keep this seed
           </button>
         )}

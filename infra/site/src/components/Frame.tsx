@@ -47,7 +47,8 @@ export function Frame({ page, children }: { page: PageName; children: ComponentC
       </main>
       <footer class="site-footer">
         <div class="wide">
-          A small GPT that one trains and serves oneself. Every number on this page comes from the served model.
+          A small GPT that one trains and serves oneself. Every number on this page comes from the served model
+          {page === 'Architecture' && ' or from its recorded sample'}.
         </div>
       </footer>
     </>

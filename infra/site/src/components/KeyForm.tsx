@@ -6,6 +6,8 @@ import { keepKey } from '../api/key.ts';
 export function KeyForm({ client, onKept }: { client: Client | null; onKept: () => void }) {
   const id = useId();
   const [key, setKey] = useState('');
+  // A link can name an API elsewhere: who gives a key has to see to whom.
+  const host = client?.base ? new URL(client.base, document.baseURI).host : '';
   return (
     <form
       class="key-form"
@@ -15,7 +17,7 @@ export function KeyForm({ client, onKept }: { client: Client | null; onKept: () 
         onKept();
       }}
     >
-      <label for={id}>This API asks for a key. It stays in this tab.</label>
+      <label for={id}>This API{host && ` (${host})`} asks for a key. It stays in this tab.</label>
       <input
         id={id}
         class="field"

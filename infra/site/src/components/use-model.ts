@@ -2,11 +2,10 @@ import { useCallback, useEffect, useState } from 'preact/hooks';
 import { Client, isAbort } from '../api/client.ts';
 import { ApiError } from '../api/error.ts';
 import type { ModelState } from '../api/types.ts';
+import { later, waitMs } from './retry.ts';
 
 /** How often a model that is being loaded is asked for. */
-const LOADING_MS = 500;
-/** How often one is looked for where there is none. */
-const UNAVAILABLE_MS = 5000;
+const LOADING_MS = 1000;
 
 /** What is known of the model behind an API. */
 export interface ModelWatch {
@@ -30,28 +29,31 @@ export function useModel(client: Client | null): ModelWatch {
   useEffect(() => {
     if (!client) return;
     const abort = new AbortController();
-    let timer: ReturnType<typeof setTimeout> | undefined;
+    let callOff = () => {};
+    /** How often in a row there was no model. */
+    let failures = 0;
     const ask = async () => {
       setAskedAt(performance.now());
       try {
         const answer = await client.model(abort.signal);
         setState(answer);
         setError(null);
-        if (answer.status !== 'ready') timer = setTimeout(ask, answer.status === 'loading' ? LOADING_MS : UNAVAILABLE_MS);
+        failures = answer.status === 'unavailable' ? failures + 1 : 0;
+        if (answer.status !== 'ready') callOff = later(ask, failures ? waitMs(failures) : LOADING_MS);
       } catch (thrown) {
         if (isAbort(thrown)) return;
         const failure = ApiError.wrap(thrown);
         setError(failure);
+        failures += 1;
         // Without a key it cannot get better by itself.
-        const wait = failure.retryAfterSeconds === undefined ? UNAVAILABLE_MS : failure.retryAfterSeconds * 1000;
-        if (failure.code !== 'unauthorized') timer = setTimeout(ask, wait);
+        if (failure.code !== 'unauthorized') callOff = later(ask, waitMs(failures, failure.retryAfterSeconds));
       }
       setAskedAt(null);
     };
     void ask();
     return () => {
       abort.abort();
-      clearTimeout(timer);
+      callOff();
     };
   }, [client, round]);
 

@@ -13,11 +13,11 @@ export function Facts({ run, waitingFor }: { run: Run | null; waitingFor: string
 }
 
 function Elapsed({ run, waitingFor }: { run: Run; waitingFor: string }) {
-  const now = useClock(true) + performance.timeOrigin;
+  useClock(true);
   return (
     <>
       <strong>{run.phase === 'waiting' ? 'Waiting for the first token' : 'Writing'}</strong>
-      <span>{seconds(Math.max(0, now - run.id) / 1000)}</span>
+      <span>{seconds(Math.max(0, Date.now() - run.id) / 1000)}</span>
       {run.phase === 'waiting' && waitingFor && <span>{waitingFor}</span>}
     </>
   );

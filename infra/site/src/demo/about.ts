@@ -23,7 +23,7 @@ export function aboutModel({ model, model_info: info, manifest, start }: ModelSt
     ...(training ? trained(training) : []),
     ...(manifest.evaluation ? [evaluated(manifest.evaluation)] : []),
     ...(manifest.source_commit ? [['Code', manifest.source_commit.slice(0, 12)] as const] : []),
-    ...(start?.ready_ms ? [['Start', `${milliseconds(start.ready_ms)} from nothing to ready`] as const] : []),
+    ...(start?.ready_ms ? [['Start', `${milliseconds(start.ready_ms)} from the start of its process to ready`] as const] : []),
   ];
 }
 
