@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use artifact::manifest::Precision;
+use artifact::manifest::{FileEntry, FileRole, Precision};
 use artifact::{Manifest, Sha256Hex};
 use e2e::bench::{Machine, Summary, paths, print_table, status_bytes, write_json};
 use e2e::process::{free_port, program};
@@ -102,10 +102,11 @@ fn publish(model: &Path, server: &S3Server) -> Result<()> {
     let folder = server.folder("store/models").join(&manifest.name).join(&manifest.version);
     std::fs::create_dir_all(&folder)?;
     let w4 = manifest.variant(Precision::W4).context("the version has no w4")?;
-    for name in ["manifest.json", &w4.path, artifact::draft::FILE_NAME] {
-        if model.join(name).exists() {
-            std::fs::copy(model.join(name), folder.join(name))?;
-        }
+    std::fs::write(folder.join("manifest.json"), &json)?;
+    let is_needed =
+        |file: &&FileEntry| file.path == w4.path || matches!(file.role, FileRole::Draft | FileRole::Metrics);
+    for file in manifest.files.iter().filter(is_needed) {
+        std::fs::copy(model.join(&file.path), folder.join(&file.path))?;
     }
     let digest = Sha256Hex::of_bytes(&json);
     let (name, version) = (manifest.name, manifest.version);
