@@ -120,13 +120,11 @@ fn bad_requests_are_answered_with_the_field_and_the_server_goes_on() {
 #[test]
 fn a_signal_lets_requests_in_flight_finish() {
     let mut server = Server::start(tiny_store()).unwrap();
-    let url = format!("{}/generate", server.url);
-    let in_flight = std::thread::spawn(move || post(&url, &json!({"prompt": "The", "max_tokens": 1000})));
-    // The request has reached the engine once the connection has been made and read.
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    let ask = json!({"prompt": "The", "max_tokens": 1000, "stream": true});
+    let mut answer = ureq::post(format!("{}/generate", server.url)).send_json(&ask).unwrap();
     server.process.signal("INT").unwrap();
-    let (status, body) = in_flight.join().unwrap().unwrap();
-    assert_eq!((status, &body["tokens_generated"]), (200, &json!(1000)));
+    let events = answer.body_mut().read_to_string().unwrap();
+    assert!(events.contains("event: done") && events.contains(r#""tokens_generated":1000"#), "{events}");
     assert!(server.process.wait().unwrap().success());
 }
 
