@@ -112,7 +112,7 @@ impl OnnxModel {
         let builder = Session::builder(&environment).map_err(failed)?;
         let inspected = Arc::default();
         let (mut builder, has_own_kernels) =
-            configure(builder, config, threads, &inspected).map_err(failed)?;
+            configure(builder, precision, config, threads, &inspected).map_err(failed)?;
         let session = commit(&mut builder).map_err(failed)?;
         let load_times = LoadTimes { runtime, session: start.elapsed() - runtime };
 
@@ -189,7 +189,8 @@ impl OnnxModel {
     }
 
     /// Runs the positions that follow those that have been run, and calls `read` with the logits at
-    /// the `wanted` ones of them, `[wanted, vocab_size]` in one row.
+    /// the `wanted` ones of them, `[wanted, vocab_size]` in one row. With weights of 4 bits, kernels of this
+    /// crate and a large vocabulary, those of tokens that are far from the 256 likeliest are less exact.
     ///
     /// `ids` must not be empty, and all positions together must fit into the context; `wanted` counts
     /// from the first of `ids`.
@@ -316,11 +317,12 @@ fn outline_of(path: &Path) -> Option<Vec<u8>> {
 /// already; what is left for ONNX Runtime to optimise is cheap.
 fn configure(
     builder: SessionBuilder,
+    precision: Precision,
     config: &GptConfig,
     threads: usize,
     inspected: &Arc<AtomicBool>,
 ) -> ort::Result<(SessionBuilder, bool)> {
-    let (builder, has_own_kernels) = with_own_kernels(builder, config, threads, inspected)?;
+    let (builder, has_own_kernels) = with_own_kernels(builder, precision, config, threads, inspected)?;
     let spins = threads > 1;
     let builder = builder
         .with_optimization_level(GraphOptimizationLevel::Level1)?
@@ -336,11 +338,14 @@ fn configure(
 #[cfg(target_arch = "x86_64")]
 fn with_own_kernels(
     builder: SessionBuilder,
+    precision: Precision,
     config: &GptConfig,
     threads: usize,
     inspected: &Arc<AtomicBool>,
 ) -> ort::Result<(SessionBuilder, bool)> {
-    match crate::kernels::operators(config, threads, inspected)? {
+    // Where all else has 8 bits, logits with less would be the largest error.
+    let shortlist = precision == Precision::W4;
+    match crate::kernels::operators(config, threads, shortlist, inspected)? {
         Some(operators) => Ok((builder.with_operators(operators)?, true)),
         None => Ok((builder, false)),
     }
@@ -350,6 +355,7 @@ fn with_own_kernels(
 #[cfg(not(target_arch = "x86_64"))]
 fn with_own_kernels(
     builder: SessionBuilder,
+    _: Precision,
     _: &GptConfig,
     _: usize,
     _: &Arc<AtomicBool>,

@@ -34,13 +34,15 @@ fn is_supported() -> bool {
 }
 
 /// What a session on `threads` threads takes in place of ONNX Runtime's own operators, if this processor
-/// can run it. Attention weights are written while `inspected` says so.
+/// can run it. With `shortlist`, logits of tokens that are far from the likeliest are less exact. Attention
+/// weights are written while `inspected` says so.
 ///
 /// # Errors
 /// If ONNX Runtime refuses it.
 pub(crate) fn operators(
     config: &GptConfig,
     threads: usize,
+    shortlist: bool,
     inspected: &Arc<AtomicBool>,
 ) -> ort::Result<Option<OperatorDomain>> {
     // All of them or none: with one that is not ours, a row would depend on the others again.
@@ -48,7 +50,7 @@ pub(crate) fn operators(
         return Ok(None);
     }
     let domain = OperatorDomain::new("com.microsoft")?
-        .add(matmul::MatMulNBits::new(threads))?
+        .add(matmul::MatMulNBits::new(threads, shortlist))?
         .add(norm::SkipLayerNormalization)?
         .add(gelu::FastGelu { threads })?
         .add(attention::GroupQueryAttention::new(threads, Arc::clone(inspected)))?;

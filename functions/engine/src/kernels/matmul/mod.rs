@@ -4,32 +4,44 @@
 //! tokens or reading a prompt is bound by unpacking. Here weights are laid out once, at loading, so that
 //! one instruction multiplies 4 weights of 16 columns with 4 activations that are the same for all of
 //! them ([`weights`]), and up to six rows share what has been loaded and unpacked ([`tile`]). Decoding is
-//! bound by memory then, and prompts by arithmetic.
+//! bound by memory then, and prompts by arithmetic. Of an output head, which is half of that memory, half the
+//! bits are read for tokens that will not come next ([`shortlist`]).
 
 mod activations;
+mod memory;
+mod shortlist;
 mod tile;
 mod weights;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use artifact::onnx::LOGITS;
 use ort::Error;
 use ort::operator::{ComputeContext, Kernel, KernelContext, Operator, OperatorInput, OperatorOutput};
 use ort::value::{TensorElementType, TensorValueType, ValueRef};
 
 use self::activations::Activations;
+use self::memory::Arena;
+use self::shortlist::{Columns, Shortlist, largest};
 use self::tile::{Output, multiply};
 use self::weights::{Format, Weights};
 use super::context::{Tensor, has_input, in_parallel, with_last};
 
+/// How far ahead columns of the shortlist are asked for.
+const AHEAD: usize = 4;
+
 pub(super) struct MatMulNBits {
     threads: usize,
+    /// Whether an output head may be read in two passes.
+    shortlist: bool,
     /// Matrices are multiplied one after the other: they share this memory.
     activations: Arc<Mutex<Activations>>,
+    arena: Arena,
 }
 
 impl MatMulNBits {
-    pub(super) fn new(threads: usize) -> Self {
-        Self { threads, activations: Arc::default() }
+    pub(super) fn new(threads: usize, shortlist: bool) -> Self {
+        Self { threads, shortlist, activations: Arc::default(), arena: Arena::default() }
     }
 }
 
@@ -80,20 +92,31 @@ impl Operator for MatMulNBits {
         let bias: Option<ValueRef<'_, TensorValueType<f32>>> =
             if has_input(context, 5)? { Some(context.constant_input(5)?) } else { None };
         let bias = bias.as_ref().map(|bias| bias.extract_tensor().1);
-        let weights = Weights::new(format, packed.extract_tensor().1, scales.extract_tensor().1, bias)?;
-        Ok(Multiplication { weights, threads: self.threads, activations: Arc::clone(&self.activations) })
+        let two_passes = self.shortlist
+            && Shortlist::is_worth_it(format)
+            && context.outputs()?.iter().any(|output| output.name() == LOGITS);
+        let (shortlist, layout): (_, fn(&_, _, &_, &_, _) -> _) =
+            if two_passes { (Some(Shortlist::default()), Weights::coarse) } else { (None, Weights::new) };
+        let weights =
+            layout(&self.arena, format, packed.extract_tensor().1, scales.extract_tensor().1, bias)?;
+        let activations = Arc::clone(&self.activations);
+        Ok(Multiplication { format, weights, shortlist, threads: self.threads, activations })
     }
 }
 
 pub(super) struct Multiplication {
+    /// Of the weights in the model.
+    format: Format,
     weights: Weights,
+    /// If `weights` are coarser than that.
+    shortlist: Option<Shortlist>,
     threads: usize,
     activations: Arc<Mutex<Activations>>,
 }
 
 impl Kernel for Multiplication {
     fn compute(&mut self, context: &ComputeContext) -> ort::Result<()> {
-        let Format { d_in, d_out, .. } = self.weights.format;
+        let Format { d_in, d_out, .. } = self.format;
         let x = Tensor::<f32>::input(context, 0)?;
         if x.shape.last().is_none_or(|&last| last as usize != d_in) {
             let shape = x.shape;
@@ -103,15 +126,50 @@ impl Kernel for Multiplication {
         }
         let (shape, axes) = with_last(x.shape, d_out);
         let product = Tensor::<f32>::output(context, 0, &shape[..axes])?;
-        let mut activations = self.activations.lock().unwrap_or_else(PoisonError::into_inner);
-        // SAFETY: inputs do not change while an operator runs, and operators are made for processors with
-        // these instructions alone.
-        unsafe { activations.round(x.numbers(), self.weights.format) };
+        let (rows, strips) = (x.len() / d_in, self.weights.format.strips());
         // SAFETY: ONNX Runtime keeps the product until the run has ended.
-        let output = unsafe { Output::new(product.start, x.len() / d_in, d_out) };
-        in_parallel(context, self.threads, self.weights.format.strips(), |strip| {
-            // SAFETY: the instructions are there; every strip is taken once.
-            unsafe { multiply(&self.weights, strip, &activations, &output) };
+        let output = unsafe { Output::new(product.start, rows, d_out) };
+        // SAFETY: inputs do not change while an operator runs.
+        let x = unsafe { x.numbers() };
+        let mut activations = self.activations.lock().unwrap_or_else(PoisonError::into_inner);
+        // SAFETY: operators are made for processors with these instructions alone.
+        unsafe { activations.round(x, self.weights.format) };
+        let Some(shortlist) = &mut self.shortlist else {
+            return in_parallel(context, self.threads, strips, |strip| {
+                // SAFETY: the instructions are there; every strip is taken once.
+                unsafe { multiply(&self.weights, strip, &activations, &output) };
+            });
+        };
+
+        let largest_of_strips = shortlist.largest(rows, strips);
+        in_parallel(context, self.threads, strips, |strip| {
+            // SAFETY: as above; what is read has just been written.
+            unsafe {
+                multiply(&self.weights, strip, &activations, &output);
+                for row in 0..rows {
+                    largest_of_strips.set(row, strip, largest(output.strip(row, strip)));
+                }
+            }
+        })?;
+        let packed = Tensor::<u8>::input(context, 1)?;
+        let scales = Tensor::<f32>::input(context, 2)?;
+        // SAFETY: as above; all strips have been written.
+        let columns = unsafe {
+            activations.round(x, self.format);
+            shortlist.choose(output.numbers(), d_out);
+            let (packed, scales, bias) = (packed.numbers(), scales.numbers(), &self.weights.bias);
+            Columns { format: self.format, packed, scales, bias }
+        };
+        let places = &shortlist.places;
+        in_parallel(context, self.threads, places.len(), |place| {
+            let (row, column) = places[place];
+            // SAFETY: the instructions are there; every place is taken once.
+            unsafe {
+                if let Some(&(_, next)) = places.get(place + AHEAD) {
+                    columns.prefetch(next);
+                }
+                output.set(row, column, columns.product(&activations, row, column));
+            }
         })
     }
 }

@@ -33,6 +33,37 @@ impl Output {
         Self { start, rows, columns }
     }
 
+    /// What is in it.
+    ///
+    /// # Safety
+    /// All of it must have been written, and nobody may write to it meanwhile.
+    pub(super) unsafe fn numbers(&self) -> &[f32] {
+        // SAFETY: as the callers of this and of `new` promise.
+        unsafe { std::slice::from_raw_parts(self.start, self.rows * self.columns) }
+    }
+
+    /// A strip of a row.
+    ///
+    /// # Safety
+    /// It must have been written, and nobody may write to it meanwhile.
+    pub(super) unsafe fn strip(&self, row: usize, strip: usize) -> &[f32] {
+        let column = strip * STRIP;
+        assert!(row < self.rows && column < self.columns);
+        let length = STRIP.min(self.columns - column);
+        // SAFETY: as the callers of this and of `new` promise.
+        unsafe { std::slice::from_raw_parts(self.start.add(row * self.columns + column), length) }
+    }
+
+    /// Writes one number.
+    ///
+    /// # Safety
+    /// No other task may write it at the same time.
+    pub(super) unsafe fn set(&self, row: usize, column: usize, number: f32) {
+        assert!(row < self.rows && column < self.columns);
+        // SAFETY: it lies within the output, and is the caller's alone.
+        unsafe { self.start.add(row * self.columns + column).write(number) };
+    }
+
     /// Writes the sums of a strip in one row; what is beyond the columns is left out.
     #[target_feature(enable = "avx512f")]
     fn store(&self, row: usize, strip: usize, sums: [__m512; LINES]) {
@@ -180,6 +211,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::kernels::matmul::memory::Arena;
+    use crate::kernels::matmul::shortlist::Columns;
     use crate::kernels::matmul::weights::Format;
 
     /// The same sums, one number after the other, from the packed form.
@@ -228,6 +261,19 @@ mod tests {
         products
     }
 
+    /// The same by the shortlist's way.
+    fn column_by_column(weights: &Weights, packed: &[u8], scales: &[f32], x: &[f32]) -> Vec<f32> {
+        let Format { d_in, d_out, .. } = weights.format;
+        let columns = Columns { format: weights.format, packed, scales, bias: &weights.bias };
+        let mut activations = Activations::default();
+        // SAFETY: the callers have asked for the instructions.
+        unsafe {
+            activations.round(x, weights.format);
+            let places = (0..x.len() / d_in).flat_map(|row| (0..d_out).map(move |column| (row, column)));
+            places.map(|(row, column)| columns.product(&activations, row, column)).collect()
+        }
+    }
+
     proptest! {
         /// Any shape, up to the last bit; and a row alone gives what it gives among others.
         #[test]
@@ -253,9 +299,12 @@ mod tests {
             let scales: Vec<f32> = (0..d_out * format.blocks()).map(|_| number()).collect();
             let bias: Vec<f32> = (0..d_out).map(|_| number()).collect();
             let x: Vec<f32> = (0..rows * d_in).map(|_| 3.0 * number()).collect();
-            let weights = Weights::new(format, &packed, &scales, Some(&bias)).unwrap();
+            let weights = Weights::new(&Arena::default(), format, &packed, &scales, Some(&bias)).unwrap();
             let products = product(&weights, &x);
             prop_assert_eq!(&products, &reference(format, &packed, &scales, &bias, &x));
+            if bits == 8 {
+                prop_assert_eq!(&products, &column_by_column(&weights, &packed, &scales, &x));
+            }
             for (row, x) in x.chunks(d_in).enumerate() {
                 prop_assert_eq!(&products[row * d_out..][..d_out], &product(&weights, x));
             }
@@ -271,7 +320,7 @@ mod tests {
         }
         let format = Format { d_in: 4, d_out: 1, bits: 4, block_size: 16 };
         let packed = [0x79, 0x8F, 0x88, 0x88, 0x88, 0x88, 0x88, 0x88];
-        let weights = Weights::new(format, &packed, &[0.5], Some(&[1.0])).unwrap();
+        let weights = Weights::new(&Arena::default(), format, &packed, &[0.5], Some(&[1.0])).unwrap();
         assert_eq!(product(&weights, &[127.0, 127.0, 127.0, 0.0]), [445.5]);
         assert!(product(&weights, &[f32::NAN, 0.0, 0.0, 0.0])[0].is_nan());
         assert!(!product(&weights, &[f32::INFINITY, 0.0, 0.0, 0.0])[0].is_finite());

@@ -3,6 +3,7 @@
 use ort::Error;
 
 use super::super::math::LANES;
+use super::memory::{Arena, Lines};
 
 /// Lines that are read together, so that twice as many sums are under way.
 pub(super) const LINES: usize = 2;
@@ -60,7 +61,7 @@ impl Format {
 pub(super) struct Weights {
     pub(super) format: Format,
     /// `[strips, blocks, words, LINES]`: a lane has 4 weights of 8 bits, or 8 of 4 bits.
-    pub(super) lines: Vec<Line<u32>>,
+    pub(super) lines: Lines,
     /// `[strips, blocks, LINES]`
     pub(super) scales: Vec<Line<f32>>,
     /// `[strips, LINES]`
@@ -71,8 +72,9 @@ impl Weights {
     /// Lays out `packed`, `[d_out, blocks, block_size * bits / 8]`, and `scales`, `[d_out, blocks]`.
     ///
     /// # Errors
-    /// If the lengths are not those of `format`.
+    /// If the lengths are not those of `format`, or there is no memory.
     pub(super) fn new(
+        arena: &Arena,
         format: Format,
         packed: &[u8],
         scales: &[f32],
@@ -80,18 +82,53 @@ impl Weights {
     ) -> Result<Self, Error> {
         let (blocks, words) = (format.blocks(), format.words());
         check("weights", packed.len(), format.d_out * blocks * words * WORD)?;
-        check("scales", scales.len(), format.d_out * blocks)?;
-        check("biases", bias.map_or(format.d_out, <[f32]>::len), format.d_out)?;
+        let mut lines = lines(arena, format)?;
+        let word = |word: [u8; WORD]| u32::from_le_bytes(word);
+        transpose(packed, blocks * words * WORD, word, &mut lines);
+        Self::with_lines(format, lines, scales, bias)
+    }
 
-        let lines =
-            transpose(packed, blocks * words * WORD, format, |word: [u8; WORD]| u32::from_le_bytes(word));
-        let scales = transpose(scales, blocks, format, |[scale]: [f32; 1]| scale);
-        let bias = match bias {
-            Some(bias) => transpose(bias, 1, format, |[bias]: [f32; 1]| bias),
-            None => vec![Line([0.0; LANES]); format.strips() * LINES],
+    /// Lays out weights of 8 bits, rounded to 4.
+    ///
+    /// # Errors
+    /// As of [`new`](Self::new).
+    pub(super) fn coarse(
+        arena: &Arena,
+        format: Format,
+        packed: &[u8],
+        scales: &[f32],
+        bias: Option<&[f32]>,
+    ) -> Result<Self, Error> {
+        check("weights", packed.len(), format.d_out * format.padded())?;
+        let coarse = Format { bits: 4, ..format };
+        let mut lines = lines(arena, coarse)?;
+        transpose(packed, format.padded(), rounded, &mut lines);
+        let mut weights = Self::with_lines(coarse, lines, scales, bias)?;
+        weights.scales.iter_mut().flat_map(|line| &mut line.0).for_each(|scale| *scale *= 16.0);
+        Ok(weights)
+    }
+
+    fn with_lines(format: Format, lines: Lines, scales: &[f32], bias: Option<&[f32]>) -> Result<Self, Error> {
+        check("scales", scales.len(), format.d_out * format.blocks())?;
+        check("biases", bias.map_or(format.d_out, <[f32]>::len), format.d_out)?;
+        let floats = |columns: &[f32], length: usize| {
+            let mut lines = vec![Line([0.0; LANES]); format.strips() * length * LINES];
+            transpose(columns, length, |[number]: [f32; 1]| number, &mut lines);
+            lines
         };
+        let (scales, bias) = (floats(scales, format.blocks()), floats(bias.unwrap_or_default(), 1));
         Ok(Self { format, lines, scales, bias })
     }
+}
+
+/// Eight weights of 8 bits as a word of weights of 4. Halves go up at even places and down at odd ones, so that
+/// they cancel out; the largest weights are the only ones that cannot go up.
+fn rounded(weights: [u8; 8]) -> u32 {
+    let halves = weights.iter().enumerate().map(|(i, weight)| {
+        let upper = weight.saturating_add(8 - (i % 2) as u8) >> 4;
+        u32::from(upper) << (4 * i)
+    });
+    halves.sum()
 }
 
 fn check(what: &str, found: usize, expected: usize) -> Result<(), Error> {
@@ -101,16 +138,21 @@ fn check(what: &str, found: usize, expected: usize) -> Result<(), Error> {
     Err(Error::new(format!("MatMulNBits: expected {expected} numbers of {what}, found {found}")))
 }
 
+/// Room for weights of a format.
+fn lines(arena: &Arena, format: Format) -> Result<Lines, Error> {
+    let count = format.strips() * format.blocks() * format.words() * LINES;
+    arena.lines(count).map_err(|error| Error::new(format!("no memory for weights: {error}")))
+}
+
 /// From columns one after the other, each of `length` numbers, to lines: the first item of all columns
 /// of a strip, then the second, and so on. An item is `N` numbers.
-fn transpose<S: Copy, const N: usize, T: Copy + Default>(
+fn transpose<S: Copy, const N: usize, T: Copy>(
     columns: &[S],
     length: usize,
-    format: Format,
     item: impl Fn([S; N]) -> T,
-) -> Vec<Line<T>> {
+    lines: &mut [Line<T>],
+) {
     let items = length / N;
-    let mut lines = vec![Line([T::default(); LANES]); format.strips() * items * LINES];
     for (lines, strip) in lines.chunks_mut(items * LINES).zip(columns.chunks(STRIP * length)) {
         for (column, numbers) in strip.chunks(length).enumerate() {
             let lines = lines[column / LANES..].iter_mut().step_by(LINES);
@@ -119,7 +161,6 @@ fn transpose<S: Copy, const N: usize, T: Copy + Default>(
             }
         }
     }
-    lines
 }
 
 #[cfg(test)]
@@ -133,7 +174,7 @@ mod tests {
         let format = Format { d_in: 16, d_out: 33, bits: 4, block_size: 8 };
         let packed: Vec<u8> = (0..33_u8).flat_map(|column| [column, 0, 0, 1, column, 0, 0, 2]).collect();
         let scales: Vec<f32> = (0..66).map(|i| i as f32).collect();
-        let weights = Weights::new(format, &packed, &scales, None).unwrap();
+        let weights = Weights::new(&Arena::default(), format, &packed, &scales, None).unwrap();
         let lanes = |line: usize| weights.lines[line].0;
         assert_eq!(weights.lines.len(), 2 * 2 * 2);
         assert_eq!(lanes(0)[3], 0x0100_0003);
@@ -143,8 +184,23 @@ mod tests {
         assert_eq!(lanes(4)[1], 0);
         assert_eq!(weights.scales[0].0[1], 2.0);
         assert_eq!(weights.scales[3].0[0], 33.0); // column 16, second block
-        assert!(Weights::new(format, &packed[1..], &scales, None).is_err());
-        assert!(Weights::new(format, &packed, &scales[1..], None).is_err());
-        assert!(Weights::new(format, &packed, &scales, Some(&[0.0])).is_err());
+        assert!(Weights::new(&Arena::default(), format, &packed[1..], &scales, None).is_err());
+        assert!(Weights::new(&Arena::default(), format, &packed, &scales[1..], None).is_err());
+        assert!(Weights::new(&Arena::default(), format, &packed, &scales, Some(&[0.0])).is_err());
+    }
+
+    /// 24 and 25 are nearer to 32 than to 16, or as near at an even place; 8 goes down at an odd one. What lies
+    /// above 240 has nowhere to go.
+    #[test]
+    fn rounds_8_bits_to_4() {
+        assert_eq!(rounded([0, 8, 24, 25, 128, 255, 248, 120]), 0x7FF8_2200);
+        let format = Format { d_in: 16, d_out: 1, bits: 8, block_size: 16 };
+        let mut packed = [128; 16];
+        packed[8] = 0;
+        let weights = Weights::coarse(&Arena::default(), format, &packed, &[0.5], Some(&[3.0])).unwrap();
+        assert_eq!((weights.lines[0].0[0], weights.lines[2].0[0]), (0x8888_8888, 0x8888_8880));
+        assert_eq!((weights.scales[0].0[0], weights.bias[0].0[0]), (8.0, 3.0));
+        assert_eq!(weights.format, Format { bits: 4, ..format });
+        assert!(Weights::coarse(&Arena::default(), format, &packed[1..], &[0.5], None).is_err());
     }
 }

@@ -1,0 +1,102 @@
+//! Memory for weights, in large pages.
+//!
+//! Decoding reads every weight once a token, so that it is bound by memory; and where each page of 4 KiB has to
+//! be looked up, by that too. Linux gives pages of 2 MiB to who asks for them, if it has any.
+
+use std::io;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use memmap2::{MmapMut, MmapRaw};
+
+use super::weights::Line;
+
+/// Bytes that are reserved at once. What no matrix takes is never touched, and so costs nothing.
+const CHUNK: usize = 32 << 20;
+
+/// Gives the weights of several matrices places side by side: most are smaller than a large page.
+#[derive(Default)]
+pub(super) struct Arena(Mutex<Option<Chunk>>);
+
+struct Chunk {
+    memory: Arc<MmapRaw>,
+    /// Bytes that have been given away.
+    used: usize,
+}
+
+impl Arena {
+    /// So many lines of zeros.
+    ///
+    /// # Errors
+    /// If there is no memory for them.
+    pub(super) fn lines(&self, count: usize) -> io::Result<Lines> {
+        let bytes = count * size_of::<Line<u32>>();
+        let mut chunk = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let chunk = match &mut *chunk {
+            Some(chunk) if chunk.memory.len() - chunk.used >= bytes => chunk,
+            full => full.insert(Chunk::new(bytes.max(CHUNK))?),
+        };
+        let start = chunk.used;
+        chunk.used += bytes;
+        Ok(Lines { memory: Arc::clone(&chunk.memory), start, count })
+    }
+}
+
+impl Chunk {
+    fn new(bytes: usize) -> io::Result<Self> {
+        let memory = MmapMut::map_anon(bytes)?;
+        // Only a wish: without large pages it is slower, but as good.
+        #[cfg(target_os = "linux")]
+        let _ = memory.advise(memmap2::Advice::HugePage);
+        Ok(Self { memory: Arc::new(memory.into()), used: 0 })
+    }
+}
+
+/// Lines of weights, released with the last ones of their chunk.
+pub(super) struct Lines {
+    memory: Arc<MmapRaw>,
+    /// In bytes.
+    start: usize,
+    count: usize,
+}
+
+impl Deref for Lines {
+    type Target = [Line<u32>];
+
+    fn deref(&self) -> &[Line<u32>] {
+        // SAFETY: these bytes lie in the chunk, begin at a multiple of a line's size as the chunk does, were
+        // zeros at first, and were given to nobody else.
+        unsafe { std::slice::from_raw_parts(self.memory.as_ptr().add(self.start).cast(), self.count) }
+    }
+}
+
+impl DerefMut for Lines {
+    fn deref_mut(&mut self) -> &mut [Line<u32>] {
+        // SAFETY: as above.
+        unsafe { std::slice::from_raw_parts_mut(self.memory.as_mut_ptr().add(self.start).cast(), self.count) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Side by side in a chunk, in another one if they do not fit, and each alone.
+    #[test]
+    fn lines_are_zeros_that_nobody_else_has() {
+        let arena = Arena::default();
+        let chunk = CHUNK / size_of::<Line<u32>>();
+        let sizes = [3, 0, 5, chunk - 8, 1, chunk + 1];
+        let mut parts: Vec<Lines> = sizes.into_iter().map(|count| arena.lines(count).unwrap()).collect();
+        for (mark, part) in (1..).zip(&mut parts) {
+            assert!(part.iter().all(|line| line.0 == [0; 16]));
+            part.iter_mut().for_each(|line| line.0 = [mark; 16]);
+        }
+        for ((mark, part), count) in (1..).zip(&parts).zip(sizes) {
+            assert_eq!(part.len(), count);
+            assert!(part.iter().all(|line| line.0 == [mark; 16]));
+        }
+        assert!(Arc::ptr_eq(&parts[0].memory, &parts[3].memory));
+        assert!(!Arc::ptr_eq(&parts[3].memory, &parts[4].memory));
+    }
+}

@@ -1,0 +1,194 @@
+//! The shortlist of an output head, whose columns are tokens: most of them will not come next.
+//!
+//! Half of the bytes that decoding a token would read are the head's. It is read in two passes instead. The
+//! first takes every column, with weights rounded from 8 bits to 4; the second takes the likeliest columns of
+//! each row again, with the weights as they are. Their logits are, to the bit, those of a pass over all weights
+//! of 8 bits. The others, which share what little probability is left, keep those of 4 bits.
+
+use std::arch::x86_64::{
+    _CMP_GE_OQ, _MM_HINT_T0, _mm_prefetch, _mm512_cmp_ps_mask, _mm512_dpbusd_epi32, _mm512_mask_max_ps,
+    _mm512_maskz_loadu_epi8, _mm512_reduce_add_epi32, _mm512_reduce_max_ps, _mm512_set1_ps,
+    _mm512_setzero_si512,
+};
+
+use super::super::math::{LANES, first, load};
+use super::activations::Activations;
+use super::tile::Output;
+use super::weights::{Format, LINES, Line, STRIP};
+
+/// Strips of columns that give at least one column each to the shortlist of a row.
+const SIZE: usize = 256;
+/// Weights of a register.
+const REGISTER: usize = 64;
+
+/// A head's weights of 8 bits, where ONNX Runtime has them.
+#[derive(Clone, Copy)]
+pub(super) struct Columns<'a> {
+    pub(super) format: Format,
+    /// `[d_out, blocks, block_size]`
+    pub(super) packed: &'a [u8],
+    /// `[d_out, blocks]`
+    pub(super) scales: &'a [f32],
+    /// `[d_out]`
+    pub(super) bias: &'a [Line<f32>],
+}
+
+impl Columns<'_> {
+    /// Asks for a column's weights, which lie anywhere in memory.
+    #[target_feature(enable = "avx512f")]
+    pub(super) fn prefetch(self, column: usize) {
+        let length = self.format.padded();
+        for line in self.packed[column * length..][..length].chunks(REGISTER) {
+            _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast());
+        }
+    }
+
+    /// A row of activations times a column, as [`multiply`](super::tile::multiply) does it: the products of a
+    /// block are summed up as integers, and the sums of the blocks as floats in their order.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    pub(super) fn product(self, activations: &Activations, row: usize, column: usize) -> f32 {
+        let Self { format, packed, scales, bias } = self;
+        let (blocks, padded) = (format.blocks(), format.padded());
+        let packed = packed[column * padded..][..padded].chunks(format.block_size);
+        let integers = activations.integers[row * padded..][..padded].chunks(format.block_size);
+        let scales = scales[column * blocks..][..blocks].iter().zip(&activations.scales[row * blocks..]);
+        let factors = scales.zip(&activations.offsets[row * blocks..]);
+        let mut sum = bias[column / LANES].0[column % LANES];
+        for ((packed, integers), ((scale, of_row), offset)) in packed.zip(integers).zip(factors) {
+            let mut partial = _mm512_setzero_si512();
+            for (packed, integers) in packed.chunks(REGISTER).zip(integers.chunks(REGISTER)) {
+                let mask = u64::MAX >> (REGISTER - packed.len());
+                // SAFETY: the mask leaves out what is beyond the slices, which are equally long.
+                let (packed, integers) = unsafe {
+                    (
+                        _mm512_maskz_loadu_epi8(mask, packed.as_ptr().cast()),
+                        _mm512_maskz_loadu_epi8(mask, integers.as_ptr()),
+                    )
+                };
+                partial = _mm512_dpbusd_epi32(partial, packed, integers);
+            }
+            let integer = _mm512_reduce_add_epi32(partial) + offset;
+            sum = (integer as f32).mul_add(scale * of_row, sum);
+        }
+        sum
+    }
+}
+
+/// Columns to be taken again.
+#[derive(Default)]
+pub(super) struct Shortlist {
+    /// Rows and columns.
+    pub(super) places: Vec<(usize, usize)>,
+    /// The largest logit of each strip, `[rows, strips]`.
+    largest: Vec<f32>,
+    /// Those of a row, in another order.
+    ordered: Vec<f32>,
+}
+
+impl Shortlist {
+    /// Whether a head has many more columns than a shortlist.
+    pub(super) fn is_worth_it(format: Format) -> bool {
+        format.bits == 8 && format.strips() >= 4 * SIZE
+    }
+
+    /// Where the first pass puts the [`largest`] logit of each strip.
+    pub(super) fn largest(&mut self, rows: usize, strips: usize) -> Output {
+        self.largest.resize(rows * strips, 0.0);
+        // SAFETY: so many numbers are there, until the next first pass asks again.
+        unsafe { Output::new(self.largest.as_mut_ptr(), rows, strips) }
+    }
+
+    /// Makes the list for the logits of a first pass, `[rows, columns]`: in each row, all that are as large
+    /// as the largest of the 256th best strip. What else is in the row has no say in that.
+    #[target_feature(enable = "avx512f")]
+    pub(super) fn choose(&mut self, logits: &[f32], columns: usize) {
+        self.places.clear();
+        let rows = logits.chunks_exact(columns).zip(self.largest.chunks_exact(columns.div_ceil(STRIP)));
+        for (row, (logits, largest)) in rows.enumerate() {
+            self.ordered.clear();
+            self.ordered.extend_from_slice(largest);
+            let (_, &mut least, _) = self.ordered.select_nth_unstable_by(SIZE - 1, |a, b| b.total_cmp(a));
+            let strips = largest.iter().enumerate().filter(|(_, largest)| **largest >= least);
+            for column in strips.flat_map(|(strip, _)| (strip * STRIP..columns).step_by(LANES).take(LINES)) {
+                let logits = &logits[column..];
+                let mut chosen = first(logits.len())
+                    & _mm512_cmp_ps_mask::<_CMP_GE_OQ>(load(logits), _mm512_set1_ps(least));
+                while chosen != 0 {
+                    self.places.push((row, column + chosen.trailing_zeros() as usize));
+                    chosen &= chosen - 1;
+                }
+            }
+        }
+    }
+}
+
+/// The largest of some logits.
+#[target_feature(enable = "avx512f")]
+pub(super) fn largest(logits: &[f32]) -> f32 {
+    let mut largest = _mm512_set1_ps(f32::NEG_INFINITY);
+    for logits in logits.chunks(LANES) {
+        // What fills the last register up cannot win.
+        largest = _mm512_mask_max_ps(largest, first(logits.len()), largest, load(logits));
+    }
+    _mm512_reduce_max_ps(largest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The rule itself, by sorting: 1,025 strips, the last of one column.
+    #[test]
+    fn has_the_columns_as_large_as_the_256th_best_strip() {
+        if !crate::kernels::is_supported() {
+            return;
+        }
+        let (rows, columns) = (3, 4 * SIZE * STRIP + 1);
+        let mut state = 1_u64;
+        let mut random = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 40) as f32 - 8e6 // of both signs
+        };
+        let mut logits: Vec<f32> = (0..rows * columns).map(|_| random()).collect();
+        logits[columns - 1] = 9e6; // the best of its row, alone in its strip
+        let mut shortlist = Shortlist::default();
+        let strips = columns.div_ceil(STRIP);
+        let output = shortlist.largest(rows, strips);
+        for (row, logits) in logits.chunks(columns).enumerate() {
+            for (strip, logits) in logits.chunks(STRIP).enumerate() {
+                // SAFETY: asked for above; there is one task.
+                unsafe { output.set(row, strip, largest(logits)) };
+            }
+        }
+        // SAFETY: asked for above.
+        unsafe { shortlist.choose(&logits, columns) };
+
+        let mut expected = Vec::new();
+        for (row, logits) in logits.chunks(columns).enumerate() {
+            let mut best: Vec<f32> =
+                logits.chunks(STRIP).map(|strip| strip.iter().copied().fold(f32::MIN, f32::max)).collect();
+            best.sort_by(|a, b| b.total_cmp(a));
+            let large = (0..columns).filter(|&column| logits[column] >= best[SIZE - 1]);
+            expected.extend(large.map(|column| (row, column)));
+        }
+        assert_eq!(shortlist.places, expected);
+        assert!(shortlist.places.contains(&(0, columns - 1)));
+        assert!((3 * SIZE..6 * SIZE).contains(&expected.len()), "{}", expected.len());
+    }
+
+    /// What is not a number is on no list, and does not stop the others.
+    #[test]
+    fn no_numbers_no_list() {
+        if !crate::kernels::is_supported() {
+            return;
+        }
+        let columns = 4 * SIZE * STRIP;
+        let mut shortlist = Shortlist::default();
+        let output = shortlist.largest(1, columns / STRIP);
+        // SAFETY: there is one task.
+        (0..columns / STRIP).for_each(|strip| unsafe { output.set(0, strip, f32::NAN) });
+        // SAFETY: asked for above.
+        unsafe { shortlist.choose(&vec![f32::NAN; columns], columns) };
+        assert!(shortlist.places.is_empty());
+    }
+}
