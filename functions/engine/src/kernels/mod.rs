@@ -34,7 +34,7 @@ fn is_supported() -> bool {
 }
 
 /// What a session on `threads` threads takes in place of ONNX Runtime's own operators, if this processor
-/// can run it. With `shortlist`, logits of tokens that are far from the likeliest are less exact. Attention
+/// can run it. With `shortlist`, logits of all but the few hundred likeliest tokens are less exact. Attention
 /// weights are written while `inspected` says so.
 ///
 /// # Errors

@@ -1,7 +1,7 @@
 //! Memory for weights, in large pages.
 //!
 //! Decoding reads every weight once a token, so that it is bound by memory; and where each page of 4 KiB has to
-//! be looked up, by that too. Linux gives pages of 2 MiB to who asks for them, if it has any.
+//! be looked up, by that too. Linux gives pages of 2 MiB to those who ask for them, if it has any.
 
 use std::io;
 use std::ops::{Deref, DerefMut};
@@ -11,7 +11,8 @@ use memmap2::{MmapMut, MmapRaw};
 
 use super::weights::Line;
 
-/// Bytes that are reserved at once. What no matrix takes is never touched, and so costs nothing.
+/// Bytes that are reserved at once. What no matrix takes is never touched, and so costs nothing but the rest of the
+/// last large page.
 const CHUNK: usize = 32 << 20;
 
 /// Gives the weights of several matrices places side by side: most are smaller than a large page.
@@ -52,7 +53,7 @@ impl Chunk {
     }
 }
 
-/// Lines of weights, released with the last ones of their chunk.
+/// Lines of weights. A chunk is released with the last of them, and the newest with the arena.
 pub(super) struct Lines {
     memory: Arc<MmapRaw>,
     /// In bytes.

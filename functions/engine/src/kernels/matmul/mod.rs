@@ -4,8 +4,9 @@
 //! tokens or reading a prompt is bound by unpacking. Here weights are laid out once, at loading, so that
 //! one instruction multiplies 4 weights of 16 columns with 4 activations that are the same for all of
 //! them ([`weights`]), and up to six rows share what has been loaded and unpacked ([`tile`]). Decoding is
-//! bound by memory then, and prompts by arithmetic. Of an output head, which is half of that memory, half the
-//! bits are read for tokens that will not come next ([`shortlist`]).
+//! bound by memory then, and prompts by arithmetic. Weights lie in large pages for that ([`memory`]); and
+//! where they have 4 bits but an output head has 8, which makes it half of that memory, it too is read with
+//! 4 bits for tokens that will hardly come next ([`shortlist`]).
 
 mod activations;
 mod memory;
@@ -22,7 +23,7 @@ use ort::value::{TensorElementType, TensorValueType, ValueRef};
 
 use self::activations::Activations;
 use self::memory::Arena;
-use self::shortlist::{Columns, Shortlist, largest};
+use self::shortlist::{Columns, Shortlist, largest_of};
 use self::tile::{Output, multiply};
 use self::weights::{Format, Weights};
 use super::context::{Tensor, has_input, in_parallel, with_last};
@@ -129,6 +130,9 @@ impl Kernel for Multiplication {
         let (rows, strips) = (x.len() / d_in, self.weights.format.strips());
         // SAFETY: ONNX Runtime keeps the product until the run has ended.
         let output = unsafe { Output::new(product.start, rows, d_out) };
+        if rows == 0 {
+            return Ok(()); // nobody wants a logit of this chunk
+        }
         // SAFETY: inputs do not change while an operator runs.
         let x = unsafe { x.numbers() };
         let mut activations = self.activations.lock().unwrap_or_else(PoisonError::into_inner);
@@ -147,7 +151,7 @@ impl Kernel for Multiplication {
             unsafe {
                 multiply(&self.weights, strip, &activations, &output);
                 for row in 0..rows {
-                    largest_of_strips.set(row, strip, largest(output.strip(row, strip)));
+                    largest_of_strips.set(row, strip, largest_of(output.strip(row, strip)));
                 }
             }
         })?;
@@ -162,11 +166,11 @@ impl Kernel for Multiplication {
         };
         let places = &shortlist.places;
         in_parallel(context, self.threads, places.len(), |place| {
-            let (row, column) = places[place];
+            let (row, column) = (places[place].0 as usize, places[place].1 as usize);
             // SAFETY: the instructions are there; every place is taken once.
             unsafe {
                 if let Some(&(_, next)) = places.get(place + AHEAD) {
-                    columns.prefetch(next);
+                    columns.prefetch(next as usize);
                 }
                 output.set(row, column, columns.product(&activations, row, column));
             }

@@ -1,15 +1,18 @@
 //! The shortlist of an output head, whose columns are tokens: most of them will not come next.
 //!
-//! Half of the bytes that decoding a token would read are the head's. It is read in two passes instead. The
-//! first takes every column, with weights rounded from 8 bits to 4; the second takes the likeliest columns of
-//! each row again, with the weights as they are. Their logits are, to the bit, those of a pass over all weights
-//! of 8 bits. The others, which share what little probability is left, keep those of 4 bits.
+//! Where other weights have 4 bits, half of the bytes that decoding a token would read are the head's. It is read in
+//! two passes instead. The first takes every column, with weights rounded from 8 bits to 4; the second takes the
+//! likeliest columns of each row again, with the weights as they are. Their logits are, to the bit, those of a pass
+//! over all weights of 8 bits. The others, which at usual temperatures share what little probability is left, keep
+//! those of 4 bits.
 
 use std::arch::x86_64::{
     _CMP_GE_OQ, _MM_HINT_T0, _mm_prefetch, _mm512_cmp_ps_mask, _mm512_dpbusd_epi32, _mm512_mask_max_ps,
     _mm512_maskz_loadu_epi8, _mm512_reduce_add_epi32, _mm512_reduce_max_ps, _mm512_set1_ps,
     _mm512_setzero_si512,
 };
+
+use std::ptr;
 
 use super::super::math::{LANES, first, load};
 use super::activations::Activations;
@@ -21,7 +24,8 @@ const SIZE: usize = 256;
 /// Weights of a register.
 const REGISTER: usize = 64;
 
-/// A head's weights of 8 bits, where ONNX Runtime has them.
+/// A head's weights of 8 bits, where ONNX Runtime has them: in the model's file, which is mapped, if it was loaded from
+/// one. Every row reads some of them, so that memory to keep them in is worth having.
 #[derive(Clone, Copy)]
 pub(super) struct Columns<'a> {
     pub(super) format: Format,
@@ -34,13 +38,15 @@ pub(super) struct Columns<'a> {
 }
 
 impl Columns<'_> {
-    /// Asks for a column's weights, which lie anywhere in memory.
+    /// Asks for a column, which may lie anywhere in memory.
     #[target_feature(enable = "avx512f")]
     pub(super) fn prefetch(self, column: usize) {
         let length = self.format.padded();
-        for line in self.packed[column * length..][..length].chunks(REGISTER) {
-            _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast());
-        }
+        let packed = &self.packed[column * length..][..length];
+        let starts = packed.iter().step_by(REGISTER);
+        starts.chain(packed.last()).for_each(|byte| _mm_prefetch::<_MM_HINT_T0>(ptr::from_ref(byte).cast()));
+        let scale = &self.scales[column * self.format.blocks()];
+        _mm_prefetch::<_MM_HINT_T0>(ptr::from_ref(scale).cast());
     }
 
     /// A row of activations times a column, as [`multiply`](super::tile::multiply) does it: the products of a
@@ -78,7 +84,7 @@ impl Columns<'_> {
 #[derive(Default)]
 pub(super) struct Shortlist {
     /// Rows and columns.
-    pub(super) places: Vec<(usize, usize)>,
+    pub(super) places: Vec<(u32, u32)>,
     /// The largest logit of each strip, `[rows, strips]`.
     largest: Vec<f32>,
     /// Those of a row, in another order.
@@ -91,15 +97,15 @@ impl Shortlist {
         format.bits == 8 && format.strips() >= 4 * SIZE
     }
 
-    /// Where the first pass puts the [`largest`] logit of each strip.
-    pub(super) fn largest(&mut self, rows: usize, strips: usize) -> Output {
+    /// Where the first pass puts the [largest](largest_of) logit of each strip.
+    pub(super) fn largest(&mut self, rows: usize, strips: usize) -> Output<'_> {
         self.largest.resize(rows * strips, 0.0);
-        // SAFETY: so many numbers are there, until the next first pass asks again.
+        // SAFETY: so many numbers are there, and borrowed.
         unsafe { Output::new(self.largest.as_mut_ptr(), rows, strips) }
     }
 
     /// Makes the list for the logits of a first pass, `[rows, columns]`: in each row, all that are as large
-    /// as the largest of the 256th best strip. What else is in the row has no say in that.
+    /// as the largest of the 256th best strip, and so the 256 largest among them. Other rows have no say in that.
     #[target_feature(enable = "avx512f")]
     pub(super) fn choose(&mut self, logits: &[f32], columns: usize) {
         self.places.clear();
@@ -114,7 +120,7 @@ impl Shortlist {
                 let mut chosen = first(logits.len())
                     & _mm512_cmp_ps_mask::<_CMP_GE_OQ>(load(logits), _mm512_set1_ps(least));
                 while chosen != 0 {
-                    self.places.push((row, column + chosen.trailing_zeros() as usize));
+                    self.places.push((row as u32, column as u32 + chosen.trailing_zeros()));
                     chosen &= chosen - 1;
                 }
             }
@@ -122,13 +128,13 @@ impl Shortlist {
     }
 }
 
-/// The largest of some logits.
+/// The largest of some logits, of which those that are not numbers do not count.
 #[target_feature(enable = "avx512f")]
-pub(super) fn largest(logits: &[f32]) -> f32 {
+pub(super) fn largest_of(logits: &[f32]) -> f32 {
     let mut largest = _mm512_set1_ps(f32::NEG_INFINITY);
     for logits in logits.chunks(LANES) {
-        // What fills the last register up cannot win.
-        largest = _mm512_mask_max_ps(largest, first(logits.len()), largest, load(logits));
+        // What fills the last register up cannot win. Of two operands the second is taken if one is NaN.
+        largest = _mm512_mask_max_ps(largest, first(logits.len()), load(logits), largest);
     }
     _mm512_reduce_max_ps(largest)
 }
@@ -157,7 +163,7 @@ mod tests {
         for (row, logits) in logits.chunks(columns).enumerate() {
             for (strip, logits) in logits.chunks(STRIP).enumerate() {
                 // SAFETY: asked for above; there is one task.
-                unsafe { output.set(row, strip, largest(logits)) };
+                unsafe { output.set(row, strip, largest_of(logits)) };
             }
         }
         // SAFETY: asked for above.
@@ -169,26 +175,42 @@ mod tests {
                 logits.chunks(STRIP).map(|strip| strip.iter().copied().fold(f32::MIN, f32::max)).collect();
             best.sort_by(|a, b| b.total_cmp(a));
             let large = (0..columns).filter(|&column| logits[column] >= best[SIZE - 1]);
-            expected.extend(large.map(|column| (row, column)));
+            expected.extend(large.map(|column| (row as u32, column as u32)));
         }
         assert_eq!(shortlist.places, expected);
-        assert!(shortlist.places.contains(&(0, columns - 1)));
+        assert!(shortlist.places.contains(&(0, columns as u32 - 1)));
         assert!((3 * SIZE..6 * SIZE).contains(&expected.len()), "{}", expected.len());
     }
 
-    /// What is not a number is on no list, and does not stop the others.
+    /// What is not a number is on no list, and hides no neighbour: neither in another lane nor in its own.
     #[test]
-    fn no_numbers_no_list() {
+    fn no_numbers_do_not_count() {
+        if !crate::kernels::is_supported() {
+            return;
+        }
+        let mut strip = [1.0; STRIP];
+        strip[3] = 2.0;
+        strip[3 + LANES] = f32::NAN;
+        strip[7] = f32::NAN;
+        // SAFETY: asked for above.
+        unsafe {
+            assert_eq!(largest_of(&strip), 2.0);
+            assert_eq!(largest_of(&[f32::NAN; STRIP]), f32::NEG_INFINITY);
+            assert_eq!(largest_of(&[-3.0]), -3.0);
+        }
+    }
+
+    /// No logit is better than another: all are taken again.
+    #[test]
+    fn equal_logits_are_all_on_the_list() {
         if !crate::kernels::is_supported() {
             return;
         }
         let columns = 4 * SIZE * STRIP;
         let mut shortlist = Shortlist::default();
-        let output = shortlist.largest(1, columns / STRIP);
-        // SAFETY: there is one task.
-        (0..columns / STRIP).for_each(|strip| unsafe { output.set(0, strip, f32::NAN) });
+        shortlist.largest(1, columns / STRIP);
         // SAFETY: asked for above.
-        unsafe { shortlist.choose(&vec![f32::NAN; columns], columns) };
-        assert!(shortlist.places.is_empty());
+        unsafe { shortlist.choose(&vec![0.0; columns], columns) };
+        assert_eq!(shortlist.places.len(), columns);
     }
 }

@@ -7,6 +7,8 @@ use std::arch::x86_64::{
     _mm512_srli_epi16,
 };
 
+use std::marker::PhantomData;
+
 use super::super::math::{LANES, first};
 use super::activations::Activations;
 use super::weights::{LINES, Line, STRIP, Weights};
@@ -16,21 +18,23 @@ const MAX_ROWS: usize = 6;
 /// How far ahead weights are asked for, in lines.
 const PREFETCH: usize = 32;
 
-/// Where products go: `[rows, d_out]`. Tasks write different columns of it at the same time.
-pub(super) struct Output {
+/// Where numbers of columns go, such as products: `[rows, columns]`. Tasks use different columns of it at the same
+/// time.
+pub(super) struct Output<'a> {
     start: *mut f32,
     rows: usize,
     columns: usize,
+    numbers: PhantomData<&'a mut f32>,
 }
 
-// SAFETY: `multiply` writes the columns of its strip alone, and its callers give every strip to one task.
-unsafe impl Sync for Output {}
+// SAFETY: whoever reads or writes promises that nobody else writes there, or reads what is written: see the methods.
+unsafe impl Sync for Output<'_> {}
 
-impl Output {
+impl Output<'_> {
     /// # Safety
-    /// `start` must be valid for writes of `rows * columns` numbers for as long as this is used.
+    /// `start` must be valid for reads and writes of `rows * columns` numbers for as long as this is used.
     pub(super) unsafe fn new(start: *mut f32, rows: usize, columns: usize) -> Self {
-        Self { start, rows, columns }
+        Self { start, rows, columns, numbers: PhantomData }
     }
 
     /// What is in it.
@@ -57,7 +61,7 @@ impl Output {
     /// Writes one number.
     ///
     /// # Safety
-    /// No other task may write it at the same time.
+    /// No other task may read or write it at the same time.
     pub(super) unsafe fn set(&self, row: usize, column: usize, number: f32) {
         assert!(row < self.rows && column < self.columns);
         // SAFETY: it lies within the output, and is the caller's alone.
@@ -85,9 +89,14 @@ impl Output {
 /// their order: the result is the same in every tile.
 ///
 /// # Safety
-/// No other task may write this strip of `output` at the same time.
+/// No other task may read or write this strip of `output` at the same time.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-pub(super) unsafe fn multiply(weights: &Weights, strip: usize, activations: &Activations, output: &Output) {
+pub(super) unsafe fn multiply(
+    weights: &Weights,
+    strip: usize,
+    activations: &Activations,
+    output: &Output<'_>,
+) {
     let format = weights.format;
     let (blocks, padded) = (format.blocks(), format.padded());
     assert!(strip < format.strips());
@@ -129,7 +138,7 @@ unsafe fn tile<const BITS: usize, const ROWS: usize>(
     strip: usize,
     activations: &Activations,
     first_row: usize,
-    output: &Output,
+    output: &Output<'_>,
 ) {
     let (blocks, words) = (weights.format.blocks(), weights.format.words());
     let padded = weights.format.padded();
