@@ -11,7 +11,6 @@ use std::arch::x86_64::{
     _mm512_maskz_loadu_epi8, _mm512_reduce_add_epi32, _mm512_reduce_max_ps, _mm512_set1_ps,
     _mm512_setzero_si512,
 };
-
 use std::ptr;
 
 use super::super::math::{LANES, first, load};

@@ -6,7 +6,6 @@ use std::arch::x86_64::{
     _mm512_mul_ps, _mm512_set1_epi8, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_si512,
     _mm512_srli_epi16,
 };
-
 use std::marker::PhantomData;
 
 use super::super::math::{LANES, first};
