@@ -17,8 +17,7 @@ const MAX_ROWS: usize = 6;
 /// How far ahead weights are asked for, in lines.
 const PREFETCH: usize = 32;
 
-/// Where numbers of columns go, such as products: `[rows, columns]`. Tasks use different columns of it at the same
-/// time.
+/// A matrix that tasks write at the same time, each of them other columns: `[rows, columns]`.
 pub(super) struct Output<'a> {
     start: *mut f32,
     rows: usize,
