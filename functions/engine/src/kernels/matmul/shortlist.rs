@@ -19,7 +19,7 @@ use super::tile::Output;
 use super::weights::{Format, LINES, Line, STRIP};
 
 /// Strips of columns that give at least one column each to the shortlist of a row.
-const SIZE: usize = 256;
+const SIZE: usize = 128;
 /// Weights of a register.
 const REGISTER: usize = 64;
 
@@ -93,7 +93,7 @@ pub(super) struct Shortlist {
 impl Shortlist {
     /// Whether a head has many more columns than a shortlist.
     pub(super) fn is_worth_it(format: Format) -> bool {
-        format.bits == 8 && format.strips() >= 4 * SIZE
+        format.bits == 8 && format.strips() >= 8 * SIZE
     }
 
     /// Where the first pass puts the [largest](largest_of) logit of each strip.
@@ -104,7 +104,7 @@ impl Shortlist {
     }
 
     /// Makes the list for the logits of a first pass, `[rows, columns]`: in each row, all that are as large
-    /// as the largest of the 256th best strip, and so the 256 largest among them. Other rows have no say in that.
+    /// as the largest of the 128th best strip, and so the 128 largest among them. Other rows have no say in that.
     #[target_feature(enable = "avx512f")]
     pub(super) fn choose(&mut self, logits: &[f32], columns: usize) {
         self.places.clear();
@@ -142,9 +142,9 @@ pub(super) fn largest_of(logits: &[f32]) -> f32 {
 mod tests {
     use super::*;
 
-    /// The rule itself, by sorting: 1,025 strips, the last of one column.
+    /// The rule itself, by sorting: 513 strips, the last of one column.
     #[test]
-    fn has_the_columns_as_large_as_the_256th_best_strip() {
+    fn has_the_columns_as_large_as_the_128th_best_strip() {
         if !crate::kernels::is_supported() {
             return;
         }
