@@ -190,7 +190,7 @@ impl OnnxModel {
 
     /// Runs the positions that follow those that have been run, and calls `read` with the logits at
     /// the `wanted` ones of them, `[wanted, vocab_size]` in one row. With weights of 4 bits, kernels of this
-    /// crate and a large vocabulary, all but those of the few hundred likeliest tokens are less exact.
+    /// crate and a large vocabulary, all but those of the likeliest tokens, one or two hundred, are less exact.
     ///
     /// `ids` must not be empty, and all positions together must fit into the context; `wanted` counts
     /// from the first of `ids`.
@@ -323,6 +323,8 @@ fn configure(
     inspected: &Arc<AtomicBool>,
 ) -> ort::Result<(SessionBuilder, bool)> {
     let (builder, has_own_kernels) = with_own_kernels(builder, precision, config, threads, inspected)?;
+    // Our kernels have threads of their own.
+    let threads = if has_own_kernels { 1 } else { threads };
     let spins = threads > 1;
     let builder = builder
         .with_optimization_level(GraphOptimizationLevel::Level1)?

@@ -5,8 +5,9 @@
 //! block of keys or values that has been read serves all queries of the run before the next is read.
 
 use std::arch::x86_64::{
-    __m512, _mm512_add_ps, _mm512_fmadd_ps, _mm512_mask_add_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps,
-    _mm512_mul_ps, _mm512_reduce_add_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps, _mm512_sub_ps,
+    __m512, _MM_HINT_T1, _mm_prefetch, _mm512_add_ps, _mm512_fmadd_ps, _mm512_mask_add_ps,
+    _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_mul_ps, _mm512_reduce_add_ps, _mm512_set1_ps,
+    _mm512_setzero_ps, _mm512_storeu_ps, _mm512_sub_ps,
 };
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,8 +16,9 @@ use ort::Error;
 use ort::operator::{ComputeContext, Kernel, KernelContext, Operator, OperatorInput, OperatorOutput};
 use ort::value::TensorElementType;
 
-use super::context::{Tensor, has_input, in_parallel};
+use super::context::{Tensor, has_input};
 use super::math::{LANES, exp, first, load, store, sums};
+use super::team::Team;
 
 /// The widest head: its numbers fill eight registers.
 pub(super) const MAX_D_HEAD: usize = 128;
@@ -24,7 +26,7 @@ pub(super) const MAX_D_HEAD: usize = 128;
 const QUERIES: usize = 32;
 
 pub(super) struct GroupQueryAttention {
-    threads: usize,
+    team: Arc<Team>,
     /// Layers run one after the other: they share this memory.
     scores: Arc<Mutex<Vec<f32>>>,
     /// Whether somebody asks for the weights.
@@ -32,8 +34,8 @@ pub(super) struct GroupQueryAttention {
 }
 
 impl GroupQueryAttention {
-    pub(super) fn new(threads: usize, inspected: Arc<AtomicBool>) -> Self {
-        Self { threads, scores: Arc::default(), inspected }
+    pub(super) fn new(team: Arc<Team>, inspected: Arc<AtomicBool>) -> Self {
+        Self { team, scores: Arc::default(), inspected }
     }
 }
 
@@ -84,14 +86,14 @@ impl Operator for GroupQueryAttention {
             ));
         };
         let (scores, inspected) = (Arc::clone(&self.scores), Arc::clone(&self.inspected));
-        Ok(Attention { heads, scale, threads: self.threads, scores, inspected })
+        Ok(Attention { heads, scale, team: Arc::clone(&self.team), scores, inspected })
     }
 }
 
 pub(super) struct Attention {
     heads: usize,
     scale: f32,
-    threads: usize,
+    team: Arc<Team>,
     scores: Arc<Mutex<Vec<f32>>>,
     inspected: Arc<AtomicBool>,
 }
@@ -152,11 +154,12 @@ impl Kernel for Attention {
             scores: scores.as_mut_ptr(),
         };
         let run = Run { heads: self.heads, d_head, capacity, new, total, padded, scale: self.scale };
-        in_parallel(context, self.threads, self.heads, |head| {
+        self.team.run(self.heads, |head| {
             // SAFETY: the memory has the shapes of `run`, which have been checked; every head is taken
             // once, and operators are made for processors with these instructions alone.
             unsafe { attend(&run, &memory, head) };
-        })
+        });
+        Ok(())
     }
 }
 
@@ -234,8 +237,10 @@ unsafe fn attend_wide<const WIDTH: usize>(run: &Run, memory: &Memory, head: usiz
             keys.add((past + new_row) * d_head).copy_from_nonoverlapping(row(new_row, 1), d_head);
             values.add((past + new_row) * d_head).copy_from_nonoverlapping(row(new_row, 2), d_head);
         }
+        let next_keys = keys.wrapping_add(capacity * d_head);
         for start in (0..new).step_by(QUERIES) {
             let end = new.min(start + QUERIES);
+            ask_for(values, (past + end) * d_head);
             for block in (0..past + end).step_by(LANES) {
                 for query in start.max(block.saturating_sub(past))..end {
                     let count = LANES.min(past + query + 1 - block);
@@ -244,6 +249,7 @@ unsafe fn attend_wide<const WIDTH: usize>(run: &Run, memory: &Memory, head: usiz
                     _mm512_storeu_ps(place, _mm512_mul_ps(products, _mm512_set1_ps(scale)));
                 }
             }
+            ask_for(next_keys, (past + end) * d_head);
             let mut inverse_sums = [0.0; QUERIES];
             for query in start..end {
                 let seen = past + query + 1;
@@ -284,6 +290,12 @@ unsafe fn attend_wide<const WIDTH: usize>(run: &Run, memory: &Memory, head: usiz
             }
         }
     }
+}
+
+/// Asks for `count` numbers, which are needed soon: after the weights of all layers, none is in a cache.
+#[target_feature(enable = "avx512f")]
+fn ask_for(start: *const f32, count: usize) {
+    (0..count).step_by(LANES).for_each(|i| _mm_prefetch::<_MM_HINT_T1>(start.wrapping_add(i).cast()));
 }
 
 /// Products of a query with `count` keys, at least one, in the first lanes; the others are not defined.

@@ -1,19 +1,16 @@
 //! What ONNX Runtime hands to an operator: its own interface, since what `ort` wraps around it allocates
 //! memory for every tensor of every run.
 
-use std::ffi::c_void;
 use std::{ptr, slice};
 
 use ort::operator::{ComputeContext, KernelContext};
 use ort::sys::ONNXTensorElementDataType;
 use ort::{AsPointer, Error, ortsys};
 
-/// Tasks a thread gets, so that one that is held up leaves some to the others.
-const TASKS_PER_THREAD: usize = 4;
 /// An operator's tensors have at most so many axes.
 const MAX_AXES: usize = 4;
 
-/// A type of numbers in a tensor.
+/// A type of numbers in a tensor. Whatever the bits are, they are a number.
 pub(super) trait Number: Copy {
     const TYPE: ONNXTensorElementDataType;
 }
@@ -24,6 +21,10 @@ impl Number for f32 {
 
 impl Number for u8 {
     const TYPE: ONNXTensorElementDataType = ONNXTensorElementDataType::ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8;
+}
+
+impl Number for u32 {
+    const TYPE: ONNXTensorElementDataType = ONNXTensorElementDataType::ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT32;
 }
 
 impl Number for i32 {
@@ -134,38 +135,4 @@ pub(super) fn has_input(context: &KernelContext<'_>, index: usize) -> ort::Resul
     let mut bytes = 0;
     ortsys![unsafe KernelInfo_GetInputName(context.ptr(), index, ptr::null_mut(), &mut bytes)?];
     Ok(bytes > 1)
-}
-
-/// Runs `run` for parts of `0..items`, on all of the session's `threads` threads.
-///
-/// # Errors
-/// If ONNX Runtime does not run it.
-pub(super) fn in_parallel<F: Fn(usize) + Sync>(
-    context: &ComputeContext,
-    threads: usize,
-    items: usize,
-    run: F,
-) -> ort::Result<()> {
-    struct Parts<F> {
-        run: F,
-        items: usize,
-        tasks: usize,
-    }
-
-    extern "C" fn run_part<F: Fn(usize) + Sync>(parts: *mut c_void, task: usize) {
-        // SAFETY: it is the pointer that is handed over below, to what outlives the call.
-        let Parts { run, items, tasks } = unsafe { &*parts.cast::<Parts<F>>() };
-        (task * items / tasks..(task + 1) * items / tasks).for_each(run);
-    }
-
-    if threads <= 1 {
-        (0..items).for_each(run);
-        return Ok(());
-    }
-    let tasks = items.min(TASKS_PER_THREAD * threads);
-    let parts = Parts { run, items, tasks };
-    let pointer = ptr::from_ref(&parts).cast_mut().cast();
-    let context = context.ptr().cast_mut();
-    ortsys![unsafe KernelContext_ParallelFor(context, run_part::<F>, tasks, tasks, pointer)?];
-    Ok(())
 }

@@ -1,18 +1,20 @@
 //! `FastGelu`: GELU in its tanh form (<https://arxiv.org/abs/1606.08415>).
 
 use std::arch::x86_64::{_mm512_add_ps, _mm512_div_ps, _mm512_fmadd_ps, _mm512_mul_ps, _mm512_set1_ps};
+use std::sync::Arc;
 
 use ort::operator::{ComputeContext, Kernel, KernelContext, Operator, OperatorInput, OperatorOutput};
 use ort::value::TensorElementType;
 
-use super::context::{Tensor, has_input, in_parallel};
+use super::context::{Tensor, has_input};
 use super::math::{LANES, exp, load, store};
+use super::team::Team;
 
 /// Numbers of a task: less is not worth handing over.
 const PART: usize = 1 << 14;
 
 pub(super) struct FastGelu {
-    pub(super) threads: usize,
+    pub(super) team: Arc<Team>,
 }
 
 impl Operator for FastGelu {
@@ -37,12 +39,12 @@ impl Operator for FastGelu {
         if has_input(context, 1)? {
             return Err(ort::Error::new("FastGelu: expected no bias"));
         }
-        Ok(Gelu { threads: self.threads })
+        Ok(Gelu { team: Arc::clone(&self.team) })
     }
 }
 
 pub(super) struct Gelu {
-    threads: usize,
+    team: Arc<Team>,
 }
 
 impl Kernel for Gelu {
@@ -50,14 +52,14 @@ impl Kernel for Gelu {
         let input = Tensor::<f32>::input(context, 0)?;
         let output = Tensor::<f32>::output(context, 0, input.shape)?;
         let output = Parts { start: output.start, len: output.len() };
-        let threads = if output.len > PART { self.threads } else { 1 };
         // SAFETY: inputs do not change while an operator runs.
         let input = unsafe { input.numbers() };
-        in_parallel(context, threads, output.len.div_ceil(PART), |part| {
+        self.team.run(output.len.div_ceil(PART), |part| {
             // SAFETY: every part is taken once, and operators are made for processors with these
             // instructions alone.
             unsafe { gelu(&input[part * PART..], output.part(part)) };
-        })
+        });
+        Ok(())
     }
 }
 

@@ -10,7 +10,8 @@
 //! - [`attention`] is `GroupQueryAttention`, with keys and values written in place;
 //! - [`norm`] is `SkipLayerNormalization`;
 //! - [`gelu`] is `FastGelu`;
-//! - [`math`] is what they compute with; [`context`]: what ONNX Runtime hands them.
+//! - [`math`] is what they compute with; [`team`]: the threads that they share; [`context`]: what ONNX Runtime
+//!   hands them.
 
 mod attention;
 mod context;
@@ -18,12 +19,15 @@ mod gelu;
 mod math;
 mod matmul;
 mod norm;
+mod team;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use artifact::GptConfig;
 use ort::operator::OperatorDomain;
+
+use self::team::Team;
 
 /// Whether this processor has the instructions that all of them use.
 fn is_supported() -> bool {
@@ -33,12 +37,12 @@ fn is_supported() -> bool {
         && is_x86_feature_detected!("avx512vnni")
 }
 
-/// What a session on `threads` threads takes in place of ONNX Runtime's own operators, if this processor
-/// can run it. With `shortlist`, logits of all but the few hundred likeliest tokens are less exact. Attention
-/// weights are written while `inspected` says so.
+/// What a session takes in place of ONNX Runtime's own operators, if this processor can run it. They have `threads`
+/// threads of their own, of which the session's is one. With `shortlist`, logits of all but the likeliest tokens, one
+/// or two hundred, are less exact. Attention weights are written while `inspected` says so.
 ///
 /// # Errors
-/// If ONNX Runtime refuses it.
+/// If ONNX Runtime refuses it, or there cannot be so many threads.
 pub(crate) fn operators(
     config: &GptConfig,
     threads: usize,
@@ -49,10 +53,12 @@ pub(crate) fn operators(
     if !is_supported() || config.d_head() > attention::MAX_D_HEAD {
         return Ok(None);
     }
+    let no_threads = |error| ort::Error::new(format!("no {threads} threads for the kernels: {error}"));
+    let team = Arc::new(Team::new(threads).map_err(no_threads)?);
     let domain = OperatorDomain::new("com.microsoft")?
-        .add(matmul::MatMulNBits::new(threads, shortlist))?
+        .add(matmul::MatMulNBits::new(Arc::clone(&team), shortlist))?
         .add(norm::SkipLayerNormalization)?
-        .add(gelu::FastGelu { threads })?
-        .add(attention::GroupQueryAttention::new(threads, Arc::clone(inspected)))?;
+        .add(gelu::FastGelu { team: Arc::clone(&team) })?
+        .add(attention::GroupQueryAttention::new(team, Arc::clone(inspected)))?;
     Ok(Some(domain))
 }

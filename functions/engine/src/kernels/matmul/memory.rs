@@ -4,11 +4,13 @@
 //! be looked up, by that too. Linux gives pages of 2 MiB to those who ask for them, if it has any.
 
 use std::io;
+use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use memmap2::{MmapMut, MmapRaw};
 
+use super::super::context::Number;
 use super::weights::Line;
 
 /// Bytes that are reserved at once. What no matrix takes is never touched, and so costs nothing but the rest of the
@@ -30,8 +32,8 @@ impl Arena {
     ///
     /// # Errors
     /// If there is no memory for them.
-    pub(super) fn lines(&self, count: usize) -> io::Result<Lines> {
-        let bytes = count * size_of::<Line<u32>>();
+    pub(super) fn lines<T: Number>(&self, count: usize) -> io::Result<Lines<T>> {
+        let bytes = count * size_of::<Line<T>>();
         let mut chunk = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let chunk = match &mut *chunk {
             Some(chunk) if chunk.memory.len() - chunk.used >= bytes => chunk,
@@ -39,7 +41,7 @@ impl Arena {
         };
         let start = chunk.used;
         chunk.used += bytes;
-        Ok(Lines { memory: Arc::clone(&chunk.memory), start, count })
+        Ok(Lines { memory: Arc::clone(&chunk.memory), start, count, numbers: PhantomData })
     }
 }
 
@@ -53,26 +55,27 @@ impl Chunk {
     }
 }
 
-/// Lines of weights. A chunk is released with the last of them, and the newest with the arena.
-pub(super) struct Lines {
+/// Lines of weights, scales or biases. A chunk is released with the last of them, and the newest with the arena.
+pub(super) struct Lines<T> {
     memory: Arc<MmapRaw>,
     /// In bytes.
     start: usize,
     count: usize,
+    numbers: PhantomData<T>,
 }
 
-impl Deref for Lines {
-    type Target = [Line<u32>];
+impl<T: Number> Deref for Lines<T> {
+    type Target = [Line<T>];
 
-    fn deref(&self) -> &[Line<u32>] {
+    fn deref(&self) -> &[Line<T>] {
         // SAFETY: these bytes lie in the chunk, begin at a multiple of a line's size as the chunk does, were
-        // zeros at first, and were given to nobody else.
+        // zeros at first, which are numbers of any type, and were given to nobody else.
         unsafe { std::slice::from_raw_parts(self.memory.as_ptr().add(self.start).cast(), self.count) }
     }
 }
 
-impl DerefMut for Lines {
-    fn deref_mut(&mut self) -> &mut [Line<u32>] {
+impl<T: Number> DerefMut for Lines<T> {
+    fn deref_mut(&mut self) -> &mut [Line<T>] {
         // SAFETY: as above.
         unsafe { std::slice::from_raw_parts_mut(self.memory.as_mut_ptr().add(self.start).cast(), self.count) }
     }
@@ -88,7 +91,7 @@ mod tests {
         let arena = Arena::default();
         let chunk = CHUNK / size_of::<Line<u32>>();
         let sizes = [3, 0, 5, chunk - 8, 1, chunk + 1];
-        let mut parts: Vec<Lines> = sizes.into_iter().map(|count| arena.lines(count).unwrap()).collect();
+        let mut parts: Vec<Lines<u32>> = sizes.into_iter().map(|count| arena.lines(count).unwrap()).collect();
         for (mark, part) in (1..).zip(&mut parts) {
             assert!(part.iter().all(|line| line.0 == [0; 16]));
             part.iter_mut().for_each(|line| line.0 = [mark; 16]);

@@ -26,13 +26,14 @@ use self::memory::Arena;
 use self::shortlist::{Columns, Shortlist, largest_of};
 use self::tile::{Output, multiply};
 use self::weights::{Format, Weights};
-use super::context::{Tensor, has_input, in_parallel, with_last};
+use super::context::{Tensor, has_input, with_last};
+use super::team::Team;
 
 /// How far ahead columns of the shortlist are asked for.
 const AHEAD: usize = 4;
 
 pub(super) struct MatMulNBits {
-    threads: usize,
+    team: Arc<Team>,
     /// Whether an output head may be read in two passes.
     shortlist: bool,
     /// Matrices are multiplied one after the other: they share this memory.
@@ -41,8 +42,8 @@ pub(super) struct MatMulNBits {
 }
 
 impl MatMulNBits {
-    pub(super) fn new(threads: usize, shortlist: bool) -> Self {
-        Self { threads, shortlist, activations: Arc::default(), arena: Arena::default() }
+    pub(super) fn new(team: Arc<Team>, shortlist: bool) -> Self {
+        Self { team, shortlist, activations: Arc::default(), arena: Arena::default() }
     }
 }
 
@@ -101,7 +102,7 @@ impl Operator for MatMulNBits {
         let weights =
             layout(&self.arena, format, packed.extract_tensor().1, scales.extract_tensor().1, bias)?;
         let activations = Arc::clone(&self.activations);
-        Ok(Multiplication { format, weights, shortlist, threads: self.threads, activations })
+        Ok(Multiplication { format, weights, shortlist, team: Arc::clone(&self.team), activations })
     }
 }
 
@@ -111,7 +112,7 @@ pub(super) struct Multiplication {
     weights: Weights,
     /// If `weights` are coarser than that.
     shortlist: Option<Shortlist>,
-    threads: usize,
+    team: Arc<Team>,
     activations: Arc<Mutex<Activations>>,
 }
 
@@ -139,14 +140,15 @@ impl Kernel for Multiplication {
         // SAFETY: operators are made for processors with these instructions alone.
         unsafe { activations.round(x, self.weights.format) };
         let Some(shortlist) = &mut self.shortlist else {
-            return in_parallel(context, self.threads, strips, |strip| {
+            self.team.run(strips, |strip| {
                 // SAFETY: the instructions are there; every strip is taken once.
                 unsafe { multiply(&self.weights, strip, &activations, &output) };
             });
+            return Ok(());
         };
 
         let largest_of_strips = shortlist.largest(rows, strips);
-        in_parallel(context, self.threads, strips, |strip| {
+        self.team.run(strips, |strip| {
             // SAFETY: as above; what is read has just been written.
             unsafe {
                 multiply(&self.weights, strip, &activations, &output);
@@ -154,7 +156,7 @@ impl Kernel for Multiplication {
                     largest_of_strips.set(row, strip, largest_of(output.strip(row, strip)));
                 }
             }
-        })?;
+        });
         let packed = Tensor::<u8>::input(context, 1)?;
         let scales = Tensor::<f32>::input(context, 2)?;
         // SAFETY: as above; all strips have been written.
@@ -165,7 +167,7 @@ impl Kernel for Multiplication {
             Columns { format: self.format, packed, scales, bias }
         };
         let places = &shortlist.places;
-        in_parallel(context, self.threads, places.len(), |place| {
+        self.team.run(places.len(), |place| {
             let (row, column) = (places[place].0 as usize, places[place].1 as usize);
             // SAFETY: the instructions are there; every place is taken once.
             unsafe {
@@ -174,6 +176,7 @@ impl Kernel for Multiplication {
                 }
                 output.set(row, column, columns.product(&activations, row, column));
             }
-        })
+        });
+        Ok(())
     }
 }

@@ -60,12 +60,12 @@ impl Format {
 /// fill up the last strip are zero.
 pub(super) struct Weights {
     pub(super) format: Format,
-    /// `[strips, blocks, words, LINES]`: a lane has 4 weights of 8 bits, or 8 of 4 bits.
-    pub(super) lines: Lines,
     /// `[strips, blocks, LINES]`
-    pub(super) scales: Vec<Line<f32>>,
+    pub(super) scales: Lines<f32>,
     /// `[strips, LINES]`
-    pub(super) bias: Vec<Line<f32>>,
+    pub(super) bias: Lines<f32>,
+    /// `[strips, blocks, words, LINES]`: a lane has 4 weights of 8 bits, or 8 of 4 bits.
+    pub(super) lines: Lines<u32>,
 }
 
 impl Weights {
@@ -80,12 +80,7 @@ impl Weights {
         scales: &[f32],
         bias: Option<&[f32]>,
     ) -> Result<Self, Error> {
-        let (blocks, words) = (format.blocks(), format.words());
-        check("weights", packed.len(), format.d_out * blocks * words * WORD)?;
-        let mut lines = lines(arena, format)?;
-        let word = |word: [u8; WORD]| u32::from_le_bytes(word);
-        transpose(packed, blocks * words * WORD, word, &mut lines);
-        Self::with_lines(format, lines, scales, bias)
+        Self::with_words(arena, format, packed, u32::from_le_bytes, scales, bias)
     }
 
     /// Lays out weights of 8 bits, rounded to 4.
@@ -99,25 +94,38 @@ impl Weights {
         scales: &[f32],
         bias: Option<&[f32]>,
     ) -> Result<Self, Error> {
-        check("weights", packed.len(), format.d_out * format.padded())?;
         let coarse = Format { bits: 4, ..format };
-        let mut lines = lines(arena, coarse)?;
-        transpose(packed, format.padded(), rounded, &mut lines);
-        let mut weights = Self::with_lines(coarse, lines, scales, bias)?;
+        let mut weights = Self::with_words(arena, coarse, packed, rounded, scales, bias)?;
         weights.scales.iter_mut().flat_map(|line| &mut line.0).for_each(|scale| *scale *= 16.0);
         Ok(weights)
     }
 
-    fn with_lines(format: Format, lines: Lines, scales: &[f32], bias: Option<&[f32]>) -> Result<Self, Error> {
-        check("scales", scales.len(), format.d_out * format.blocks())?;
+    /// Makes each word of `BYTES` bytes. What is read first lies first.
+    fn with_words<const BYTES: usize>(
+        arena: &Arena,
+        format: Format,
+        packed: &[u8],
+        word: impl Fn([u8; BYTES]) -> u32,
+        scales: &[f32],
+        bias: Option<&[f32]>,
+    ) -> Result<Self, Error> {
+        let (blocks, words) = (format.blocks(), format.words());
+        check("scales", scales.len(), format.d_out * blocks)?;
         check("biases", bias.map_or(format.d_out, <[f32]>::len), format.d_out)?;
-        let floats = |columns: &[f32], length: usize| {
-            let mut lines = vec![Line([0.0; LANES]); format.strips() * length * LINES];
-            transpose(columns, length, |[number]: [f32; 1]| number, &mut lines);
-            lines
+        check("weights", packed.len(), format.d_out * blocks * words * BYTES)?;
+        let no_memory = |error| Error::new(format!("no memory for weights: {error}"));
+        let lines = format.strips() * LINES;
+        let number = |[number]: [f32; 1]| number;
+        let mut weights = Self {
+            format,
+            scales: arena.lines(lines * blocks).map_err(no_memory)?,
+            bias: arena.lines(lines).map_err(no_memory)?,
+            lines: arena.lines(lines * blocks * words).map_err(no_memory)?,
         };
-        let (scales, bias) = (floats(scales, format.blocks()), floats(bias.unwrap_or_default(), 1));
-        Ok(Self { format, lines, scales, bias })
+        transpose(scales, blocks, number, &mut weights.scales);
+        transpose(bias.unwrap_or_default(), 1, number, &mut weights.bias);
+        transpose(packed, blocks * words * BYTES, word, &mut weights.lines);
+        Ok(weights)
     }
 }
 
@@ -136,12 +144,6 @@ fn check(what: &str, found: usize, expected: usize) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::new(format!("MatMulNBits: expected {expected} numbers of {what}, found {found}")))
-}
-
-/// Room for weights of a format.
-fn lines(arena: &Arena, format: Format) -> Result<Lines, Error> {
-    let count = format.strips() * format.blocks() * format.words() * LINES;
-    arena.lines(count).map_err(|error| Error::new(format!("no memory for weights: {error}")))
 }
 
 /// From columns one after the other, each of `length` numbers, to lines: the first item of all columns
