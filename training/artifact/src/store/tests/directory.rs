@@ -1,5 +1,8 @@
 //! What only a directory does: it cleans up after writers that were killed.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+
 use super::*;
 
 async fn open(root: &TempDir) -> Store {
@@ -18,6 +21,20 @@ async fn what_a_killed_writer_left_is_removed_and_a_living_writers_is_not() {
     assert!(!abandoned.exists());
     assert!(living.path("").exists() && other.path("").exists());
     assert!(store.models().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_published_is_for_every_reader() {
+    let root = tempfile::tempdir().unwrap();
+    let store = open(&root).await;
+    let (staged, manifest) = staged(&store, "v1", b"graph").await;
+    fs::set_permissions(staged.path("model.onnx"), Permissions::from_mode(0o600)).unwrap();
+    staged.publish(&manifest).await.unwrap();
+    let version = root.path().join("models/the-verdict/v1");
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&version), 0o755);
+    assert_eq!(mode(&version.join("model.onnx")), 0o644);
+    assert_eq!(mode(&version.join("manifest.json")), 0o644);
 }
 
 #[tokio::test]
