@@ -190,7 +190,7 @@ impl OnnxModel {
 
     /// Runs the positions that follow those that have been run, and calls `read` with the logits at
     /// the `wanted` ones of them, `[wanted, vocab_size]` in one row. With weights of 4 bits, kernels of this
-    /// crate and a large vocabulary, all but those of the likeliest tokens, one or two hundred, are less exact.
+    /// crate and a large vocabulary, all but those of the likeliest tokens, some two hundred, are less exact.
     ///
     /// `ids` must not be empty, and all positions together must fit into the context; `wanted` counts
     /// from the first of `ids`.

@@ -38,8 +38,8 @@ fn is_supported() -> bool {
 }
 
 /// What a session takes in place of ONNX Runtime's own operators, if this processor can run it. They have `threads`
-/// threads of their own, of which the session's is one. With `shortlist`, logits of all but the likeliest tokens, one
-/// or two hundred, are less exact. Attention weights are written while `inspected` says so.
+/// threads of their own, of which the session's is one. With `shortlist`, logits of all but the likeliest tokens,
+/// some two hundred, are less exact. Attention weights are written while `inspected` says so.
 ///
 /// # Errors
 /// If ONNX Runtime refuses it, or there cannot be so many threads.

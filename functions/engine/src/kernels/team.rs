@@ -1,7 +1,7 @@
 //! Threads that share the tasks of operators.
 //!
-//! A token takes some sixty jobs of a few microseconds each. Handing them to ONNX Runtime's threads costs a
-//! microsecond more each time than this, where a thread that waits sees the next job at once.
+//! A token takes some sixty jobs of a few microseconds each. With ONNX Runtime's threads, a token of
+//! two threads takes some 3 % longer than with these, which wait awake and see the next job at once.
 
 use std::cell::UnsafeCell;
 use std::ffi::c_void;

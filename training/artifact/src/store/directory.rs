@@ -152,9 +152,11 @@ impl Directory {
         let path = folder.path().join(MANIFEST);
         let mut file = fs::File::create(&path).map_err(at(&path))?;
         file.write_all(manifest).and_then(|()| file.sync_all()).map_err(at(&path))?;
-        for file in fs::read_dir(folder.path()).map_err(at(folder.path()))? {
-            // Whoever wrote it may have kept it private.
-            make_readable(&file.map_err(at(folder.path()))?.path(), 0o644)?;
+        for entry in fs::read_dir(folder.path()).map_err(at(folder.path()))? {
+            let path = entry.map_err(at(folder.path()))?.path();
+            if path.is_file() {
+                make_readable(&path, 0o644)?; // whoever wrote it may have kept it private
+            }
         }
         make_readable(folder.path(), 0o755)?;
 
