@@ -4,11 +4,6 @@
 //! positions up to its own: scores of 16 keys at a time, their softmax, and the mean of the values. A
 //! block of keys or values that has been read serves all queries of the run before the next is read.
 
-use std::arch::x86_64::{
-    __m512, _MM_HINT_T1, _mm_prefetch, _mm512_add_ps, _mm512_fmadd_ps, _mm512_mask_add_ps,
-    _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_mul_ps, _mm512_reduce_add_ps, _mm512_set1_ps,
-    _mm512_setzero_ps, _mm512_storeu_ps, _mm512_sub_ps,
-};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -17,7 +12,8 @@ use ort::operator::{ComputeContext, Kernel, KernelContext, Operator, OperatorInp
 use ort::value::TensorElementType;
 
 use super::context::{Tensor, has_input};
-use super::math::{LANES, exp, first, load, store, sums};
+use super::math::exp;
+use super::simd::{LANES, Simd, prefetch_soon};
 use super::team::Team;
 
 /// The widest head: its numbers fill eight registers.
@@ -25,7 +21,8 @@ pub(super) const MAX_D_HEAD: usize = 128;
 /// Queries whose scores are kept at a time.
 const QUERIES: usize = 32;
 
-pub(super) struct GroupQueryAttention {
+pub(super) struct GroupQueryAttention<S> {
+    simd: S,
     team: Arc<Team>,
     /// Layers run one after the other: they share this memory.
     scores: Arc<Mutex<Vec<f32>>>,
@@ -33,14 +30,14 @@ pub(super) struct GroupQueryAttention {
     inspected: Arc<AtomicBool>,
 }
 
-impl GroupQueryAttention {
-    pub(super) fn new(team: Arc<Team>, inspected: Arc<AtomicBool>) -> Self {
-        Self { team, scores: Arc::default(), inspected }
+impl<S> GroupQueryAttention<S> {
+    pub(super) fn new(simd: S, team: Arc<Team>, inspected: Arc<AtomicBool>) -> Self {
+        Self { simd, team, scores: Arc::default(), inspected }
     }
 }
 
-impl Operator for GroupQueryAttention {
-    type Kernel<'attr> = Attention;
+impl<S: Simd> Operator for GroupQueryAttention<S> {
+    type Kernel<'attr> = Attention<S>;
 
     fn name(&self) -> &str {
         "GroupQueryAttention"
@@ -67,7 +64,7 @@ impl Operator for GroupQueryAttention {
         ]
     }
 
-    fn create_kernel<'attr>(&self, context: &KernelContext<'attr>) -> ort::Result<Attention> {
+    fn create_kernel<'attr>(&self, context: &KernelContext<'attr>) -> ort::Result<Attention<S>> {
         let attribute = |name: &str| context.get::<i64>(name);
         let heads = attribute("num_heads").and_then(|heads| usize::try_from(heads).ok()).unwrap_or(0);
         let plain = attribute("kv_num_heads") == Some(heads as i64)
@@ -86,11 +83,13 @@ impl Operator for GroupQueryAttention {
             ));
         };
         let (scores, inspected) = (Arc::clone(&self.scores), Arc::clone(&self.inspected));
-        Ok(Attention { heads, scale, team: Arc::clone(&self.team), scores, inspected })
+        let (simd, team) = (self.simd, Arc::clone(&self.team));
+        Ok(Attention { simd, heads, scale, team, scores, inspected })
     }
 }
 
-pub(super) struct Attention {
+pub(super) struct Attention<S> {
+    simd: S,
     heads: usize,
     scale: f32,
     team: Arc<Team>,
@@ -98,7 +97,7 @@ pub(super) struct Attention {
     inspected: Arc<AtomicBool>,
 }
 
-impl Kernel for Attention {
+impl<S: Simd> Kernel for Attention<S> {
     fn compute(&mut self, context: &ComputeContext) -> ort::Result<()> {
         let packed = Tensor::<f32>::input(context, 0)?;
         let [past_keys, past_values] = [3, 4].map(|index| Tensor::<f32>::input(context, index));
@@ -155,9 +154,8 @@ impl Kernel for Attention {
         };
         let run = Run { heads: self.heads, d_head, capacity, new, total, padded, scale: self.scale };
         self.team.run(self.heads, |head| {
-            // SAFETY: the memory has the shapes of `run`, which have been checked; every head is taken
-            // once, and operators are made for processors with these instructions alone.
-            unsafe { attend(&run, &memory, head) };
+            // SAFETY: the memory has the shapes of `run`, which have been checked; every head is taken once.
+            unsafe { attend(self.simd, &run, &memory, head) };
         });
         Ok(())
     }
@@ -202,19 +200,42 @@ unsafe impl Sync for Memory {}
 /// # Safety
 /// The memory must have the shapes of `run`, with `head < heads` and `d_head <= MAX_D_HEAD`; nothing else
 /// may read or write what belongs to this head.
-#[target_feature(enable = "avx512f")]
-unsafe fn attend(run: &Run, memory: &Memory, head: usize) {
+unsafe fn attend<S: Simd>(simd: S, run: &Run, memory: &Memory, head: usize) {
     // SAFETY: as the caller promises.
     unsafe {
         match run.d_head.div_ceil(LANES) {
-            1 => attend_wide::<1>(run, memory, head),
-            2 => attend_wide::<2>(run, memory, head),
-            3 => attend_wide::<3>(run, memory, head),
-            4 => attend_wide::<4>(run, memory, head),
-            5 => attend_wide::<5>(run, memory, head),
-            6 => attend_wide::<6>(run, memory, head),
-            7 => attend_wide::<7>(run, memory, head),
-            _ => attend_wide::<8>(run, memory, head),
+            1 => simd.vectorize(
+                #[inline(always)]
+                || attend_wide::<S, 1>(simd, run, memory, head),
+            ),
+            2 => simd.vectorize(
+                #[inline(always)]
+                || attend_wide::<S, 2>(simd, run, memory, head),
+            ),
+            3 => simd.vectorize(
+                #[inline(always)]
+                || attend_wide::<S, 3>(simd, run, memory, head),
+            ),
+            4 => simd.vectorize(
+                #[inline(always)]
+                || attend_wide::<S, 4>(simd, run, memory, head),
+            ),
+            5 => simd.vectorize(
+                #[inline(always)]
+                || attend_wide::<S, 5>(simd, run, memory, head),
+            ),
+            6 => simd.vectorize(
+                #[inline(always)]
+                || attend_wide::<S, 6>(simd, run, memory, head),
+            ),
+            7 => simd.vectorize(
+                #[inline(always)]
+                || attend_wide::<S, 7>(simd, run, memory, head),
+            ),
+            _ => simd.vectorize(
+                #[inline(always)]
+                || attend_wide::<S, 8>(simd, run, memory, head),
+            ),
         }
     }
 }
@@ -223,8 +244,8 @@ unsafe fn attend(run: &Run, memory: &Memory, head: usize) {
 ///
 /// # Safety
 /// As of [`attend`].
-#[target_feature(enable = "avx512f")]
-unsafe fn attend_wide<const WIDTH: usize>(run: &Run, memory: &Memory, head: usize) {
+#[inline(always)]
+unsafe fn attend_wide<S: Simd, const WIDTH: usize>(simd: S, run: &Run, memory: &Memory, head: usize) {
     let Run { heads, d_head, capacity, new, total, padded, scale } = *run;
     let past = total - new;
     // SAFETY: pointers stay within their tensors: rows below `new`, positions below `total`, this head.
@@ -244,9 +265,10 @@ unsafe fn attend_wide<const WIDTH: usize>(run: &Run, memory: &Memory, head: usiz
             for block in (0..past + end).step_by(LANES) {
                 for query in start.max(block.saturating_sub(past))..end {
                     let count = LANES.min(past + query + 1 - block);
-                    let products = products::<WIDTH>(row(query, 0), keys.add(block * d_head), count, d_head);
+                    let (query_row, keys) = (row(query, 0), keys.add(block * d_head));
+                    let products = products::<S, WIDTH>(simd, query_row, keys, count, d_head);
                     let place = scores.add((query - start) * padded + block);
-                    _mm512_storeu_ps(place, _mm512_mul_ps(products, _mm512_set1_ps(scale)));
+                    simd.store_first(place, LANES, simd.mul(products, simd.splat(scale)));
                 }
             }
             ask_for(next_keys, (past + end) * d_head);
@@ -254,7 +276,7 @@ unsafe fn attend_wide<const WIDTH: usize>(run: &Run, memory: &Memory, head: usiz
             for query in start..end {
                 let seen = past + query + 1;
                 let scores = std::slice::from_raw_parts_mut(scores.add((query - start) * padded), seen);
-                let inverse_sum = 1.0 / powers(scores);
+                let inverse_sum = 1.0 / powers(simd, scores);
                 inverse_sums[query - start] = inverse_sum;
                 if !memory.weights.is_null() {
                     let weights = memory.weights.add((head * new + query) * total);
@@ -266,26 +288,20 @@ unsafe fn attend_wide<const WIDTH: usize>(run: &Run, memory: &Memory, head: usiz
                     weights[seen..].fill(0.0);
                 }
             }
-            let mut sums = [[_mm512_setzero_ps(); WIDTH]; QUERIES];
+            let mut sums = [[simd.splat(0.0); WIDTH]; QUERIES];
             for block in (0..past + end).step_by(LANES) {
                 for query in start.max(block.saturating_sub(past))..end {
                     let weights = scores.add((query - start) * padded + block);
-                    let count = LANES.min(past + query + 1 - block);
-                    add_block::<WIDTH>(
-                        &mut sums[query - start],
-                        weights,
-                        values.add(block * d_head),
-                        count,
-                        d_head,
-                    );
+                    let (values, count) = (values.add(block * d_head), LANES.min(past + query + 1 - block));
+                    add_block(simd, &mut sums[query - start], weights, values, count, d_head);
                 }
             }
             for query in start..end {
                 let output = memory.output.add((query * heads + head) * d_head);
-                let inverse_sum = _mm512_set1_ps(inverse_sums[query - start]);
+                let inverse_sum = simd.splat(inverse_sums[query - start]);
                 for (part, sum) in sums[query - start].iter().enumerate() {
-                    let mean = _mm512_mul_ps(*sum, inverse_sum);
-                    _mm512_mask_storeu_ps(output.add(part * LANES), first(d_head - part * LANES), mean);
+                    let count = LANES.min(d_head - part * LANES);
+                    simd.store_first(output.add(part * LANES), count, simd.mul(*sum, inverse_sum));
                 }
             }
         }
@@ -293,99 +309,127 @@ unsafe fn attend_wide<const WIDTH: usize>(run: &Run, memory: &Memory, head: usiz
 }
 
 /// Asks for `count` numbers, which are needed soon: after the weights of all layers, none is in a cache.
-#[target_feature(enable = "avx512f")]
+#[inline(always)]
 fn ask_for(start: *const f32, count: usize) {
-    (0..count).step_by(LANES).for_each(|i| _mm_prefetch::<_MM_HINT_T1>(start.wrapping_add(i).cast()));
+    (0..count).step_by(LANES).for_each(|i| prefetch_soon(start.wrapping_add(i)));
 }
 
 /// Products of a query with `count` keys, at least one, in the first lanes; the others are not defined.
 ///
 /// # Safety
 /// The query and the keys must have `d_head` numbers each, which `WIDTH` registers hold.
-#[target_feature(enable = "avx512f")]
-unsafe fn products<const WIDTH: usize>(
+#[inline(always)]
+unsafe fn products<S: Simd, const WIDTH: usize>(
+    simd: S,
     query: *const f32,
     keys: *const f32,
     count: usize,
     d_head: usize,
-) -> __m512 {
-    // SAFETY: the masks leave out what is beyond `d_head`.
-    let query = unsafe { row::<WIDTH>(query, d_head) };
-    sums(std::array::from_fn(|position| {
-        // All lanes have a key, so that all products are under way at once.
-        let position = position.min(count - 1);
-        // SAFETY: as above.
-        let key = unsafe { row::<WIDTH>(keys.add(position * d_head), d_head) };
-        let mut product = _mm512_setzero_ps();
-        for (query, key) in query.into_iter().zip(key) {
-            product = _mm512_fmadd_ps(query, key, product);
+) -> S::Floats {
+    // SAFETY: as the caller promises.
+    let query = unsafe { row::<S, WIDTH>(simd, query, d_head) };
+    let mut sums = [simd.splat(0.0); 4];
+    for (quarter, sums) in sums.iter_mut().enumerate() {
+        let mut products = [simd.splat(0.0); 4];
+        for (lane, product) in products.iter_mut().enumerate() {
+            // All lanes have a key, so that all products are under way at once.
+            let position = (quarter * 4 + lane).min(count - 1);
+            // SAFETY: as above.
+            let key = unsafe { row::<S, WIDTH>(simd, keys.add(position * d_head), d_head) };
+            for part in 0..WIDTH {
+                *product = simd.mul_add(query[part], key[part], *product);
+            }
         }
-        product
-    }))
+        *sums = simd.sums_of_quarters(products);
+    }
+    simd.sums_across_quarters(sums)
 }
 
 /// Replaces scores by powers of e, the greatest by 1; gives their sum.
-#[target_feature(enable = "avx512f")]
-fn powers(scores: &mut [f32]) -> f32 {
+#[inline(always)]
+fn powers<S: Simd>(simd: S, scores: &mut [f32]) -> f32 {
     let greatest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let greatest = _mm512_set1_ps(greatest);
-    let mut sum = _mm512_setzero_ps();
+    let (greatest, zeros) = (simd.splat(greatest), simd.splat(0.0));
+    let mut sum = zeros;
     for scores in scores.chunks_mut(LANES) {
-        let power = exp(_mm512_sub_ps(load(scores), greatest));
-        sum = _mm512_mask_add_ps(sum, first(scores.len()), sum, power);
-        store(scores, power);
+        let power = exp(simd, simd.sub(simd.load(scores), greatest));
+        sum = simd.add(sum, simd.first_of(scores.len(), power, zeros));
+        simd.store(scores, power);
     }
-    _mm512_reduce_add_ps(sum)
+    simd.sum(sum)
 }
 
 /// Adds `count` values to `sums`, each times its weight.
 ///
 /// # Safety
 /// There must be as many weights, and values of `d_head` numbers each, which `WIDTH` registers hold.
-#[target_feature(enable = "avx512f")]
-unsafe fn add_block<const WIDTH: usize>(
-    sums: &mut [__m512; WIDTH],
+#[inline(always)]
+unsafe fn add_block<S: Simd, const WIDTH: usize>(
+    simd: S,
+    sums: &mut [S::Floats; WIDTH],
     weights: *const f32,
     values: *const f32,
     count: usize,
     d_head: usize,
 ) {
-    let add = |sums: &mut [__m512; WIDTH], position: usize| {
-        // SAFETY: the masks leave out what is beyond `d_head`.
-        let (weight, value) = unsafe {
-            (_mm512_set1_ps(*weights.add(position)), row::<WIDTH>(values.add(position * d_head), d_head))
-        };
-        for (sum, value) in sums.iter_mut().zip(value) {
-            *sum = _mm512_fmadd_ps(weight, value, *sum);
-        }
-    };
     // Two sums, since one alone would wait for each addition.
-    let (mut even, mut odd) = (*sums, [_mm512_setzero_ps(); WIDTH]);
-    for position in (0..count / 2).map(|pair| 2 * pair) {
-        add(&mut even, position);
-        add(&mut odd, position + 1);
+    let (mut even, mut odd) = (*sums, [simd.splat(0.0); WIDTH]);
+    let mut position = 0;
+    while position < count {
+        // SAFETY: as the caller promises.
+        unsafe { add_value(simd, &mut even, weights, values, position, d_head) };
+        if position + 1 < count {
+            // SAFETY: as above.
+            unsafe { add_value(simd, &mut odd, weights, values, position + 1, d_head) };
+        }
+        position += 2;
     }
-    if count % 2 == 1 {
-        add(&mut even, count - 1);
+    for part in 0..WIDTH {
+        sums[part] = simd.add(even[part], odd[part]);
     }
-    *sums = std::array::from_fn(|part| _mm512_add_ps(even[part], odd[part]));
+}
+
+/// Adds the value at `position`, times its weight.
+///
+/// # Safety
+/// It must be there, as of [`add_block`].
+#[inline(always)]
+unsafe fn add_value<S: Simd, const WIDTH: usize>(
+    simd: S,
+    sums: &mut [S::Floats; WIDTH],
+    weights: *const f32,
+    values: *const f32,
+    position: usize,
+    d_head: usize,
+) {
+    // SAFETY: as the caller promises.
+    let (weight, value) = unsafe {
+        (simd.splat(*weights.add(position)), row::<S, WIDTH>(simd, values.add(position * d_head), d_head))
+    };
+    for part in 0..WIDTH {
+        sums[part] = simd.mul_add(weight, value[part], sums[part]);
+    }
 }
 
 /// `d_head` numbers, filled up with zeros.
 ///
 /// # Safety
 /// They must be there, and fit into `WIDTH` registers but not fewer.
-#[target_feature(enable = "avx512f")]
-unsafe fn row<const WIDTH: usize>(start: *const f32, d_head: usize) -> [__m512; WIDTH] {
-    std::array::from_fn(|part| {
-        // SAFETY: the mask leaves out what is beyond them.
-        unsafe { _mm512_maskz_loadu_ps(first(d_head - part * LANES), start.add(part * LANES)) }
-    })
+#[inline(always)]
+unsafe fn row<S: Simd, const WIDTH: usize>(simd: S, start: *const f32, d_head: usize) -> [S::Floats; WIDTH] {
+    let mut row = [simd.splat(0.0); WIDTH];
+    for (part, numbers) in row.iter_mut().enumerate() {
+        let count = LANES.min(d_head - part * LANES);
+        // SAFETY: so many are left.
+        *numbers = unsafe { simd.load_first(start.add(part * LANES), count) };
+    }
+    row
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::simd::on_each;
 
     /// Attention as it is defined, in 64 bits, of the last `new` of `total` positions: of rows
     /// `[total, 3, heads, d_head]`, outputs `[new, heads, d_head]`.
@@ -420,7 +464,14 @@ mod tests {
     }
 
     /// Runs positions in parts of these lengths; gives the outputs of all.
-    fn attended(rows: &[f32], heads: usize, d_head: usize, parts: &[usize], capacity: usize) -> Vec<f32> {
+    fn attended(
+        simd: impl Simd,
+        rows: &[f32],
+        heads: usize,
+        d_head: usize,
+        parts: &[usize],
+        capacity: usize,
+    ) -> Vec<f32> {
         let mut keys = vec![f32::NAN; heads * capacity * d_head];
         let mut values = keys.clone();
         let mut outputs = Vec::new();
@@ -441,8 +492,8 @@ mod tests {
             };
             let run = Run { heads, d_head, capacity, new, total, padded, scale: 0.3 };
             for head in 0..heads {
-                // SAFETY: the callers have asked for the instructions; everything has the shapes of `run`.
-                unsafe { attend(&run, &memory, head) };
+                // SAFETY: everything has the shapes of `run`.
+                unsafe { attend(simd, &run, &memory, head) };
             }
             outputs.extend(output);
         }
@@ -451,23 +502,25 @@ mod tests {
 
     /// All widths of a head, whole registers and not; and in whatever parts positions are run, the same
     /// bits: a row gives alone what it gives among others.
-    #[test]
-    fn equals_the_definition_however_positions_are_run() {
-        if !crate::kernels::is_supported() {
-            return;
-        }
+    fn equals_the_definition_however_positions_are_run(simd: impl Simd) -> Vec<u32> {
         let (heads, total) = (2, 75);
+        let mut bits = Vec::new();
         for d_head in [8, 16, 24, 40, 64, 72, 96, 104, 128] {
             let numbers = total * 3 * heads * d_head;
             let rows: Vec<f32> =
                 (0..numbers as u32).map(|i| (i.wrapping_mul(2_654_435_761) as i32) as f32 / 1e9).collect();
-            let whole = attended(&rows, heads, d_head, &[total], 80);
+            let attended =
+                |parts: &[usize], capacity: usize| attended(simd, &rows, heads, d_head, parts, capacity);
+            let whole = attended(&[total], 80);
             let expected = reference(&rows, heads, d_head, total, total, 0.3);
             for (found, expected) in whole.iter().zip(&expected) {
                 assert!((found - expected).abs() < 1e-5, "d_head {d_head}: {found} != {expected}");
             }
-            assert_eq!(whole, attended(&rows, heads, d_head, &[1; 75], 80));
-            assert_eq!(whole, attended(&rows, heads, d_head, &[33, 2, 7, 32, 1], 75));
+            assert_eq!(whole, attended(&[1; 75], 80));
+            assert_eq!(whole, attended(&[33, 2, 7, 32, 1], 75));
+            bits.extend(whole.into_iter().map(f32::to_bits));
         }
+        bits
     }
+    on_each!(equals_the_definition_however_positions_are_run);
 }

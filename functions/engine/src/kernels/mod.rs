@@ -19,6 +19,7 @@ mod gelu;
 mod math;
 mod matmul;
 mod norm;
+mod simd;
 mod team;
 
 use std::sync::Arc;
@@ -27,15 +28,8 @@ use std::sync::atomic::AtomicBool;
 use artifact::GptConfig;
 use ort::operator::OperatorDomain;
 
+use self::simd::{Avx2, Avx512, Simd};
 use self::team::Team;
-
-/// Whether this processor has the instructions that all of them use.
-fn is_supported() -> bool {
-    is_x86_feature_detected!("avx512f")
-        && is_x86_feature_detected!("avx512bw")
-        && is_x86_feature_detected!("avx512vl")
-        && is_x86_feature_detected!("avx512vnni")
-}
 
 /// What a session takes in place of ONNX Runtime's own operators, if this processor can run it. They have `threads`
 /// threads of their own, of which the session's is one. With `shortlist`, logits of all but the likeliest tokens,
@@ -50,15 +44,26 @@ pub(crate) fn operators(
     inspected: &Arc<AtomicBool>,
 ) -> ort::Result<Option<OperatorDomain>> {
     // All of them or none: with one that is not ours, a row would depend on the others again.
-    if !is_supported() || config.d_head() > attention::MAX_D_HEAD {
+    if config.d_head() > attention::MAX_D_HEAD {
         return Ok(None);
     }
+    if let Some(avx512) = Avx512::detect() {
+        return domain(avx512, threads, shortlist, inspected).map(Some);
+    }
+    Avx2::detect().map(|avx2| domain(avx2, threads, shortlist, inspected)).transpose()
+}
+
+fn domain(
+    simd: impl Simd,
+    threads: usize,
+    shortlist: bool,
+    inspected: &Arc<AtomicBool>,
+) -> ort::Result<OperatorDomain> {
     let no_threads = |error| ort::Error::new(format!("no {threads} threads for the kernels: {error}"));
     let team = Arc::new(Team::new(threads).map_err(no_threads)?);
-    let domain = OperatorDomain::new("com.microsoft")?
-        .add(matmul::MatMulNBits::new(Arc::clone(&team), shortlist))?
-        .add(norm::SkipLayerNormalization)?
-        .add(gelu::FastGelu { team: Arc::clone(&team) })?
-        .add(attention::GroupQueryAttention::new(team, Arc::clone(inspected)))?;
-    Ok(Some(domain))
+    OperatorDomain::new("com.microsoft")?
+        .add(matmul::MatMulNBits::new(simd, Arc::clone(&team), shortlist))?
+        .add(norm::SkipLayerNormalization { simd })?
+        .add(gelu::FastGelu { simd, team: Arc::clone(&team) })?
+        .add(attention::GroupQueryAttention::new(simd, team, Arc::clone(inspected)))
 }

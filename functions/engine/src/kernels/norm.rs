@@ -1,21 +1,18 @@
 //! `SkipLayerNormalization`: a sum, and the sum normalised (<https://arxiv.org/abs/1607.06450>).
 
-use std::arch::x86_64::{
-    _mm512_add_ps, _mm512_fmadd_ps, _mm512_maskz_sub_ps, _mm512_mul_ps, _mm512_reduce_add_ps, _mm512_set1_ps,
-    _mm512_setzero_ps, _mm512_sub_ps,
-};
-
 use ort::Error;
 use ort::operator::{ComputeContext, Kernel, KernelContext, Operator, OperatorInput, OperatorOutput};
 use ort::value::TensorElementType;
 
 use super::context::{Tensor, has_input};
-use super::math::{LANES, first, load, store};
+use super::simd::{LANES, Simd};
 
-pub(super) struct SkipLayerNormalization;
+pub(super) struct SkipLayerNormalization<S> {
+    pub(super) simd: S,
+}
 
-impl Operator for SkipLayerNormalization {
-    type Kernel<'attr> = Normalization;
+impl<S: Simd> Operator for SkipLayerNormalization<S> {
+    type Kernel<'attr> = Normalization<S>;
 
     fn name(&self) -> &str {
         "SkipLayerNormalization"
@@ -40,22 +37,23 @@ impl Operator for SkipLayerNormalization {
         ]
     }
 
-    fn create_kernel<'attr>(&self, context: &KernelContext<'attr>) -> ort::Result<Normalization> {
+    fn create_kernel<'attr>(&self, context: &KernelContext<'attr>) -> ort::Result<Normalization<S>> {
         if !has_input(context, 3)? || has_input(context, 4)? {
             return Err(Error::new("SkipLayerNormalization: expected a shift and no bias"));
         }
         let epsilon = context
             .get::<f32>("epsilon")
             .ok_or_else(|| Error::new("SkipLayerNormalization: expected `epsilon`"))?;
-        Ok(Normalization { epsilon })
+        Ok(Normalization { simd: self.simd, epsilon })
     }
 }
 
-pub(super) struct Normalization {
+pub(super) struct Normalization<S> {
+    simd: S,
     epsilon: f32,
 }
 
-impl Kernel for Normalization {
+impl<S: Simd> Kernel for Normalization<S> {
     fn compute(&mut self, context: &ComputeContext) -> ort::Result<()> {
         let [x, residual, scale, shift] = [0, 1, 2, 3].map(|index| Tensor::<f32>::input(context, index));
         let (x, residual, scale, shift) = (x?, residual?, scale?, shift?);
@@ -86,16 +84,21 @@ impl Kernel for Normalization {
         let inputs = x.chunks(width).zip(residual.chunks(width));
         let outputs = normalised.chunks_mut(width).zip(sum.chunks_mut(width));
         for ((x, residual), (normalised, sum)) in inputs.zip(outputs) {
-            // SAFETY: operators are made for processors with these instructions alone.
-            unsafe { normalise([x, residual], scale, shift, self.epsilon, normalised, sum) };
+            self.simd.vectorize(
+                #[inline(always)]
+                || {
+                    normalise(self.simd, [x, residual], scale, shift, self.epsilon, normalised, sum);
+                },
+            );
         }
         Ok(())
     }
 }
 
 /// A row: `sum = x + residual`, `normalised = (sum - mean) / sqrt(variance + epsilon) * scale + shift`.
-#[target_feature(enable = "avx512f")]
-fn normalise(
+#[inline(always)]
+fn normalise<S: Simd>(
+    simd: S,
     [x, residual]: [&[f32]; 2],
     scale: &[f32],
     shift: &[f32],
@@ -103,50 +106,82 @@ fn normalise(
     normalised: &mut [f32],
     sum: &mut [f32],
 ) {
-    let width = x.len() as f32;
-    let mut total = _mm512_setzero_ps();
+    let (width, zeros) = (x.len() as f32, simd.splat(0.0));
+    let mut total = zeros;
     for ((x, residual), sum) in x.chunks(LANES).zip(residual.chunks(LANES)).zip(sum.chunks_mut(LANES)) {
-        let added = _mm512_add_ps(load(x), load(residual));
-        total = _mm512_add_ps(total, added);
-        store(sum, added);
+        let added = simd.add(simd.load(x), simd.load(residual));
+        total = simd.add(total, added);
+        simd.store(sum, added);
     }
-    let mean = _mm512_set1_ps(_mm512_reduce_add_ps(total) / width);
-    let mut squares = _mm512_setzero_ps();
+    let mean = simd.splat(simd.sum(total) / width);
+    let mut squares = zeros;
     for sum in sum.chunks(LANES) {
-        let centred = _mm512_maskz_sub_ps(first(sum.len()), load(sum), mean);
-        squares = _mm512_fmadd_ps(centred, centred, squares);
+        let centred = simd.first_of(sum.len(), simd.sub(simd.load(sum), mean), zeros);
+        squares = simd.mul_add(centred, centred, squares);
     }
-    let inverse = _mm512_set1_ps(1.0 / (_mm512_reduce_add_ps(squares) / width + epsilon).sqrt());
+    let inverse = simd.splat(1.0 / (simd.sum(squares) / width + epsilon).sqrt());
     let parameters = scale.chunks(LANES).zip(shift.chunks(LANES));
     for ((normalised, sum), (scale, shift)) in
         normalised.chunks_mut(LANES).zip(sum.chunks(LANES)).zip(parameters)
     {
-        let centred = _mm512_sub_ps(load(sum), mean);
-        let scale = _mm512_mul_ps(inverse, load(scale));
-        store(normalised, _mm512_fmadd_ps(centred, scale, load(shift)));
+        let centred = simd.sub(simd.load(sum), mean);
+        let scale = simd.mul(inverse, simd.load(scale));
+        simd.store(normalised, simd.mul_add(centred, scale, simd.load(shift)));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::simd::on_each;
 
     /// By hand: 1 + 0, 3 + 2, 1 + 2 = 1, 5, 3: mean 3, variance 8/3. With an epsilon of 4/3 the deviation
     /// is 2: normalised -1, 1, 0; scaled by 2, 3, 4 and shifted by 10, 20, 30: 8, 23, 30.
-    #[test]
-    fn normalises_by_hand() {
-        if !super::super::is_supported() {
-            return;
-        }
+    fn normalises_by_hand(simd: impl Simd) {
         let (mut normalised, mut sum) = ([0.0; 3], [0.0; 3]);
         let inputs: [&[f32]; 2] = [&[1.0, 3.0, 1.0], &[0.0, 2.0, 2.0]];
-        // SAFETY: asked for above.
-        unsafe {
-            normalise(inputs, &[2.0, 3.0, 4.0], &[10.0, 20.0, 30.0], 4.0 / 3.0, &mut normalised, &mut sum)
-        };
+        let (scale, shift) = ([2.0, 3.0, 4.0], [10.0, 20.0, 30.0]);
+        simd.vectorize(
+            #[inline(always)]
+            || normalise(simd, inputs, &scale, &shift, 4.0 / 3.0, &mut normalised, &mut sum),
+        );
         assert_eq!(sum, [1.0, 5.0, 3.0]);
         for (found, expected) in normalised.into_iter().zip([8.0, 23.0, 30.0]) {
             assert!((found - expected).abs() < 1e-5_f32, "{normalised:?}");
         }
     }
+    on_each!(normalises_by_hand);
+
+    /// Whole registers and less, against sums one after the other in 64 bits.
+    fn normalises_rows_of_any_width(simd: impl Simd) -> Vec<u32> {
+        let mut bits = Vec::new();
+        for width in [1, 15, 16, 17, 40, 64] {
+            let numbers = |factor: u32| -> Vec<f32> {
+                let number = |i: u32| (i.wrapping_mul(factor) as i32) as f32 / 1e9;
+                (1..=width).map(number).collect()
+            };
+            let (x, residual, scale, shift) =
+                (numbers(2_654_435_761), numbers(40_503), numbers(2_246_822_519), numbers(3_266_489_917));
+            let (mut normalised, mut sum) = (vec![f32::NAN; x.len()], vec![f32::NAN; x.len()]);
+            simd.vectorize(
+                #[inline(always)]
+                || {
+                    normalise(simd, [&x, &residual], &scale, &shift, 0.1, &mut normalised, &mut sum);
+                },
+            );
+            let mean = sum.iter().copied().map(f64::from).sum::<f64>() / f64::from(width);
+            let variance =
+                sum.iter().map(|&sum| (f64::from(sum) - mean).powi(2)).sum::<f64>() / f64::from(width);
+            for i in 0..x.len() {
+                assert_eq!(sum[i], x[i] + residual[i]);
+                let expected = (f64::from(sum[i]) - mean) / (variance + f64::from(0.1_f32)).sqrt()
+                    * f64::from(scale[i])
+                    + f64::from(shift[i]);
+                assert!((f64::from(normalised[i]) - expected).abs() < 1e-5, "{width}: {normalised:?}");
+            }
+            bits.extend(normalised.into_iter().map(f32::to_bits));
+        }
+        bits
+    }
+    on_each!(normalises_rows_of_any_width);
 }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use memmap2::{MmapMut, MmapRaw};
 
 use super::super::context::Number;
-use super::weights::Line;
+use super::super::simd::Line;
 
 /// Bytes that are reserved at once. What no matrix takes is never touched, and so costs nothing but the rest of the
 /// last large page.

@@ -25,14 +25,16 @@ use self::activations::Activations;
 use self::memory::Arena;
 use self::shortlist::{Columns, Shortlist, largest_of};
 use self::tile::{Output, multiply};
-use self::weights::{Format, Weights};
+use self::weights::{Format, MAX_BLOCK_SIZE, Weights};
 use super::context::{Tensor, has_input, with_last};
+use super::simd::Simd;
 use super::team::Team;
 
 /// How far ahead columns of the shortlist are asked for.
 const AHEAD: usize = 4;
 
-pub(super) struct MatMulNBits {
+pub(super) struct MatMulNBits<S> {
+    simd: S,
     team: Arc<Team>,
     /// Whether an output head may be read in two passes.
     shortlist: bool,
@@ -41,14 +43,14 @@ pub(super) struct MatMulNBits {
     arena: Arena,
 }
 
-impl MatMulNBits {
-    pub(super) fn new(team: Arc<Team>, shortlist: bool) -> Self {
-        Self { team, shortlist, activations: Arc::default(), arena: Arena::default() }
+impl<S> MatMulNBits<S> {
+    pub(super) fn new(simd: S, team: Arc<Team>, shortlist: bool) -> Self {
+        Self { simd, team, shortlist, activations: Arc::default(), arena: Arena::default() }
     }
 }
 
-impl Operator for MatMulNBits {
-    type Kernel<'attr> = Multiplication;
+impl<S: Simd> Operator for MatMulNBits<S> {
+    type Kernel<'attr> = Multiplication<S>;
 
     fn name(&self) -> &str {
         "MatMulNBits"
@@ -69,7 +71,7 @@ impl Operator for MatMulNBits {
         [OperatorOutput::required(TensorElementType::Float32)]
     }
 
-    fn create_kernel<'attr>(&self, context: &KernelContext<'attr>) -> ort::Result<Multiplication> {
+    fn create_kernel<'attr>(&self, context: &KernelContext<'attr>) -> ort::Result<Multiplication<S>> {
         let attribute = |name: &str| {
             let value: Option<i64> = context.get(name);
             let value = value.and_then(|value| usize::try_from(value).ok()).filter(|&value| value > 0);
@@ -81,9 +83,10 @@ impl Operator for MatMulNBits {
             bits: attribute("bits")?,
             block_size: attribute("block_size")?,
         };
-        if !matches!(format.bits, 4 | 8) || !format.block_size.is_multiple_of(16) {
+        let whole_blocks = format.block_size.is_multiple_of(16) && format.block_size <= MAX_BLOCK_SIZE;
+        if !matches!(format.bits, 4 | 8) || !whole_blocks {
             return Err(Error::new(format!(
-                "MatMulNBits: expected 4 or 8 bits in blocks of a multiple of 16, found {format:?}"
+                "MatMulNBits: expected 4 or 8 bits in blocks of a multiple of 16 up to {MAX_BLOCK_SIZE}, found {format:?}"
             )));
         }
         if has_input(context, 3)? || has_input(context, 4)? {
@@ -97,16 +100,20 @@ impl Operator for MatMulNBits {
         let two_passes = self.shortlist
             && Shortlist::is_worth_it(format)
             && context.outputs()?.iter().any(|output| output.name() == LOGITS);
-        let (shortlist, layout): (_, fn(&_, _, &_, &_, _) -> _) =
-            if two_passes { (Some(Shortlist::default()), Weights::coarse) } else { (None, Weights::new) };
+        let (shortlist, layout): (_, fn(&_, _, &_, &_, _) -> _) = if two_passes {
+            (Some(Shortlist::default()), Weights::coarse::<S>)
+        } else {
+            (None, Weights::new::<S>)
+        };
         let weights =
             layout(&self.arena, format, packed.extract_tensor().1, scales.extract_tensor().1, bias)?;
-        let activations = Arc::clone(&self.activations);
-        Ok(Multiplication { format, weights, shortlist, team: Arc::clone(&self.team), activations })
+        let (simd, team, activations) = (self.simd, Arc::clone(&self.team), Arc::clone(&self.activations));
+        Ok(Multiplication { simd, format, weights, shortlist, team, activations })
     }
 }
 
-pub(super) struct Multiplication {
+pub(super) struct Multiplication<S> {
+    simd: S,
     /// Of the weights in the model.
     format: Format,
     weights: Weights,
@@ -116,7 +123,7 @@ pub(super) struct Multiplication {
     activations: Arc<Mutex<Activations>>,
 }
 
-impl Kernel for Multiplication {
+impl<S: Simd> Kernel for Multiplication<S> {
     fn compute(&mut self, context: &ComputeContext) -> ort::Result<()> {
         let Format { d_in, d_out, .. } = self.format;
         let x = Tensor::<f32>::input(context, 0)?;
@@ -137,12 +144,15 @@ impl Kernel for Multiplication {
         // SAFETY: inputs do not change while an operator runs.
         let x = unsafe { x.numbers() };
         let mut activations = self.activations.lock().unwrap_or_else(PoisonError::into_inner);
-        // SAFETY: operators are made for processors with these instructions alone.
-        unsafe { activations.round(x, self.weights.format) };
+        let simd = self.simd;
+        simd.vectorize(
+            #[inline(always)]
+            || activations.round(simd, x, self.weights.format),
+        );
         let Some(shortlist) = &mut self.shortlist else {
             self.team.run(strips, |strip| {
-                // SAFETY: the instructions are there; every strip is taken once.
-                unsafe { multiply(&self.weights, strip, &activations, &output) };
+                // SAFETY: every strip is taken once.
+                unsafe { multiply(simd, &self.weights, strip, &activations, &output) };
             });
             return Ok(());
         };
@@ -151,31 +161,44 @@ impl Kernel for Multiplication {
         self.team.run(strips, |strip| {
             // SAFETY: as above; what is read has just been written.
             unsafe {
-                multiply(&self.weights, strip, &activations, &output);
+                multiply(simd, &self.weights, strip, &activations, &output);
                 for row in 0..rows {
-                    largest_of_strips.set(row, strip, largest_of(output.strip(row, strip)));
+                    let logits = output.strip(row, strip);
+                    largest_of_strips.set(
+                        row,
+                        strip,
+                        simd.vectorize(
+                            #[inline(always)]
+                            || largest_of(simd, logits),
+                        ),
+                    );
                 }
             }
         });
         let packed = Tensor::<u8>::input(context, 1)?;
         let scales = Tensor::<f32>::input(context, 2)?;
         // SAFETY: as above; all strips have been written.
-        let columns = unsafe {
-            activations.round(x, self.format);
-            shortlist.choose(output.numbers(), d_out);
-            let (packed, scales, bias) = (packed.numbers(), scales.numbers(), &self.weights.bias);
-            Columns { format: self.format, packed, scales, bias }
-        };
+        let (logits, packed, scales) = unsafe { (output.numbers(), packed.numbers(), scales.numbers()) };
+        simd.vectorize(
+            #[inline(always)]
+            || {
+                activations.round(simd, x, self.format);
+                shortlist.choose(simd, logits, d_out);
+            },
+        );
+        let columns = Columns { format: self.format, packed, scales, bias: &self.weights.bias };
         let places = &shortlist.places;
         self.team.run(places.len(), |place| {
             let (row, column) = (places[place].0 as usize, places[place].1 as usize);
-            // SAFETY: the instructions are there; every place is taken once.
-            unsafe {
-                if let Some(&(_, next)) = places.get(place + AHEAD) {
-                    columns.prefetch(next as usize);
-                }
-                output.set(row, column, columns.product(&activations, row, column));
+            if let Some(&(_, next)) = places.get(place + AHEAD) {
+                columns.prefetch(next as usize);
             }
+            let logit = simd.vectorize(
+                #[inline(always)]
+                || columns.product(simd, &activations, row, column),
+            );
+            // SAFETY: every place is taken once.
+            unsafe { output.set(row, column, logit) };
         });
         Ok(())
     }

@@ -6,22 +6,15 @@
 //! over all weights of 8 bits. The others, which at usual temperatures share what little probability is left, keep
 //! those of 4 bits.
 
-use std::arch::x86_64::{
-    _CMP_GE_OQ, _MM_HINT_T0, _mm_prefetch, _mm512_cmp_ps_mask, _mm512_dpbusd_epi32, _mm512_mask_max_ps,
-    _mm512_maskz_loadu_epi8, _mm512_reduce_add_epi32, _mm512_reduce_max_ps, _mm512_set1_ps,
-    _mm512_setzero_si512,
-};
-use std::ptr;
-
-use super::super::math::{LANES, first, load};
+use super::super::simd::{LANES, Line, Simd, prefetch};
 use super::activations::Activations;
 use super::tile::Output;
-use super::weights::{Format, LINES, Line, STRIP};
+use super::weights::{Format, STRIP};
 
 /// Strips of columns that give at least one column each to the shortlist of a row.
 const SIZE: usize = 128;
-/// Weights of a register.
-const REGISTER: usize = 64;
+/// Bytes of a cache line.
+const LINE: usize = 64;
 
 /// A head's weights of 8 bits, where ONNX Runtime has them: in the model's file, which is mapped, if it was loaded from
 /// one. Every row reads some of them, so that memory to keep them in is worth having.
@@ -38,42 +31,35 @@ pub(super) struct Columns<'a> {
 
 impl Columns<'_> {
     /// Asks for a column, which may lie anywhere in memory.
-    #[target_feature(enable = "avx512f")]
+    #[inline(always)]
     pub(super) fn prefetch(self, column: usize) {
         let length = self.format.padded();
         let packed = &self.packed[column * length..][..length];
-        let starts = packed.iter().step_by(REGISTER);
-        starts.chain(packed.last()).for_each(|byte| _mm_prefetch::<_MM_HINT_T0>(ptr::from_ref(byte).cast()));
-        let scale = &self.scales[column * self.format.blocks()];
-        _mm_prefetch::<_MM_HINT_T0>(ptr::from_ref(scale).cast());
+        let starts = packed.iter().step_by(LINE);
+        starts.chain(packed.last()).for_each(|byte| prefetch(byte));
+        prefetch(&self.scales[column * self.format.blocks()]);
     }
 
     /// A row of activations times a column, as [`multiply`](super::tile::multiply) does it: the products of a
     /// block are summed up as integers, and the sums of the blocks as floats in their order.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-    pub(super) fn product(self, activations: &Activations, row: usize, column: usize) -> f32 {
+    #[inline(always)]
+    pub(super) fn product<S: Simd>(
+        self,
+        simd: S,
+        activations: &Activations,
+        row: usize,
+        column: usize,
+    ) -> f32 {
         let Self { format, packed, scales, bias } = self;
-        let (blocks, padded) = (format.blocks(), format.padded());
-        let packed = packed[column * padded..][..padded].chunks(format.block_size);
-        let integers = activations.integers[row * padded..][..padded].chunks(format.block_size);
-        let scales = scales[column * blocks..][..blocks].iter().zip(&activations.scales[row * blocks..]);
-        let factors = scales.zip(&activations.offsets[row * blocks..]);
+        let (blocks, words, block_size) = (format.blocks(), format.words(), format.block_size);
         let mut sum = bias[column / LANES].0[column % LANES];
-        for ((packed, integers), ((scale, of_row), offset)) in packed.zip(integers).zip(factors) {
-            let mut partial = _mm512_setzero_si512();
-            for (packed, integers) in packed.chunks(REGISTER).zip(integers.chunks(REGISTER)) {
-                let mask = u64::MAX >> (REGISTER - packed.len());
-                // SAFETY: the mask leaves out what is beyond the slices, which are equally long.
-                let (packed, integers) = unsafe {
-                    (
-                        _mm512_maskz_loadu_epi8(mask, packed.as_ptr().cast()),
-                        _mm512_maskz_loadu_epi8(mask, integers.as_ptr()),
-                    )
-                };
-                partial = _mm512_dpbusd_epi32(partial, packed, integers);
-            }
-            let integer = _mm512_reduce_add_epi32(partial) + offset;
-            sum = (integer as f32).mul_add(scale * of_row, sum);
+        for block in 0..blocks {
+            let of_row = row * blocks + block;
+            let groups = &activations.groups[of_row * words..][..words];
+            let block = column * blocks + block;
+            let product = simd.dot(&packed[block * block_size..][..block_size], groups);
+            let integer = product.wrapping_add(activations.offsets[of_row]);
+            sum = (integer as f32).mul_add(scales[block] * activations.scales[of_row], sum);
         }
         sum
     }
@@ -105,8 +91,8 @@ impl Shortlist {
 
     /// Makes the list for the logits of a first pass, `[rows, columns]`: in each row, all that are as large
     /// as the largest of the 128th best strip, and so the 128 largest among them. Other rows have no say in that.
-    #[target_feature(enable = "avx512f")]
-    pub(super) fn choose(&mut self, logits: &[f32], columns: usize) {
+    #[inline(always)]
+    pub(super) fn choose<S: Simd>(&mut self, simd: S, logits: &[f32], columns: usize) {
         self.places.clear();
         let rows = logits.chunks_exact(columns).zip(self.largest.chunks_exact(columns.div_ceil(STRIP)));
         for (row, (logits, largest)) in rows.enumerate() {
@@ -114,10 +100,13 @@ impl Shortlist {
             self.ordered.extend_from_slice(largest);
             let (_, &mut least, _) = self.ordered.select_nth_unstable_by(SIZE - 1, |a, b| b.total_cmp(a));
             let strips = largest.iter().enumerate().filter(|(_, largest)| **largest >= least);
-            for column in strips.flat_map(|(strip, _)| (strip * STRIP..columns).step_by(LANES).take(LINES)) {
-                let logits = &logits[column..];
-                let mut chosen = first(logits.len())
-                    & _mm512_cmp_ps_mask::<_CMP_GE_OQ>(load(logits), _mm512_set1_ps(least));
+            for (strip, _) in strips {
+                let column = strip * STRIP;
+                let mut chosen = 0_u32;
+                for (line, logits) in logits[column..].chunks(LANES).take(STRIP / LANES).enumerate() {
+                    let lanes = simd.first_of(logits.len(), simd.load(logits), simd.splat(f32::NAN));
+                    chosen |= u32::from(simd.at_least(lanes, least)) << (line * LANES);
+                }
                 while chosen != 0 {
                     self.places.push((row as u32, column as u32 + chosen.trailing_zeros()));
                     chosen &= chosen - 1;
@@ -128,26 +117,23 @@ impl Shortlist {
 }
 
 /// The largest of some logits, of which those that are not numbers do not count.
-#[target_feature(enable = "avx512f")]
-pub(super) fn largest_of(logits: &[f32]) -> f32 {
-    let mut largest = _mm512_set1_ps(f32::NEG_INFINITY);
+#[inline(always)]
+pub(super) fn largest_of<S: Simd>(simd: S, logits: &[f32]) -> f32 {
+    let mut largest = simd.splat(f32::NEG_INFINITY);
     for logits in logits.chunks(LANES) {
         // What fills the last register up cannot win. Of two operands the second is taken if one is NaN.
-        largest = _mm512_mask_max_ps(largest, first(logits.len()), load(logits), largest);
+        largest = simd.max(simd.first_of(logits.len(), simd.load(logits), largest), largest);
     }
-    _mm512_reduce_max_ps(largest)
+    simd.greatest(largest)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::simd::on_each;
 
     /// The rule itself, by sorting: 513 strips, the last of one column.
-    #[test]
-    fn has_the_columns_as_large_as_the_128th_best_strip() {
-        if !crate::kernels::is_supported() {
-            return;
-        }
+    fn has_the_columns_as_large_as_the_128th_best_strip(simd: impl Simd) {
         let (rows, columns) = (3, 4 * SIZE * STRIP + 1);
         let mut state = 1_u64;
         let mut random = || {
@@ -161,12 +147,11 @@ mod tests {
         let output = shortlist.largest(rows, strips);
         for (row, logits) in logits.chunks(columns).enumerate() {
             for (strip, logits) in logits.chunks(STRIP).enumerate() {
-                // SAFETY: asked for above; there is one task.
-                unsafe { output.set(row, strip, largest_of(logits)) };
+                // SAFETY: there is one task.
+                unsafe { output.set(row, strip, largest_of(simd, logits)) };
             }
         }
-        // SAFETY: asked for above.
-        unsafe { shortlist.choose(&logits, columns) };
+        shortlist.choose(simd, &logits, columns);
 
         let mut expected = Vec::new();
         for (row, logits) in logits.chunks(columns).enumerate() {
@@ -180,36 +165,27 @@ mod tests {
         assert!(shortlist.places.contains(&(0, columns as u32 - 1)));
         assert!((3 * SIZE..6 * SIZE).contains(&expected.len()), "{}", expected.len());
     }
+    on_each!(has_the_columns_as_large_as_the_128th_best_strip);
 
     /// What is not a number is on no list, and hides no neighbour: neither in another lane nor in its own.
-    #[test]
-    fn no_numbers_do_not_count() {
-        if !crate::kernels::is_supported() {
-            return;
-        }
+    fn no_numbers_do_not_count(simd: impl Simd) {
         let mut strip = [1.0; STRIP];
         strip[3] = 2.0;
         strip[3 + LANES] = f32::NAN;
         strip[7] = f32::NAN;
-        // SAFETY: asked for above.
-        unsafe {
-            assert_eq!(largest_of(&strip), 2.0);
-            assert_eq!(largest_of(&[f32::NAN; STRIP]), f32::NEG_INFINITY);
-            assert_eq!(largest_of(&[-3.0]), -3.0);
-        }
+        assert_eq!(largest_of(simd, &strip), 2.0);
+        assert_eq!(largest_of(simd, &[f32::NAN; STRIP]), f32::NEG_INFINITY);
+        assert_eq!(largest_of(simd, &[-3.0]), -3.0);
     }
+    on_each!(no_numbers_do_not_count);
 
     /// No logit is better than another: all are taken again.
-    #[test]
-    fn equal_logits_are_all_on_the_list() {
-        if !crate::kernels::is_supported() {
-            return;
-        }
+    fn equal_logits_are_all_on_the_list(simd: impl Simd) {
         let columns = 4 * SIZE * STRIP;
         let mut shortlist = Shortlist::default();
         shortlist.largest(1, columns / STRIP);
-        // SAFETY: asked for above.
-        unsafe { shortlist.choose(&vec![0.0; columns], columns) };
+        shortlist.choose(simd, &vec![0.0; columns], columns);
         assert_eq!(shortlist.places.len(), columns);
     }
+    on_each!(equal_logits_are_all_on_the_list);
 }

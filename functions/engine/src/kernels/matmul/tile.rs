@@ -1,19 +1,11 @@
 //! The kernel: rows of activations times strips of weights.
 
-use std::arch::x86_64::{
-    __m512, __m512i, _MM_HINT_T0, _mm_prefetch, _mm512_add_epi32, _mm512_and_si512, _mm512_cvtepi32_ps,
-    _mm512_dpbusd_epi32, _mm512_fmadd_ps, _mm512_load_ps, _mm512_load_si512, _mm512_mask_storeu_ps,
-    _mm512_mul_ps, _mm512_set1_epi8, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_si512,
-    _mm512_srli_epi16,
-};
 use std::marker::PhantomData;
 
-use super::super::math::{LANES, first};
+use super::super::simd::{LANES, MAX_LINES, Simd, prefetch};
 use super::activations::Activations;
-use super::weights::{LINES, Line, STRIP, Weights};
+use super::weights::{STRIP, Weights};
 
-/// Rows of a tile: their sums, whole and of a block, fill three quarters of the registers.
-const MAX_ROWS: usize = 6;
 /// How far ahead weights are asked for, in lines.
 const PREFETCH: usize = 32;
 
@@ -66,17 +58,18 @@ impl Output<'_> {
         unsafe { self.start.add(row * self.columns + column).write(number) };
     }
 
-    /// Writes the sums of a strip in one row; what is beyond the columns is left out.
-    #[target_feature(enable = "avx512f")]
-    fn store(&self, row: usize, strip: usize, sums: [__m512; LINES]) {
+    /// Writes the sums of a line of columns in one row; what is beyond the columns is left out.
+    ///
+    /// # Safety
+    /// No other task may read or write them at the same time.
+    #[inline(always)]
+    unsafe fn store<S: Simd>(&self, simd: S, row: usize, line: usize, sums: S::Floats) {
         assert!(row < self.rows);
-        for (line, sums) in sums.into_iter().enumerate() {
-            let column = strip * STRIP + line * LANES;
-            if column < self.columns {
-                let mask = first(self.columns - column);
-                // SAFETY: the row and those columns lie within the output.
-                unsafe { _mm512_mask_storeu_ps(self.start.add(row * self.columns + column), mask, sums) };
-            }
+        let column = line * LANES;
+        if column < self.columns {
+            let count = LANES.min(self.columns - column);
+            // SAFETY: the row and those columns lie within the output, and are the caller's alone.
+            unsafe { simd.store_first(self.start.add(row * self.columns + column), count, sums) };
         }
     }
 }
@@ -88,129 +81,174 @@ impl Output<'_> {
 ///
 /// # Safety
 /// No other task may read or write this strip of `output` at the same time.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-pub(super) unsafe fn multiply(
+pub(super) unsafe fn multiply<S: Simd>(
+    simd: S,
     weights: &Weights,
     strip: usize,
     activations: &Activations,
     output: &Output<'_>,
 ) {
     let format = weights.format;
-    let (blocks, padded) = (format.blocks(), format.padded());
+    let (blocks, words) = (format.blocks(), format.words());
     assert!(strip < format.strips());
-    assert!(activations.integers.len() >= output.rows * padded);
+    assert!(activations.groups.len() >= output.rows * blocks * words);
     assert!(activations.scales.len() >= output.rows * blocks);
     assert!(activations.offsets.len() >= output.rows * blocks);
-    let mut row = 0;
-    while row < output.rows {
-        let left = output.rows - row;
-        let rows = left.div_ceil(left.div_ceil(MAX_ROWS)); // as even as can be: 4 and 3 rather than 6 and 1
-        // SAFETY: the strip exists, and so do activations of these rows.
-        unsafe {
-            match (format.bits, rows) {
-                (4, 1) => tile::<4, 1>(weights, strip, activations, row, output),
-                (4, 2) => tile::<4, 2>(weights, strip, activations, row, output),
-                (4, 3) => tile::<4, 3>(weights, strip, activations, row, output),
-                (4, 4) => tile::<4, 4>(weights, strip, activations, row, output),
-                (4, 5) => tile::<4, 5>(weights, strip, activations, row, output),
-                (4, _) => tile::<4, 6>(weights, strip, activations, row, output),
-                (_, 1) => tile::<8, 1>(weights, strip, activations, row, output),
-                (_, 2) => tile::<8, 2>(weights, strip, activations, row, output),
-                (_, 3) => tile::<8, 3>(weights, strip, activations, row, output),
-                (_, 4) => tile::<8, 4>(weights, strip, activations, row, output),
-                (_, 5) => tile::<8, 5>(weights, strip, activations, row, output),
-                (_, _) => tile::<8, 6>(weights, strip, activations, row, output),
+    let panels = MAX_LINES / S::LINES;
+    for panel in strip * panels..(strip + 1) * panels {
+        let mut row = 0;
+        while row < output.rows {
+            let left = output.rows - row;
+            let rows = left.div_ceil(left.div_ceil(S::ROWS)); // as even as can be: 4 and 3 rather than 6 and 1
+            let place = Place { panel, row };
+            // SAFETY: the panel exists, and so do activations of these rows.
+            unsafe {
+                match (format.bits, S::LINES) {
+                    (4, 1) => tile_of_rows::<S, 4, 1>(simd, weights, activations, place, rows, output),
+                    (4, _) => tile_of_rows::<S, 4, 2>(simd, weights, activations, place, rows, output),
+                    (_, 1) => tile_of_rows::<S, 8, 1>(simd, weights, activations, place, rows, output),
+                    (_, _) => tile_of_rows::<S, 8, 2>(simd, weights, activations, place, rows, output),
+                }
             }
+            row += rows;
         }
-        row += rows;
     }
 }
 
-/// `ROWS` rows from `first_row` times a strip of weights of `BITS` bits.
+/// Where a tile begins.
+#[derive(Clone, Copy)]
+struct Place {
+    panel: usize,
+    row: usize,
+}
+
+/// So many rows, from 1 to 6, times a panel of weights.
 ///
 /// # Safety
-/// The strip and activations of the rows must exist.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-unsafe fn tile<const BITS: usize, const ROWS: usize>(
+/// As of [`tile`].
+#[inline(always)]
+unsafe fn tile_of_rows<S: Simd, const BITS: usize, const LINES: usize>(
+    simd: S,
     weights: &Weights,
-    strip: usize,
     activations: &Activations,
-    first_row: usize,
+    place: Place,
+    rows: usize,
+    output: &Output<'_>,
+) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        match rows {
+            1 => simd.vectorize(
+                #[inline(always)]
+                || tile::<S, BITS, LINES, 1>(simd, weights, activations, place, output),
+            ),
+            2 => simd.vectorize(
+                #[inline(always)]
+                || tile::<S, BITS, LINES, 2>(simd, weights, activations, place, output),
+            ),
+            3 => simd.vectorize(
+                #[inline(always)]
+                || tile::<S, BITS, LINES, 3>(simd, weights, activations, place, output),
+            ),
+            4 => simd.vectorize(
+                #[inline(always)]
+                || tile::<S, BITS, LINES, 4>(simd, weights, activations, place, output),
+            ),
+            5 => simd.vectorize(
+                #[inline(always)]
+                || tile::<S, BITS, LINES, 5>(simd, weights, activations, place, output),
+            ),
+            _ => simd.vectorize(
+                #[inline(always)]
+                || tile::<S, BITS, LINES, 6>(simd, weights, activations, place, output),
+            ),
+        }
+    }
+}
+
+/// `ROWS` rows times a panel of `LINES` lines of weights of `BITS` bits.
+///
+/// # Safety
+/// The panel and activations of the rows must exist, and no other task may read or write these columns of `output`
+/// at the same time.
+#[inline(always)]
+unsafe fn tile<S: Simd, const BITS: usize, const LINES: usize, const ROWS: usize>(
+    simd: S,
+    weights: &Weights,
+    activations: &Activations,
+    Place { panel, row: first_row }: Place,
     output: &Output<'_>,
 ) {
     let (blocks, words) = (weights.format.blocks(), weights.format.words());
-    let padded = weights.format.padded();
-    let bias = &weights.bias[strip * LINES..][..LINES];
-    let mut sums: [[__m512; LINES]; ROWS] = [std::array::from_fn(|line| floats(&bias[line])); ROWS];
-    let lower_half = _mm512_set1_epi8(15);
-    for block in 0..blocks {
-        let mut partial = [[_mm512_setzero_si512(); LINES]; ROWS];
-        // With few rows, one sum after the other would wait for the multiplier: upper halves have theirs.
-        let mut upper_partial = [[_mm512_setzero_si512(); LINES]; ROWS];
-        for (row, partial) in partial.iter_mut().enumerate() {
-            *partial = [_mm512_set1_epi32(activations.offsets[(first_row + row) * blocks + block]); LINES];
+    let zeros = simd.splat_integer(0);
+    let mut sums = [[simd.splat(0.0); LINES]; ROWS];
+    for line in 0..LINES {
+        let bias = simd.load_line(&weights.bias[panel * LINES + line]);
+        for sums in &mut sums {
+            sums[line] = bias;
         }
-        let lines = &weights.lines[(strip * blocks + block) * words * LINES..][..words * LINES];
+    }
+    for block in 0..blocks {
+        let mut totals = [[zeros; LINES]; ROWS];
+        for (row, totals) in totals.iter_mut().enumerate() {
+            *totals = [simd.splat_integer(activations.offsets[(first_row + row) * blocks + block]); LINES];
+        }
+        let first_word = block * words;
+        let lines = &weights.lines[(panel * blocks * words + first_word) * LINES..][..words * LINES];
         let (lines, _) = lines.as_chunks::<LINES>();
-        for (word, lines) in lines.iter().enumerate() {
-            let mut lower = [_mm512_setzero_si512(); LINES];
-            let mut upper = [_mm512_setzero_si512(); LINES];
-            for line in 0..LINES {
-                let ahead = lines.as_ptr().wrapping_add(PREFETCH + line);
-                _mm_prefetch::<_MM_HINT_T0>(ahead.cast());
-                let loaded = integers(&lines[line]);
-                if BITS == 4 {
-                    lower[line] = _mm512_and_si512(loaded, lower_half);
-                    upper[line] = _mm512_and_si512(_mm512_srli_epi16::<4>(loaded), lower_half);
-                } else {
-                    lower[line] = loaded;
-                }
-            }
-            let place = (block * words + word) * (32 / BITS);
-            for row in 0..ROWS {
-                // SAFETY: the caller vouches for the row, and `place` is one of its groups of four.
-                let at = unsafe { activations.integers.as_ptr().add((first_row + row) * padded + place) };
-                // SAFETY: as above.
-                let four = _mm512_set1_epi32(unsafe { at.cast::<i32>().read_unaligned() });
+        for (part, lines) in lines.chunks(S::WORDS.min(words)).enumerate() {
+            let first_word = first_word + part * S::WORDS.min(words);
+            let mut partial = [[zeros; LINES]; ROWS];
+            // With few rows, one sum after the other may wait for the multiplier: second halves have theirs.
+            let mut second_partial = [[zeros; LINES]; ROWS];
+            for (word, lines) in lines.iter().enumerate() {
+                let mut weights = [[zeros; LINES]; 2];
                 for line in 0..LINES {
-                    partial[row][line] = _mm512_dpbusd_epi32(partial[row][line], lower[line], four);
+                    prefetch(lines.as_ptr().wrapping_add(PREFETCH + line));
+                    let [first, second] = simd.unpack::<BITS>(simd.load_words(&lines[line]));
+                    weights[0][line] = first;
+                    weights[1][line] = second;
                 }
-                if BITS == 4 {
-                    // SAFETY: as above; a word has eight weights of 4 bits.
-                    let four = _mm512_set1_epi32(unsafe { at.add(4).cast::<i32>().read_unaligned() });
-                    let partial = if ROWS <= 2 { &mut upper_partial[row] } else { &mut partial[row] };
+                for row in 0..ROWS {
+                    let group = (first_row + row) * blocks * words + first_word + word;
+                    // SAFETY: the caller vouches for the row, and it is one of its groups.
+                    let [first, second] = unsafe { *activations.groups.get_unchecked(group) };
                     for line in 0..LINES {
-                        partial[line] = _mm512_dpbusd_epi32(partial[line], upper[line], four);
+                        let sums = &mut partial[row][line];
+                        *sums = simd.add_products::<BITS>(*sums, weights[0][line], first);
+                    }
+                    for line in 0..LINES {
+                        let partial = if S::WAITS && ROWS <= 2 { &mut second_partial } else { &mut partial };
+                        let sums = &mut partial[row][line];
+                        *sums = simd.add_products::<BITS>(*sums, weights[1][line], second);
                     }
                 }
             }
-        }
-        let scales = &weights.scales[(strip * blocks + block) * LINES..][..LINES];
-        for line in 0..LINES {
-            let scale = floats(&scales[line]);
             for row in 0..ROWS {
-                let of_row = _mm512_set1_ps(activations.scales[(first_row + row) * blocks + block]);
-                let sum = _mm512_add_epi32(partial[row][line], upper_partial[row][line]);
-                let scale = _mm512_mul_ps(scale, of_row);
-                sums[row][line] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), scale, sums[row][line]);
+                for line in 0..LINES {
+                    let partial = simd.add_integers(
+                        simd.totals::<BITS>(partial[row][line]),
+                        simd.totals::<BITS>(second_partial[row][line]),
+                    );
+                    totals[row][line] = simd.add_integers(totals[row][line], partial);
+                }
+            }
+        }
+        for line in 0..LINES {
+            let scale = simd.load_line(&weights.scales[(panel * blocks + block) * LINES + line]);
+            for row in 0..ROWS {
+                let of_row = simd.splat(activations.scales[(first_row + row) * blocks + block]);
+                let total = simd.to_floats(totals[row][line]);
+                sums[row][line] = simd.mul_add(total, simd.mul(scale, of_row), sums[row][line]);
             }
         }
     }
-    for (row, sums) in sums.into_iter().enumerate() {
-        output.store(first_row + row, strip, sums);
+    for (row, sums) in sums.iter().enumerate() {
+        for (line, sums) in sums.iter().enumerate() {
+            // SAFETY: as the caller promises.
+            unsafe { output.store(simd, first_row + row, panel * LINES + line, *sums) };
+        }
     }
-}
-
-#[target_feature(enable = "avx512f")]
-fn floats(line: &Line<f32>) -> __m512 {
-    // SAFETY: a line is 64 aligned bytes.
-    unsafe { _mm512_load_ps(line.0.as_ptr()) }
-}
-
-#[target_feature(enable = "avx512f")]
-fn integers(line: &Line<u32>) -> __m512i {
-    // SAFETY: a line is 64 aligned bytes.
-    unsafe { _mm512_load_si512(line.0.as_ptr().cast()) }
 }
 
 #[cfg(test)]
@@ -220,7 +258,8 @@ mod tests {
     use super::*;
     use crate::kernels::matmul::memory::Arena;
     use crate::kernels::matmul::shortlist::Columns;
-    use crate::kernels::matmul::weights::Format;
+    use crate::kernels::matmul::weights::{Format, MAX_BLOCK_SIZE};
+    use crate::kernels::simd::{Avx2, Avx512, on_each};
 
     /// The same sums, one number after the other, from the packed form.
     fn reference(format: Format, packed: &[u8], scales: &[f32], bias: &[f32], x: &[f32]) -> Vec<f32> {
@@ -236,7 +275,7 @@ mod tests {
                 let mut sum = bias[column];
                 for (block, x) in x.chunks(block_size).enumerate() {
                     let largest = x.iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
-                    let scale = largest / 127.0;
+                    let scale = largest / format.largest_activation();
                     let inverse = if scale == 0.0 { 0.0 } else { 1.0 / scale };
                     let products = x.iter().enumerate().map(|(i, x)| {
                         (x * inverse).round_ties_even() as i32 * weight(column, block * block_size + i)
@@ -251,49 +290,51 @@ mod tests {
         products
     }
 
-    fn product(weights: &Weights, x: &[f32]) -> Vec<f32> {
+    fn product(simd: impl Simd, weights: &Weights, x: &[f32]) -> Vec<f32> {
         let Format { d_in, d_out, .. } = weights.format;
         let rows = x.len() / d_in;
         let mut products = vec![f32::NAN; rows * d_out];
         let mut activations = Activations::default();
-        // SAFETY: the callers have asked for the instructions; the output has that size, and strips
-        // come one after the other.
+        activations.round(simd, x, weights.format);
+        // SAFETY: the output has that size, and strips come one after the other.
         unsafe {
-            activations.round(x, weights.format);
             let output = Output::new(products.as_mut_ptr(), rows, d_out);
             for strip in 0..weights.format.strips() {
-                multiply(weights, strip, &activations, &output);
+                multiply(simd, weights, strip, &activations, &output);
             }
         }
         products
     }
 
     /// The same by the shortlist's way.
-    fn column_by_column(weights: &Weights, packed: &[u8], scales: &[f32], x: &[f32]) -> Vec<f32> {
+    fn column_by_column(
+        simd: impl Simd,
+        weights: &Weights,
+        packed: &[u8],
+        scales: &[f32],
+        x: &[f32],
+    ) -> Vec<f32> {
         let Format { d_in, d_out, .. } = weights.format;
         let columns = Columns { format: weights.format, packed, scales, bias: &weights.bias };
         let mut activations = Activations::default();
-        // SAFETY: the callers have asked for the instructions.
-        unsafe {
-            activations.round(x, weights.format);
-            let places = (0..x.len() / d_in).flat_map(|row| (0..d_out).map(move |column| (row, column)));
-            places.map(|(row, column)| columns.product(&activations, row, column)).collect()
-        }
+        activations.round(simd, x, weights.format);
+        let places = (0..x.len() / d_in).flat_map(|row| (0..d_out).map(move |column| (row, column)));
+        places.map(|(row, column)| columns.product(simd, &activations, row, column)).collect()
     }
 
-    proptest! {
-        /// Any shape, up to the last bit; and a row alone gives what it gives among others.
-        #[test]
-        fn equals_the_sums_one_after_the_other(
-            d_in in 1_usize..200,
-            d_out in 1_usize..80,
-            rows in 1_usize..14,
-            bits in prop::sample::select(vec![4_usize, 8]),
-            block_size in prop::sample::select(vec![16_usize, 32, 64, 128]),
-            seed: u64,
-        ) {
-            prop_assume!(crate::kernels::is_supported());
-            let format = Format { d_in, d_out, bits, block_size };
+    /// A matrix and rows to be multiplied with it.
+    #[derive(Debug)]
+    struct Case {
+        format: Format,
+        packed: Vec<u8>,
+        scales: Vec<f32>,
+        bias: Vec<f32>,
+        x: Vec<f32>,
+    }
+
+    impl Case {
+        fn random(format: Format, rows: usize, seed: u64) -> Self {
+            let Format { d_in, d_out, bits, .. } = format;
             let mut state = seed | 1;
             let mut random = || {
                 state ^= state << 13;
@@ -301,35 +342,70 @@ mod tests {
                 state ^= state << 17;
                 state
             };
-            let packed: Vec<u8> = (0..d_out * format.padded() * bits / 8).map(|_| random() as u8).collect();
+            let packed = (0..d_out * format.padded() * bits / 8).map(|_| random() as u8).collect();
             let mut number = || (random() as i32 as f32) / i32::MAX as f32;
-            let scales: Vec<f32> = (0..d_out * format.blocks()).map(|_| number()).collect();
-            let bias: Vec<f32> = (0..d_out).map(|_| number()).collect();
-            let x: Vec<f32> = (0..rows * d_in).map(|_| 3.0 * number()).collect();
-            let weights = Weights::new(&Arena::default(), format, &packed, &scales, Some(&bias)).unwrap();
-            let products = product(&weights, &x);
-            prop_assert_eq!(&products, &reference(format, &packed, &scales, &bias, &x));
-            if bits == 8 {
-                prop_assert_eq!(&products, &column_by_column(&weights, &packed, &scales, &x));
+            let scales = (0..d_out * format.blocks()).map(|_| number()).collect();
+            let bias = (0..d_out).map(|_| number()).collect();
+            let x = (0..rows * d_in).map(|_| 3.0 * number()).collect();
+            Self { format, packed, scales, bias, x }
+        }
+
+        /// Up to the last bit; and a row alone gives what it gives among others.
+        fn check<S: Simd>(&self, simd: S) {
+            let Self { format, packed, scales, bias, x } = self;
+            let weights = Weights::new::<S>(&Arena::default(), *format, packed, scales, Some(bias)).unwrap();
+            let products = product(simd, &weights, x);
+            assert_eq!(products, reference(*format, packed, scales, bias, x));
+            if format.bits == 8 {
+                assert_eq!(products, column_by_column(simd, &weights, packed, scales, x));
             }
-            for (row, x) in x.chunks(d_in).enumerate() {
-                prop_assert_eq!(&products[row * d_out..][..d_out], &product(&weights, x));
+            for (row, x) in x.chunks(format.d_in).enumerate() {
+                assert_eq!(products[row * format.d_out..][..format.d_out], product(simd, &weights, x));
             }
         }
     }
 
+    proptest! {
+        #[test]
+        fn any_shape_equals_the_sums_one_after_the_other(
+            d_in in 1_usize..200,
+            d_out in 1_usize..80,
+            rows in 1_usize..14,
+            bits in prop::sample::select(vec![4_usize, 8]),
+            block_size in prop::sample::select(vec![16_usize, 32, 64, 128]),
+            seed: u64,
+        ) {
+            let case = Case::random(Format { d_in, d_out, bits, block_size }, rows, seed);
+            Avx2::detect().inspect(|&avx2| case.check(avx2));
+            Avx512::detect().inspect(|&avx512| case.check(avx512));
+        }
+    }
+
+    /// The largest weights and activations, in the largest blocks, of one sign and of both: no sum is too large.
+    fn the_largest_numbers_have_room(simd: impl Simd) {
+        for (bits, block_size) in [(4, MAX_BLOCK_SIZE), (8, MAX_BLOCK_SIZE)] {
+            for byte in [0x00, 0xFF] {
+                for sign in [1.0, -1.0] {
+                    let format = Format { d_in: block_size, d_out: 3, bits, block_size };
+                    let mut case = Case::random(format, 3, 1);
+                    case.packed.fill(byte);
+                    case.x.iter_mut().for_each(|x| *x = sign * 5.0);
+                    case.check(simd);
+                }
+            }
+        }
+    }
+    on_each!(the_largest_numbers_have_room);
+
     /// By hand: weights 1, -1, 7, 0 with scale 0.5; activations 127, 127, 127, 0 round to themselves.
     /// 0.5 * (127 - 127 + 7 * 127) + 1 = 445.5.
-    #[test]
-    fn multiplies_by_hand() {
-        if !crate::kernels::is_supported() {
-            return;
-        }
+    fn multiplies_by_hand<S: Simd>(simd: S) {
         let format = Format { d_in: 4, d_out: 1, bits: 4, block_size: 16 };
         let packed = [0x79, 0x8F, 0x88, 0x88, 0x88, 0x88, 0x88, 0x88];
-        let weights = Weights::new(&Arena::default(), format, &packed, &[0.5], Some(&[1.0])).unwrap();
-        assert_eq!(product(&weights, &[127.0, 127.0, 127.0, 0.0]), [445.5]);
-        assert!(product(&weights, &[f32::NAN, 0.0, 0.0, 0.0])[0].is_nan());
-        assert!(!product(&weights, &[f32::INFINITY, 0.0, 0.0, 0.0])[0].is_finite());
+        let weights = Weights::new::<S>(&Arena::default(), format, &packed, &[0.5], Some(&[1.0])).unwrap();
+        assert_eq!(product(simd, &weights, &[127.0, 127.0, 127.0, 0.0]), [445.5]);
+        assert!(product(simd, &weights, &[f32::NAN, 0.0, 0.0, 0.0])[0].is_nan());
+        assert!(!product(simd, &weights, &[f32::INFINITY, 0.0, 0.0, 0.0])[0].is_finite());
     }
+    on_each!(multiplies_by_hand);
 }
