@@ -146,7 +146,7 @@ impl Engine {
         let State { model, prefixes, drafter } = &mut *state;
         model.truncate(0)?;
         let mut text = Text::new(prompt, options, start, take);
-        let draft_length = DraftLength::new(run_costs(model.precision(), model.has_own_kernels()));
+        let draft_length = DraftLength::new(run_costs(model.precision(), model.kernels()));
         let mut runner = Runner {
             context_length: self.config.context_length,
             vocab_size: self.config.vocab_size,

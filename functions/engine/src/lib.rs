@@ -30,6 +30,6 @@ pub use engine::Engine;
 pub use error::EngineError;
 pub use generation::{FinishReason, Generation, GenerationOptions, Token, Work};
 pub use inspection::Inspection;
-pub use model::{LoadTimes, OnnxModel};
+pub use model::{Kernels, LoadTimes, OnnxModel};
 pub use speculation::{CorpusDrafter, Drafter};
 pub use text::{Piece, TextStream};

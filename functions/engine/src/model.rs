@@ -31,12 +31,23 @@ const MAX_KEPT_IDS: usize = 8;
 /// next piece comes sooner; between requests nothing should burn the processor.
 const SPIN_MICROSECONDS: &str = "1000";
 
+/// Whose operators a model runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kernels {
+    /// ONNX Runtime's own.
+    OnnxRuntime,
+    /// This crate's, for processors with AVX2.
+    Avx2,
+    /// This crate's, for processors with AVX-512 VNNI. They give the same bits.
+    Avx512,
+}
+
 /// A model loaded into ONNX Runtime, and the positions that it has run.
 pub struct OnnxModel {
     session: Session,
     config: GptConfig,
     precision: Precision,
-    has_own_kernels: bool,
+    kernels: Kernels,
     /// Tells our kernels that attention weights are asked for.
     inspected: Arc<AtomicBool>,
     layout: Layout,
@@ -111,7 +122,7 @@ impl OnnxModel {
         let runtime = start.elapsed();
         let builder = Session::builder(&environment).map_err(failed)?;
         let inspected = Arc::default();
-        let (mut builder, has_own_kernels) =
+        let (mut builder, kernels) =
             configure(builder, precision, config, threads, &inspected).map_err(failed)?;
         let session = commit(&mut builder).map_err(failed)?;
         let load_times = LoadTimes { runtime, session: start.elapsed() - runtime };
@@ -128,7 +139,7 @@ impl OnnxModel {
             session,
             config,
             precision,
-            has_own_kernels,
+            kernels,
             inspected,
             layout,
             cache,
@@ -147,10 +158,15 @@ impl OnnxModel {
         self.precision
     }
 
+    /// What its operators are compiled to.
+    pub fn kernels(&self) -> Kernels {
+        self.kernels
+    }
+
     /// Whether it runs on kernels of this crate, of which a row gives the same bits alone and among
-    /// others. It does where the processor has AVX-512 VNNI.
+    /// others. It does where the processor has AVX2.
     pub fn has_own_kernels(&self) -> bool {
-        self.has_own_kernels
+        self.kernels != Kernels::OnnxRuntime
     }
 
     /// How long loading it took.
@@ -321,10 +337,10 @@ fn configure(
     config: &GptConfig,
     threads: usize,
     inspected: &Arc<AtomicBool>,
-) -> ort::Result<(SessionBuilder, bool)> {
-    let (builder, has_own_kernels) = with_own_kernels(builder, precision, config, threads, inspected)?;
+) -> ort::Result<(SessionBuilder, Kernels)> {
+    let (builder, kernels) = with_own_kernels(builder, precision, config, threads, inspected)?;
     // Our kernels have threads of their own.
-    let threads = if has_own_kernels { 1 } else { threads };
+    let threads = if kernels == Kernels::OnnxRuntime { threads } else { 1 };
     let spins = threads > 1;
     let builder = builder
         .with_optimization_level(GraphOptimizationLevel::Level1)?
@@ -334,7 +350,7 @@ fn configure(
             "session.intra_op.spin_duration_us",
             if spins { SPIN_MICROSECONDS } else { "0" },
         )?;
-    Ok((builder, has_own_kernels))
+    Ok((builder, kernels))
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -344,12 +360,12 @@ fn with_own_kernels(
     config: &GptConfig,
     threads: usize,
     inspected: &Arc<AtomicBool>,
-) -> ort::Result<(SessionBuilder, bool)> {
+) -> ort::Result<(SessionBuilder, Kernels)> {
     // Where all else has 8 bits, logits with less would be the largest error.
     let shortlist = precision == Precision::W4;
     match crate::kernels::operators(config, threads, shortlist, inspected)? {
-        Some(operators) => Ok((builder.with_operators(operators)?, true)),
-        None => Ok((builder, false)),
+        Some((operators, kernels)) => Ok((builder.with_operators(operators)?, kernels)),
+        None => Ok((builder, Kernels::OnnxRuntime)),
     }
 }
 
@@ -361,8 +377,8 @@ fn with_own_kernels(
     _: &GptConfig,
     _: usize,
     _: &Arc<AtomicBool>,
-) -> ort::Result<(SessionBuilder, bool)> {
-    Ok((builder, false))
+) -> ort::Result<(SessionBuilder, Kernels)> {
+    Ok((builder, Kernels::OnnxRuntime))
 }
 
 /// Width of a head in the cache, if the graph fixes it.

@@ -1,16 +1,16 @@
-//! Operators for processors with AVX-512 VNNI, in place of ONNX Runtime's own.
+//! Operators for processors with AVX2, or better AVX-512 VNNI, in place of ONNX Runtime's own.
 //!
 //! They have the names, the inputs and the formats of ONNX Runtime's
 //! (<https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md>), which run everywhere
 //! else: models need not know of them. They are made for what an engine does, which is to run a few rows
 //! at a time, and nothing in them depends on how many: **a row gives the same bits alone and among
-//! others**, so that neither drafts nor kept prompts can change a text.
+//! others, and on every processor**, so that neither drafts nor kept prompts can change a text.
 //!
 //! - [`matmul`] is `MatMulNBits`, several rows for little more than the price of one;
 //! - [`attention`] is `GroupQueryAttention`, with keys and values written in place;
 //! - [`norm`] is `SkipLayerNormalization`;
 //! - [`gelu`] is `FastGelu`;
-//! - [`math`] is what they compute with; [`team`]: the threads that they share; [`context`]: what ONNX Runtime
+//! - [`simd`] and [`math`] are what they compute with; [`team`]: the threads that they share; [`context`]: what ONNX Runtime
 //!   hands them.
 
 mod attention;
@@ -30,6 +30,7 @@ use ort::operator::OperatorDomain;
 
 use self::simd::{Avx2, Avx512, Simd};
 use self::team::Team;
+use crate::model::Kernels;
 
 /// What a session takes in place of ONNX Runtime's own operators, if this processor can run it. They have `threads`
 /// threads of their own, of which the session's is one. With `shortlist`, logits of all but the likeliest tokens,
@@ -42,15 +43,19 @@ pub(crate) fn operators(
     threads: usize,
     shortlist: bool,
     inspected: &Arc<AtomicBool>,
-) -> ort::Result<Option<OperatorDomain>> {
+) -> ort::Result<Option<(OperatorDomain, Kernels)>> {
     // All of them or none: with one that is not ours, a row would depend on the others again.
     if config.d_head() > attention::MAX_D_HEAD {
         return Ok(None);
     }
-    if let Some(avx512) = Avx512::detect() {
-        return domain(avx512, threads, shortlist, inspected).map(Some);
-    }
-    Avx2::detect().map(|avx2| domain(avx2, threads, shortlist, inspected)).transpose()
+    let made = if let Some(avx512) = Avx512::detect() {
+        (domain(avx512, threads, shortlist, inspected)?, Kernels::Avx512)
+    } else if let Some(avx2) = Avx2::detect() {
+        (domain(avx2, threads, shortlist, inspected)?, Kernels::Avx2)
+    } else {
+        return Ok(None);
+    };
+    Ok(Some(made))
 }
 
 fn domain(

@@ -196,8 +196,9 @@ unsafe fn tile<S: Simd, const BITS: usize, const LINES: usize, const ROWS: usize
         let first_word = block * words;
         let lines = &weights.lines[(panel * blocks * words + first_word) * LINES..][..words * LINES];
         let (lines, _) = lines.as_chunks::<LINES>();
-        for (part, lines) in lines.chunks(S::WORDS.min(words)).enumerate() {
-            let first_word = first_word + part * S::WORDS.min(words);
+        let words_of_part = if BITS == 4 { S::WORDS.min(words) } else { words };
+        for (part, lines) in lines.chunks(words_of_part).enumerate() {
+            let first_word = first_word + part * words_of_part;
             let mut partial = [[zeros; LINES]; ROWS];
             // With few rows, one sum after the other may wait for the multiplier: second halves have theirs.
             let mut second_partial = [[zeros; LINES]; ROWS];

@@ -67,7 +67,7 @@ fn sum_of_integers(a: __m256i) -> i32 {
     _mm_cvtsi128_si32(_mm_add_epi32(twos, _mm_shuffle_epi32::<0b01>(twos)))
 }
 
-/// A register's quarters added up in the order of AVX-512's own sum.
+/// The lower and the upper four lanes.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn quarters(a: __m256) -> (__m128, __m128) {
@@ -130,7 +130,7 @@ impl<T> Halves<T> {
     }
 }
 
-// SAFETY of all that follows: the value itself proves that the instructions are there.
+// SAFETY of all that follows: the value itself proves that the instructions are there, and lines have 64 aligned bytes.
 impl Simd for Avx2 {
     type Floats = Halves<__m256>;
     type Integers = Halves<__m256i>;

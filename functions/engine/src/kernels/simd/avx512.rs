@@ -27,7 +27,7 @@ fn first(count: usize) -> u16 {
     if count < LANES { (1 << count) - 1 } else { u16::MAX }
 }
 
-// SAFETY of all that follows: the value itself proves that the instructions are there.
+// SAFETY of all that follows: the value itself proves that the instructions are there, and lines have 64 aligned bytes.
 impl Simd for Avx512 {
     type Floats = __m512;
     type Integers = __m512i;
