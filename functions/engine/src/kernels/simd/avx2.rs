@@ -1,4 +1,4 @@
-//! AVX2, which every processor of the last ten years has: two registers of 8 numbers for 16.
+//! AVX2, which most processors of the last ten years have: two registers of 8 numbers for 16.
 
 use std::arch::x86_64::{
     __m128, __m256, __m256i, _CMP_GE_OQ, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT, _mm_add_epi32,

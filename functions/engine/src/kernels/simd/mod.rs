@@ -87,12 +87,9 @@ pub(super) trait Simd: Copy + Send + Sync + 'static {
     fn greatest(self, a: Self::Floats) -> f32;
     /// One bit per lane: whether it is at least so much. What is not a number is not.
     fn at_least(self, a: Self::Floats, least: f32) -> u16;
-    /// Sums over pairs of lanes of four registers: a lane has half of what is left of a register's quarter.
-    ///
-    /// Each quarter of the result belongs to the same quarter of the operands: its four lanes are the sums of the
-    /// quarters of `a`, `b`, `c` and `d`.
+    /// Sums of four lanes each: each quarter of the result has those of the same quarter of the four registers.
     fn sums_of_quarters(self, registers: [Self::Floats; 4]) -> Self::Floats;
-    /// The sum of all quarters of each register, side by side.
+    /// Sums of the four quarters of each register, lane by lane: each quarter of the result has those of a register.
     fn sums_across_quarters(self, registers: [Self::Floats; 4]) -> Self::Floats;
 
     /// The bits of numbers without their signs.
