@@ -42,7 +42,7 @@ fn a_token_takes_few_allocations_and_each_the_same() {
     let reference = TinyGpt::read().unwrap();
     let model = weights::load(&reference.config(), &reference.weights(), &device::cpu()).unwrap().valid();
     let file = tempfile::NamedTempFile::with_suffix(".onnx").unwrap();
-    onnx::export_quantized(&model, Recipe::W4, file.path()).unwrap();
+    onnx::export_quantized(&model, Recipe::W4, None, file.path()).unwrap();
     let engine = Engine::new(OnnxModel::load(file.path(), Precision::W4, model.config(), 1).unwrap());
 
     // Within the context, so that nothing is run anew.

@@ -201,7 +201,9 @@ fn an_export_is_loaded_by_others() {
     // The configuration beside it tells the heads.
     gpt(&["evaluate", text(&safetensors), "--corpus", text(&corpus())]);
     let onnx = export("channel:live", &[], "onnx");
-    assert_eq!(bytes(&onnx, "model.onnx"), bytes(&version, "model.onnx"));
+    for file in ["model.onnx", "model.w8.onnx", "model.w4.onnx"] {
+        assert!(bytes(&onnx, file) == bytes(&version, file), "{file} is not the one that was published");
+    }
     let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left.len(), 3, "{left:?}");
 }

@@ -27,7 +27,7 @@ fn tiny_gpt() -> Gpt {
 
 fn quantized(model: &Gpt, recipe: Recipe) -> OnnxModel {
     let file = tempfile::NamedTempFile::with_suffix(".onnx").unwrap();
-    onnx::export_quantized(model, recipe, file.path()).unwrap();
+    onnx::export_quantized(model, recipe, None, file.path()).unwrap();
     OnnxModel::load(file.path(), Precision::W8, model.config(), 1).unwrap()
 }
 
@@ -180,7 +180,7 @@ fn the_cache_is_written_in_place() {
 fn a_graph_is_loaded_from_memory_too() {
     let file = tempfile::NamedTempFile::with_suffix(".onnx").unwrap();
     let model = tiny_gpt();
-    onnx::export_quantized(&model, Recipe::W4, file.path()).unwrap();
+    onnx::export_quantized(&model, Recipe::W4, None, file.path()).unwrap();
     let mut from_file = OnnxModel::load(file.path(), Precision::W4, model.config(), 1).unwrap();
     let bytes = std::fs::read(file.path()).unwrap();
     let from_memory = |bytes: &[u8]| OnnxModel::from_memory(bytes, "w4", Precision::W4, model.config(), 1);

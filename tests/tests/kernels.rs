@@ -70,7 +70,7 @@ fn they_compute_what_onnx_runtimes_own_compute() {
     for model in models() {
         for (precision, recipe) in RECIPES {
             let file = tempfile::NamedTempFile::with_suffix(".onnx").unwrap();
-            onnx::export_quantized(&model, recipe, file.path()).unwrap();
+            onnx::export_quantized(&model, recipe, None, file.path()).unwrap();
             let ids = ids(&model);
             let expected = plain_logits(file.path(), model.config(), &ids);
             let spread = expected.iter().fold(0.0_f32, |most, logit| most.max(logit.abs()));
@@ -107,7 +107,7 @@ fn likely(found: &[f32], expected: &[f32], precision: Precision, vocab_size: usi
 fn a_shortlist_changes_unlikely_logits_alone() {
     let [.., model] = models();
     let file = tempfile::NamedTempFile::with_suffix(".onnx").unwrap();
-    onnx::export_quantized(&model, Recipe::W4, file.path()).unwrap();
+    onnx::export_quantized(&model, Recipe::W4, None, file.path()).unwrap();
     let (ids, vocab_size) = (ids(&model), model.config().vocab_size);
     let wanted: Vec<usize> = (0..ids.len()).collect();
     let [whole, listed] = [Precision::W8, Precision::W4].map(|precision| {
@@ -140,7 +140,7 @@ fn a_row_gives_the_same_bits_alone_and_among_others() {
     for model in models() {
         for (precision, recipe) in RECIPES {
             let file = tempfile::NamedTempFile::with_suffix(".onnx").unwrap();
-            onnx::export_quantized(&model, recipe, file.path()).unwrap();
+            onnx::export_quantized(&model, recipe, None, file.path()).unwrap();
             let ids = ids(&model);
             let logits = |threads: usize, part: usize| {
                 let mut ours = OnnxModel::load(file.path(), precision, model.config(), threads).unwrap();

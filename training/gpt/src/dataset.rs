@@ -124,6 +124,13 @@ impl Dataset {
         windows.chain((rest > 0).then(|| self.batch_at([end].into_iter(), 1, rest, device)))
     }
 
+    /// At most `most` windows, taken at equal distances, in batches of at most `batch_size`.
+    pub fn spread(&self, most: usize, batch_size: usize, device: &Device) -> Vec<Batch> {
+        let count = self.windows().min(most);
+        let windows: Vec<usize> = (0..count).map(|i| i * self.windows() / count).collect();
+        windows.chunks(batch_size).map(|windows| self.batch(windows, device)).collect()
+    }
+
     /// As many windows of a length as there are starts.
     fn batch_at(
         &self,
@@ -178,6 +185,17 @@ mod tests {
         let batch = dataset(10, 4, 4).batch(&[0, 1], &device::cpu());
         assert_eq!(ids(batch.inputs), [0, 1, 2, 3, 4, 5, 6, 7]);
         assert_eq!(ids(batch.targets), [1, 2, 3, 4, 5, 6, 7, 8]);
+    }
+
+    #[test]
+    fn spread_windows_reach_from_the_first_to_the_last_part() {
+        let spread = |most, batch_size| {
+            let batches = dataset(41, 4, 4).spread(most, batch_size, &device::cpu());
+            batches.into_iter().map(|batch| ids(batch.inputs)).collect::<Vec<_>>()
+        };
+        // Of ten windows, those from 0, 3 and 6.
+        assert_eq!(spread(3, 2), [vec![0, 1, 2, 3, 12, 13, 14, 15], vec![24, 25, 26, 27]]);
+        assert_eq!(spread(100, 3).concat(), (0..40).collect::<Vec<_>>());
     }
 
     /// As Python's `range(0, len(ids) - window, stride)`: the last window ends before the last id.

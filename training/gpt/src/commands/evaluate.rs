@@ -33,7 +33,8 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     let (corpus, text) = text.context("there is no text to evaluate the model on: pass --corpus")?;
     let downloads = tempfile::tempdir()?;
     let model = opened.gpt(&device, downloads.path()).await?;
-    let judged = judge(&model, opened.exports(downloads.path()).await?, Some(&text))?;
+    let exports = opened.exports(Some(&corpus), downloads.path()).await?;
+    let judged = judge(&model, exports, Some(&text))?;
     if !arguments.json {
         println!("{}\n{judged}", opened.identity()?);
         return Ok(());

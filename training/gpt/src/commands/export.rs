@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use gpt::{device, weights};
 
 use super::model_argument::ModelArgument;
-use super::release::{WEIGHTS, write_exports};
+use super::release::WEIGHTS;
 
 /// What `gpt export` can be told.
 #[derive(Args)]
@@ -43,15 +43,27 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     let device = device::cpu();
     let opened = arguments.model.open(&device).await?;
     let downloads = tempfile::tempdir()?;
-    let model = opened.gpt(&device, downloads.path()).await?;
+    let model = opened.gpt(&device, downloads.path());
     match arguments.format {
-        Format::Hf => weights::export_hf(&model, to)?,
-        Format::Onnx => write_folder(to, |folder| write_exports(&model, folder).map(drop))?,
-        Format::Safetensors => write_folder(to, |folder| {
-            weights::save(&model, &folder.join(WEIGHTS))?;
-            let config = serde_json::to_vec_pretty(model.config())?;
-            Ok(std::fs::write(folder.join("config.json"), config)?)
-        })?,
+        Format::Hf => weights::export_hf(&model.await?, to)?,
+        Format::Onnx => {
+            let exports = opened.exports(None, downloads.path()).await?;
+            write_folder(to, |folder| {
+                for export in exports {
+                    let path = folder.join(&export.file);
+                    std::fs::copy(&export.path, &path).with_context(|| path.display().to_string())?;
+                }
+                Ok(())
+            })?;
+        }
+        Format::Safetensors => {
+            let model = model.await?;
+            write_folder(to, |folder| {
+                weights::save(&model, &folder.join(WEIGHTS))?;
+                let config = serde_json::to_vec_pretty(model.config())?;
+                Ok(std::fs::write(folder.join("config.json"), config)?)
+            })?;
+        }
     }
     println!("wrote {} to {}", opened.identity()?, to.display());
     Ok(())

@@ -69,7 +69,7 @@ pub async fn run(arguments: Arguments) -> Result<Outcome> {
         promotion.check(&store, text.as_ref()).await?;
     }
     println!("read {} ({} parameters) as {source}", file.display(), model.num_params());
-    let exports = write_exports(&model, &staged.path(""))?;
+    let exports = write_exports(&model, corpus.as_ref(), &staged.path(""))?;
     let judged = judge(&model, exports, text.as_ref())?;
     println!("{judged}");
     let (sha256, _) = Sha256Hex::of_file(&file)?;

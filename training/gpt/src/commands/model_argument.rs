@@ -13,6 +13,7 @@ use burn::tensor::Device;
 use clap::Args;
 use engine::OnnxModel;
 use gpt::Gpt;
+use gpt::corpus::Corpus;
 use gpt::weights::{self, ImportOptions, Imported};
 
 use super::release::{Export, threads, write_exports};
@@ -198,14 +199,14 @@ impl Opened {
         }
     }
 
-    /// Its exports: a version's own, or those that it would be published with. What must be written
-    /// goes to `downloads`.
+    /// Its exports: a version's own, or those that it would be published with, as
+    /// [`write_exports`] makes them of `corpus`. What must be written goes to `downloads`.
     ///
     /// # Errors
     /// If a file is missing or damaged, or cannot be written.
-    pub async fn exports(&self, downloads: &Path) -> Result<Vec<Export>> {
+    pub async fn exports(&self, corpus: Option<&Corpus>, downloads: &Path) -> Result<Vec<Export>> {
         let version = match self {
-            Self::Weights(imported) => return write_exports(&imported.model, downloads),
+            Self::Weights(imported) => return write_exports(&imported.model, corpus, downloads),
             Self::Version(version, _) => version,
         };
         let mut exports = Vec::new();
@@ -217,7 +218,7 @@ impl Opened {
             let file = file.ok_or_else(|| version.no_such_file(format!("file {}", variant.file)))?;
             let path = version.verified_file(file, downloads).await?;
             let model = OnnxModel::load(&path, variant.precision, &version.manifest.config, threads())?;
-            exports.push(Export { precision: variant.precision, file: variant.file.clone(), model });
+            exports.push(Export { precision: variant.precision, file: variant.file.clone(), path, model });
         }
         Ok(exports)
     }

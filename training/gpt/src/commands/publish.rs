@@ -64,7 +64,7 @@ pub async fn run(arguments: Arguments) -> Result<Outcome> {
     let promotion = match promotion {
         Some(promotion) => {
             let model = opened.gpt(&device, downloads.path()).await?;
-            let judged = judge(&model, opened.exports(downloads.path()).await?, text.as_ref())?;
+            let judged = judge(&model, opened.exports(None, downloads.path()).await?, text.as_ref())?;
             println!("{judged}");
             let held_back = promotion.promote(&store, &published, &judged, text.as_ref()).await?;
             Some((promotion.channel, held_back))

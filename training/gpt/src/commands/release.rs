@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::num::NonZero;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use artifact::manifest::{
@@ -13,6 +13,8 @@ use artifact::manifest::{
 use artifact::store::{StagedVersion, VersionRef};
 use artifact::{Manifest, Sha256Hex, Store, Tokenizer};
 use engine::OnnxModel;
+use gpt::corpus::Corpus;
+use gpt::dataset::{Batch, Dataset};
 use gpt::evaluate::{Comparison, Score, compare, random_windows, score_export};
 use gpt::gate::{Gate, GateFailure};
 use gpt::{Gpt, device, onnx, weights};
@@ -30,12 +32,19 @@ const EXPORTS: [(Precision, &str); 3] =
 /// Without a text, exports are compared with their model on so many windows of random ids.
 const RANDOM_WINDOWS: usize = 2;
 
+/// Tokens that exports are rounded for: several for each number of a hidden vector.
+const CALIBRATION_TOKENS: usize = 8192;
+/// Of these, how many are computed at once.
+const CALIBRATION_BATCH_TOKENS: usize = 1024;
+
 /// An exported model, loaded.
 pub struct Export {
     /// How its weights are stored.
     pub precision: Precision,
     /// File name of its graph.
     pub file: String,
+    /// Where that file lies.
+    pub path: PathBuf,
     /// The graph.
     pub model: OnnxModel,
 }
@@ -82,23 +91,33 @@ pub fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, NonZero::get)
 }
 
-/// Writes every export of a model into a folder and loads it.
+/// Writes every export of a model into a folder and loads it. Quantised ones are rounded for the training
+/// part of a corpus, if there is one that fills a window.
 ///
 /// # Errors
 /// If one cannot be written, or ONNX Runtime refuses it.
-pub fn write_exports(model: &Gpt, folder: &Path) -> Result<Vec<Export>> {
+pub fn write_exports(model: &Gpt, corpus: Option<&Corpus>, folder: &Path) -> Result<Vec<Export>> {
+    let texts = corpus.and_then(|corpus| calibration_texts(corpus, model.config().context_length));
+    let calibration = texts.map(|texts| onnx::Calibration::measure(model, &texts)).transpose()?;
     let mut exports = Vec::new();
     for (precision, file) in EXPORTS {
         let path = folder.join(file);
         match precision {
-            Precision::W8 => onnx::export_quantized(model, onnx::Recipe::W8, &path)?,
-            Precision::W4 => onnx::export_quantized(model, onnx::Recipe::W4, &path)?,
+            Precision::W8 => onnx::export_quantized(model, onnx::Recipe::W8, calibration.as_ref(), &path)?,
+            Precision::W4 => onnx::export_quantized(model, onnx::Recipe::W4, calibration.as_ref(), &path)?,
             _ => onnx::export(model, &path)?,
         }
         let model = OnnxModel::load(&path, precision, model.config(), threads())?;
-        exports.push(Export { precision, file: file.to_owned(), model });
+        exports.push(Export { precision, file: file.to_owned(), path, model });
     }
     Ok(exports)
+}
+
+/// Windows of the training part of a corpus, from all over it.
+fn calibration_texts(corpus: &Corpus, window: usize) -> Option<Vec<Batch>> {
+    let dataset = Dataset::new(corpus.training().clone(), window, window, 1).ok()?;
+    let windows = |tokens: usize| (tokens / window).max(1);
+    Some(dataset.spread(windows(CALIBRATION_TOKENS), windows(CALIBRATION_BATCH_TOKENS), &device::cpu()))
 }
 
 /// Runs a model, which lies on the CPU in evaluation mode, and its exports over the whole validation

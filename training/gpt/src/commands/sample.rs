@@ -43,7 +43,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     let tokenizer =
         opened.tokenizer()?.context("the model has no tokenizer, so it cannot continue a text")?;
     let downloads = tempfile::tempdir()?;
-    let exports = opened.exports(downloads.path()).await?;
+    let exports = opened.exports(None, downloads.path()).await?;
     let export = exports.into_iter().find(|export| export.precision == Precision::Float32);
     let engine = Engine::new(export.context("the version has no float32 export")?.model);
     let sampling = Sampling::new(arguments.temperature, Some(arguments.top_k));

@@ -138,7 +138,7 @@ pub fn run(arguments: TrainArguments, runtime: &Runtime, stop: &AtomicBool) -> R
         staged.add(file, role)?;
     }
     progress.note("exporting, and evaluating the exports on the validation text");
-    let exports = write_exports(&model, &staged.path(""))?;
+    let exports = write_exports(&model, Some(&corpus), &staged.path(""))?;
     stopwatch.lap("export to ONNX");
     let training = TrainingSummary {
         corpus: corpus.entries(),

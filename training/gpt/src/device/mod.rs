@@ -2,7 +2,8 @@
 //!
 //! - this file: the device, from which models and tensors take their backend;
 //! - [`fused`][]: functions that libtorch has as one operation, with their derivatives;
-//! - [`in_place`][]: arithmetic on large tensors in one pass over memory.
+//! - [`in_place`][]: arithmetic on large tensors in one pass over memory;
+//! - [`linear_algebra`][]: factors of matrices.
 //!
 //! Moving to another backend means changing this folder and one feature in `Cargo.toml`.
 
@@ -17,6 +18,7 @@ pub use burn::tensor::Device;
 
 pub mod fused;
 pub mod in_place;
+pub mod linear_algebra;
 
 /// The CPU through libtorch, with one thread for each core.
 pub fn cpu() -> Device {

@@ -45,14 +45,21 @@ impl CausalSelfAttention {
     /// - `x` and output: `[batch, seq, d_model]`
     /// - `mask`: `[seq, seq]`, see [`causal_mask`]
     pub fn forward(&self, x: Tensor<3>, mask: Tensor<2>) -> Tensor<3> {
+        self.output.forward(self.context(x, mask))
+    }
+
+    /// What the heads gather, side by side, before [`output`](Self::output) mixes it.
+    ///
+    /// # Shapes
+    /// - as for [`forward`](Self::forward)
+    pub fn context(&self, x: Tensor<3>, mask: Tensor<2>) -> Tensor<3> {
         let [batch, seq, d_model] = x.dims();
         let attn_weights = self.weights(x.clone(), mask); // [batch, n_heads, seq, seq]
         let attn_weights = self.attention_dropout.forward(attn_weights);
 
         let values = self.split_heads(self.value.forward(x)); // [batch, n_heads, seq, d_head]
         let context_vec = attn_weights.matmul(values); // [batch, n_heads, seq, d_head]
-        let context_vec = context_vec.swap_dims(1, 2).reshape([batch, seq, d_model]);
-        self.output.forward(context_vec)
+        context_vec.swap_dims(1, 2).reshape([batch, seq, d_model])
     }
 
     /// `softmax(queries keys^T / sqrt(d_head) + mask)`: in what proportion a token gathers from each.

@@ -27,7 +27,15 @@ impl FeedForward {
     /// # Shapes
     /// - `x` and output: `[batch, seq, d_model]`
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let hidden = gelu(self.expand.forward(x)); // [batch, seq, d_ff]
-        self.contract.forward(hidden)
+        self.contract.forward(self.hidden(x))
+    }
+
+    /// What lies between the two maps.
+    ///
+    /// # Shapes
+    /// - `x`: `[batch, seq, d_model]`
+    /// - output: `[batch, seq, d_ff]`
+    pub fn hidden(&self, x: Tensor<3>) -> Tensor<3> {
+        gelu(self.expand.forward(x))
     }
 }

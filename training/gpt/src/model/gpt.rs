@@ -54,8 +54,8 @@ impl Gpt {
     /// - `ids`: `[batch, seq]`, with `seq` at most `context_length` and every id below `vocab_size`
     /// - output: `[batch, seq, vocab_size]`
     pub fn forward(&self, ids: Tensor<2, Int>) -> Tensor<3> {
-        let x = self.transform(ids); // [batch, seq, d_model]
-        self.logits(x)
+        let x = self.embed(ids); // [batch, seq, d_model]
+        self.logits(self.transform(x))
     }
 
     /// The logits of the token that follows the last position: all that generation needs.
@@ -64,27 +64,33 @@ impl Gpt {
     /// - `ids`: `[batch, seq]`, as for [`forward`](Self::forward)
     /// - output: `[batch, vocab_size]`
     pub fn next_token_logits(&self, ids: Tensor<2, Int>) -> Tensor<2> {
-        let x = self.transform(ids); // [batch, seq, d_model]
+        let x = self.transform(self.embed(ids)); // [batch, seq, d_model]
         let [_, seq, _] = x.dims();
         self.logits(x.narrow(1, seq - 1, 1)).squeeze_dim(1)
     }
 
-    /// Embeddings, blocks and final normalisation.
+    /// What each token is and where it stands.
     ///
     /// # Shapes
-    /// - `ids`: `[batch, seq]`
+    /// - `ids`: `[batch, seq]`, as for [`forward`](Self::forward)
     /// - output: `[batch, seq, d_model]`
-    fn transform(&self, ids: Tensor<2, Int>) -> Tensor<3> {
+    pub fn embed(&self, ids: Tensor<2, Int>) -> Tensor<3> {
         let [batch, seq] = ids.dims();
         let device = ids.device();
 
         let tokens = self.token_embedding.forward(ids.reshape([batch * seq])); // [batch * seq, d_model]
         let tokens = tokens.reshape([batch, seq, self.config.d_model]);
         let positions = self.position_embedding.forward(Tensor::arange(0..seq as i64, &device));
-        let x = tokens + positions.unsqueeze(); // [batch, seq, d_model]
+        self.embedding_dropout.forward(tokens + positions.unsqueeze())
+    }
 
-        let mut x = self.embedding_dropout.forward(x);
-        let mask = causal_mask(seq, &device);
+    /// The blocks and the final normalisation.
+    ///
+    /// # Shapes
+    /// - `x` and output: `[batch, seq, d_model]`
+    pub fn transform(&self, mut x: Tensor<3>) -> Tensor<3> {
+        let [_, seq, _] = x.dims();
+        let mask = causal_mask(seq, &x.device());
         for block in &self.blocks {
             x = block.forward(x, mask.clone());
         }
@@ -96,7 +102,7 @@ impl Gpt {
     /// # Shapes
     /// - `x`: `[batch, seq, d_model]`
     /// - output: `[batch, seq, vocab_size]`
-    fn logits(&self, x: Tensor<3>) -> Tensor<3> {
+    pub fn logits(&self, x: Tensor<3>) -> Tensor<3> {
         match &self.output_head {
             Some(output_head) => output_head.forward(x),
             None => {

@@ -17,8 +17,9 @@ use burn::module::Param;
 use burn::tensor::Tensor;
 
 use super::builder::{GraphBuilder, Value, fixed, float, int, named};
+use super::calibration::{Calibration, Hessian};
 use super::proto::DataType;
-use super::quantize::Blocks;
+use super::quantize::{Blocks, Quantized};
 use super::writer::{ExportError, write_graph};
 use crate::model::{Gpt, LayerNorm, Linear, TransformerBlock};
 
@@ -44,12 +45,12 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// 8 bits. What the head rounds goes straight into the logits, and the embedding costs no arithmetic:
-    /// there blocks are smallest. With blocks of 128 in the body, near-equal logits changed places in a
-    /// greedy text of 200 tokens.
-    pub const W8: Self = {
-        let fine = Blocks { bits: 8, block_size: 32 };
-        Self { body: Blocks { bits: 8, block_size: 64 }, head: fine, embedding: fine }
+    /// 8 bits. What the embedding rounds goes through the whole model, and its scales cost no arithmetic:
+    /// there blocks are smallest. Elsewhere their size matters little where weights are rounded for a text.
+    pub const W8: Self = Self {
+        body: Blocks { bits: 8, block_size: 128 },
+        head: Blocks { bits: 8, block_size: 64 },
+        embedding: Blocks { bits: 8, block_size: 16 },
     };
     /// 4 bits where most of the weights are. With a head and an embedding of 4 bits too, the divergence
     /// from the model was four times as large; smaller blocks are slower without being much closer.
@@ -59,13 +60,19 @@ impl Recipe {
     };
 }
 
-/// Writes a model, quantised, to an ONNX file.
+/// Writes a model, quantised, to an ONNX file. With a calibration the weights of a row are rounded together,
+/// so that it loses little on that text; without one, each for itself.
 ///
 /// # Errors
 /// If the file cannot be written, or the model is beyond the 2 GB of the format.
-pub fn export_quantized(model: &Gpt, recipe: Recipe, path: &Path) -> Result<(), ExportError> {
+pub fn export_quantized(
+    model: &Gpt,
+    recipe: Recipe,
+    calibration: Option<&Calibration>,
+    path: &Path,
+) -> Result<(), ExportError> {
     let config = model.config().clone();
-    let mut graph = QuantizedGraph { graph: GraphBuilder::new("gpt"), config, recipe };
+    let mut graph = QuantizedGraph { graph: GraphBuilder::new("gpt"), config, recipe, calibration };
     graph.inputs_and_outputs();
     let (tokens, positions) = graph.embed(model);
     let first_norm = model.blocks.first().map_or(&model.final_norm, |block| &block.norm1);
@@ -79,24 +86,26 @@ pub fn export_quantized(model: &Gpt, recipe: Recipe, path: &Path) -> Result<(), 
     write_graph(path, graph.graph.finish())
 }
 
-struct QuantizedGraph {
+/// The width of a head with what fills it up.
+pub(super) fn padded_head(config: &GptConfig) -> usize {
+    config.d_head().next_multiple_of(HEAD_MULTIPLE)
+}
+
+struct QuantizedGraph<'a> {
     graph: GraphBuilder,
     config: GptConfig,
     recipe: Recipe,
+    calibration: Option<&'a Calibration>,
 }
 
-impl QuantizedGraph {
-    fn d_head_padded(&self) -> usize {
-        self.config.d_head().next_multiple_of(HEAD_MULTIPLE)
-    }
-
+impl QuantizedGraph<'_> {
     fn inputs_and_outputs(&mut self) {
         let (batch, seq, wanted) = (named("batch"), named("seq"), named("wanted"));
         let cache = [
             batch.clone(),
             fixed(self.config.n_heads),
             fixed(self.config.context_length),
-            fixed(self.d_head_padded()),
+            fixed(padded_head(&self.config)),
         ];
         let graph = &mut self.graph;
         graph.input(INPUT_IDS, DataType::Int64, &[batch.clone(), seq.clone()]);
@@ -118,7 +127,9 @@ impl QuantizedGraph {
     fn embed(&mut self, model: &Gpt) -> (Value, Value) {
         let Blocks { bits, block_size } = self.recipe.embedding;
         let (vocab_size, d_model) = (self.config.vocab_size, self.config.d_model);
-        let table = self.recipe.embedding.quantize(&numbers(&model.token_embedding.weight), d_model);
+        let hessian = self.calibration.map(|calibration| &calibration.embedding);
+        let table = numbers(&model.token_embedding.weight);
+        let table = quantized(self.recipe.embedding, &table, d_model, hessian);
         // This operator wants rows that are not filled up to whole blocks.
         let bytes_in_a_row = (d_model * bits).div_ceil(8);
         let rows = table.packed.chunks(table.blocks * self.recipe.embedding.bytes());
@@ -181,20 +192,28 @@ impl QuantizedGraph {
             context = at_wanted(&mut self.graph, &format!("{name}.context"), &context);
             residual = at_wanted(&mut self.graph, &format!("{name}.residual"), &residual);
         }
+        let hessians = self.calibration.map(|calibration| &calibration.blocks[layer]);
         let output = Matrix {
-            weight: filled_up(&rows(&block.attention.output), self.config.d_head(), self.d_head_padded()),
-            d_in: self.config.n_heads * self.d_head_padded(),
+            weight: filled_up(
+                &rows(&block.attention.output),
+                self.config.d_head(),
+                padded_head(&self.config),
+            ),
+            d_in: self.config.n_heads * padded_head(&self.config),
             bias: bias(&block.attention.output),
+            hessian: hessians.map(|hessians| &hessians.attention_output),
         };
         let attended = self.linear(&format!("{name}.attention.output"), &context, output);
         let (x, residual) =
             self.add_and_norm(&format!("{name}.attended"), &attended, &residual, &block.norm2);
 
         let (expand, contract) = (&block.feed_forward.expand, &block.feed_forward.contract);
-        let hidden = self.linear(&format!("{name}.feed_forward.expand"), &x, expand.into());
+        let expand = Matrix::of(expand, hessians.map(|hessians| &hessians.expand));
+        let hidden = self.linear(&format!("{name}.feed_forward.expand"), &x, expand);
         let activated = format!("{name}.feed_forward.gelu"); // FastGelu is the tanh form
         self.graph.microsoft(&activated, "FastGelu", &[&hidden], &[&activated], vec![]);
-        let transformed = self.linear(&format!("{name}.feed_forward.contract"), &activated, contract.into());
+        let contract = Matrix::of(contract, hessians.map(|hessians| &hessians.contract));
+        let transformed = self.linear(&format!("{name}.feed_forward.contract"), &activated, contract);
         self.add_and_norm(&format!("{name}.transformed"), &transformed, &residual, next_norm)
     }
 
@@ -204,7 +223,7 @@ impl QuantizedGraph {
         let attention = &block.attention;
         let parts = [&attention.query, &attention.key, &attention.value];
         let d_model = self.config.d_model;
-        let (d_head, padded) = (self.config.d_head(), self.d_head_padded());
+        let (d_head, padded) = (self.config.d_head(), padded_head(&self.config));
         let biases = parts.iter().map(|part| Some(filled_up(&bias(part)?, d_head, padded)));
         let qkv = Matrix {
             weight: parts
@@ -213,6 +232,7 @@ impl QuantizedGraph {
                 .collect(),
             d_in: d_model,
             bias: biases.collect::<Option<Vec<_>>>().map(|biases| biases.concat()),
+            hessian: self.calibration.map(|calibration| &calibration.blocks[layer].qkv),
         };
         let packed = self.linear(&format!("{name}.qkv"), x, qkv);
 
@@ -234,28 +254,30 @@ impl QuantizedGraph {
     }
 
     fn head(&mut self, model: &Gpt, x: &str) {
+        let hessian = self.calibration.map(|calibration| &calibration.head);
         let head = match &model.output_head {
-            Some(head) => head.into(),
+            Some(head) => Matrix::of(head, hessian),
             None => Matrix {
                 weight: numbers(&model.token_embedding.weight), // [vocab_size, d_model] already
                 d_in: self.config.d_model,
                 bias: None,
+                hessian,
             },
         };
         self.matmul("output_head", LOGITS, x, self.recipe.head, head);
     }
 
-    fn linear(&mut self, name: &str, x: &str, matrix: Matrix) -> Value {
+    fn linear(&mut self, name: &str, x: &str, matrix: Matrix<'_>) -> Value {
         let product = format!("{name}.product");
         self.matmul(name, &product, x, self.recipe.body, matrix);
         product
     }
 
     /// `output = x weight^T + bias`
-    fn matmul(&mut self, name: &str, output: &str, x: &str, blocks: Blocks, matrix: Matrix) {
-        let Matrix { weight, d_in, bias } = matrix;
+    fn matmul(&mut self, name: &str, output: &str, x: &str, blocks: Blocks, matrix: Matrix<'_>) {
+        let Matrix { weight, d_in, bias, hessian } = matrix;
         let d_out = weight.len() / d_in;
-        let quantized = blocks.quantize(&weight, d_in);
+        let quantized = quantized(blocks, &weight, d_in, hessian);
         let packed_shape = [d_out, quantized.blocks, blocks.bytes()];
         let packed = self.graph.bytes(format!("{name}.weight"), &packed_shape, quantized.packed);
         let scales_shape = [d_out, quantized.blocks];
@@ -277,18 +299,28 @@ impl QuantizedGraph {
 }
 
 /// What a linear map multiplies with and adds.
-struct Matrix {
+struct Matrix<'a> {
     /// `[d_out, d_in]`
     weight: Vec<f32>,
     d_in: usize,
     /// `[d_out]`
     bias: Option<Vec<f32>>,
+    /// On the text that it is rounded for, if there is one.
+    hessian: Option<&'a Hessian>,
 }
 
-impl From<&Linear> for Matrix {
-    fn from(linear: &Linear) -> Self {
+impl<'a> Matrix<'a> {
+    fn of(linear: &Linear, hessian: Option<&'a Hessian>) -> Self {
         let [d_in, _] = linear.weight.dims();
-        Self { weight: rows(linear), d_in, bias: bias(linear) }
+        Self { weight: rows(linear), d_in, bias: bias(linear), hessian }
+    }
+}
+
+/// Weights as integers: rounded together where it is known what errors cost, else each for itself.
+fn quantized(blocks: Blocks, values: &[f32], columns: usize, hessian: Option<&Hessian>) -> Quantized {
+    match hessian {
+        Some(hessian) => blocks.quantize_for(values, columns, hessian),
+        None => blocks.quantize(values, columns),
     }
 }
 

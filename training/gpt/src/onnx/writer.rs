@@ -44,6 +44,11 @@ pub enum ExportError {
         /// What it would take.
         bytes: usize,
     },
+    /// Weights cannot be rounded for such a model.
+    #[error(
+        "on its own text the model computes numbers that are not finite; train it with a smaller learning rate"
+    )]
+    NotFinite,
 }
 
 /// The message around a graph. Readers refuse operators of sets that it does not name.
