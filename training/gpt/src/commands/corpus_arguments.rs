@@ -30,7 +30,8 @@ pub struct CorpusArguments {
 pub struct TextArguments {
     #[command(flatten)]
     pub texts: CorpusArguments,
-    /// Share of each text that is for training; the rest, which is used here, validates.
+    /// Share of each text that is for training: exports that have to be written are rounded for it. The
+    /// rest validates.
     #[arg(long, default_value_t = 0.9, value_parser = share)]
     pub train_fraction: f64,
     /// Use at most so many windows of the validation text [default: all].
