@@ -3,7 +3,7 @@
 //! Beside weights of 4 bits they have 8. Beside weights of 8 bits, whose errors are so small that those of 8 bits
 //! would add to them, they have 16.
 
-use super::super::simd::{LANES, Simd};
+use super::super::simd::{LANES, Planes, Simd, TILE_ROWS, TILE_WORDS};
 use super::weights::Format;
 
 /// Rows of activations, rounded: `x ≈ scale * integer`.
@@ -11,6 +11,9 @@ use super::weights::Format;
 pub(super) struct Activations {
     /// `[rows, blocks, words]`: what is multiplied with a word of weights, see [`Simd::bytes`] and [`Simd::shorts`].
     pub(super) groups: Vec<[i32; 2]>,
+    /// `[rows / TILE_ROWS, blocks, words / TILE_WORDS]`: the same for a processor that multiplies many rows at once;
+    /// empty if it is not to.
+    pub(super) planes: Vec<Planes>,
     /// `[rows, blocks]`
     pub(super) scales: Vec<f32>,
     /// `[rows, blocks]`: what the zero point of the weights adds to the sum of a block, negated.
@@ -33,6 +36,35 @@ impl Activations {
                 let (scale, sum) = round_block(simd, values, format, groups);
                 self.scales[block] = scale;
                 self.offsets[block] = sum.wrapping_mul(-format.zero_point());
+            }
+        }
+        let fills_tiles = format.bits == 8 && words.is_multiple_of(TILE_WORDS) && count > S::ROWS;
+        if simd.amx().is_some() && fills_tiles {
+            self.take_apart(blocks * words);
+        } else {
+            self.planes.clear();
+        }
+    }
+
+    /// Makes the planes of groups, `words` of them in a row.
+    #[inline(always)]
+    fn take_apart(&mut self, words: usize) {
+        let tiles = words / TILE_WORDS;
+        let rows = self.groups.len() / words;
+        self.planes.resize(rows.div_ceil(TILE_ROWS) * tiles, Planes::ZEROS);
+        for (row, groups) in self.groups.chunks_exact(words).enumerate() {
+            let planes = &mut self.planes[row / TILE_ROWS * tiles..][..tiles];
+            for (plane, groups) in planes.iter_mut().zip(groups.chunks_exact(TILE_WORDS)) {
+                let row = row % TILE_ROWS;
+                for ((high, low), &[even, odd]) in
+                    plane.high[row].iter_mut().zip(&mut plane.low[row]).zip(groups)
+                {
+                    // Two activations at even places, and two at odd ones.
+                    const LOWER: u32 = 0x00FF_00FF;
+                    let (even, odd) = (even.cast_unsigned(), odd.cast_unsigned());
+                    *high = (even >> 8 & LOWER | odd & !LOWER).to_le_bytes();
+                    *low = (even & LOWER | (odd & LOWER) << 8).to_le_bytes();
+                }
             }
         }
     }

@@ -15,11 +15,13 @@ use std::arch::x86_64::{
 };
 
 use super::avx2::dot;
-use super::{LANES, Line, Simd};
+use super::{Amx, LANES, Line, Simd};
 
 /// The proof that this processor has AVX-512 F, BW, VL and VNNI.
 #[derive(Clone, Copy)]
-pub(in crate::kernels) struct Avx512(());
+pub(in crate::kernels) struct Avx512 {
+    amx: Option<Amx>,
+}
 
 /// A mask of the first `count` lanes.
 #[inline(always)]
@@ -42,7 +44,11 @@ impl Simd for Avx512 {
             && is_x86_feature_detected!("avx512bw")
             && is_x86_feature_detected!("avx512vl")
             && is_x86_feature_detected!("avx512vnni");
-        has_all.then_some(Self(()))
+        has_all.then(|| Self { amx: Amx::detect() })
+    }
+
+    fn amx(self) -> Option<Amx> {
+        self.amx
     }
 
     #[inline(always)]

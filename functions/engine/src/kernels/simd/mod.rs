@@ -5,11 +5,13 @@
 //! [`vectorize`](Simd::vectorize), into which everything on the way must be inlined. All of them round alike and
 //! add in the same order: **the bits of a result are the same on every processor**.
 
+mod amx;
 mod avx2;
 mod avx512;
 
 use std::arch::x86_64::{_MM_HINT_T0, _MM_HINT_T1, _mm_prefetch};
 
+pub(super) use self::amx::{Amx, Planes, Sums, TILE_LINES, TILE_ROWS, TILE_WORDS};
 pub(super) use self::avx2::Avx2;
 pub(super) use self::avx512::Avx512;
 
@@ -43,6 +45,11 @@ pub(super) trait Simd: Copy + Send + Sync + 'static {
 
     /// The instructions, if this processor has them.
     fn detect() -> Option<Self>;
+
+    /// What multiplies many rows at once, if this processor has that too.
+    fn amx(self) -> Option<Amx> {
+        None
+    }
 
     /// Calls `run`, compiled to these instructions if it is inlined.
     fn vectorize<R>(self, run: impl FnOnce() -> R) -> R;
