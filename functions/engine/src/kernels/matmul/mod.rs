@@ -4,10 +4,10 @@
 //! tokens or reading a prompt is bound by unpacking. Here weights are laid out once, at loading, so that
 //! one instruction multiplies weights of 16 columns with activations that are the same for all of
 //! them ([`weights`]), and several rows share what has been loaded and unpacked ([`tile`]). Decoding is
-//! bound by memory then, and prompts by arithmetic: those of 8 bits take whole tiles at once, where the processor
-//! can. Weights lie in large pages for that ([`memory`]); and
-//! where they have 4 bits but an output head has 8, which makes it half of that memory, it too is read with
-//! 4 bits for tokens that will hardly come next ([`shortlist`]).
+//! bound by memory then, and prompts by arithmetic; where the processor has AMX, those of 8 bits are read by
+//! whole tiles. Weights lie in large pages for that ([`memory`]); and where they have 4 bits but an output
+//! head has 8, which makes it half of that memory, it too is read with 4 bits for tokens that will hardly come
+//! next ([`shortlist`]).
 
 mod activations;
 mod memory;
