@@ -59,7 +59,7 @@ impl Activations {
                 for ((high, low), &[even, odd]) in
                     plane.high[row].iter_mut().zip(&mut plane.low[row]).zip(groups)
                 {
-                    // Two activations at even places, and two at odd ones.
+                    // Two activations of even places, and two of odd ones.
                     const LOWER: u32 = 0x00FF_00FF;
                     let (even, odd) = (even.cast_unsigned(), odd.cast_unsigned());
                     *high = (even >> 8 & LOWER | odd & !LOWER).to_le_bytes();

@@ -4,6 +4,7 @@
 
 use std::arch::asm;
 use std::arch::x86_64::__cpuid_count;
+use std::marker::PhantomData;
 use std::sync::LazyLock;
 
 use super::{LANES, Line};
@@ -62,7 +63,7 @@ impl Amx {
     }
 
     /// Calls `run` with tiles of 16 rows of 64 bytes each.
-    pub(in crate::kernels) fn with_tiles<R>(self, run: impl FnOnce(Tiles) -> R) -> R {
+    pub(in crate::kernels) fn with_tiles<R>(self, run: impl FnOnce(&Tiles) -> R) -> R {
         /// Gives the tiles back, whatever happens: a thread that has some takes longer to switch to.
         struct Release;
         impl Drop for Release {
@@ -105,12 +106,12 @@ impl Amx {
                 options(nostack, readonly, preserves_flags));
         }
         let _release = Release;
-        run(Tiles(()))
+        run(&Tiles(PhantomData))
     }
 }
 
-/// The proof that this thread has its tiles.
-pub(in crate::kernels) struct Tiles(());
+/// The proof that this thread has its tiles, which no other thread can be given.
+pub(in crate::kernels) struct Tiles(PhantomData<*mut ()>);
 
 impl Tiles {
     /// Multiplies activations with as many weights of 32 columns.
