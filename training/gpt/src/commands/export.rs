@@ -27,7 +27,7 @@ pub struct Arguments {
 pub enum Format {
     /// A folder that Hugging Face's transformers loads: GPT2LMHeadModel.from_pretrained(FOLDER).
     Hf,
-    /// ONNX graphs, as they are published and served.
+    /// ONNX graphs: those of a published version; of weights, each of them rounded for itself.
     Onnx,
     /// Safetensors under the names of LLMs-from-scratch, and their configuration.
     Safetensors,

@@ -32,7 +32,7 @@ pub struct Arguments {
     /// How text becomes ids [default: gpt2 if the vocabulary has exactly its 50257 ids, else none].
     #[arg(long, value_enum)]
     pub tokenizer: Option<TokenizerChoice>,
-    /// Texts to evaluate the model on; without them its losses are not known.
+    /// Texts to evaluate the model on, and to round its weights for; without them its losses are not known.
     #[command(flatten)]
     pub text: TextArguments,
     /// The channel that is to name the new version, if it passes the gate.

@@ -98,6 +98,11 @@ pub fn threads() -> usize {
 /// If one cannot be written, or ONNX Runtime refuses it.
 pub fn write_exports(model: &Gpt, corpus: Option<&Corpus>, folder: &Path) -> Result<Vec<Export>> {
     let texts = corpus.and_then(|corpus| calibration_texts(corpus, model.config().context_length));
+    if corpus.is_some() && texts.is_none() {
+        eprintln!(
+            "the training part of the corpus fills no window: the weights of exports are rounded each for itself"
+        );
+    }
     let calibration = texts.map(|texts| onnx::Calibration::measure(model, &texts)).transpose()?;
     let mut exports = Vec::new();
     for (precision, file) in EXPORTS {

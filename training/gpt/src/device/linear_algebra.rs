@@ -5,17 +5,22 @@ use burn::backend::libtorch::TchTensor;
 use burn::tensor::Tensor;
 use tch::{Kind, TchError};
 
+/// Why a matrix has no such factor, or none could be computed.
+#[derive(Debug, thiserror::Error)]
+#[error("a matrix cannot be factored, expected a positive definite one and enough memory: {0}")]
+pub struct FactorError(#[from] TchError);
+
 /// The upper triangular `u` with `u^T u = matrix^-1`.
 ///
 /// # Shapes
 /// - `matrix` and output: `[n, n]`
 ///
 /// # Errors
-/// If the matrix is not positive definite.
+/// If the matrix is not positive definite, or there is no memory.
 ///
 /// # Panics
 /// If the matrix is not one of libtorch without autodiff.
-pub fn inverse_factor(matrix: Tensor<2>) -> Result<Tensor<2>, TchError> {
+pub fn inverse_factor(matrix: Tensor<2>) -> Result<Tensor<2>, FactorError> {
     let matrix = match matrix.try_into_primitive::<LibTorch>() {
         Ok(matrix) => matrix.tensor,
         Err(error) => panic!("a tensor without autodiff was expected: {error:?}"),

@@ -31,16 +31,18 @@ impl Hessian {
     /// - `moments`: `[columns, columns]`, of any scale
     ///
     /// # Errors
-    /// If they are not finite.
+    /// If they are not finite, or there is no memory.
     pub fn of_moments(moments: Tensor<2>) -> Result<Self, ExportError> {
         let [columns, _] = moments.dims();
         let identity = Tensor::eye(columns, &moments.device());
         let mean = (moments.clone() * identity.clone()).sum() / columns as f32;
         let mean: f32 = mean.into_scalar();
-        // Of zeros alone: any error is as good as another.
-        let damping = if mean == 0.0 { 1.0 } else { DAMPING * mean };
-        let factor = inverse_factor(moments + identity * damping).map_err(|_| ExportError::NotFinite)?;
-        Ok(Self { factor })
+        if !mean.is_finite() {
+            return Err(ExportError::NotFinite);
+        }
+        // Of as good as zeros alone: any error is as good as another.
+        let damping = if mean < f32::MIN_POSITIVE / DAMPING { 1.0 } else { DAMPING * mean };
+        Ok(Self { factor: inverse_factor(moments + identity * damping)? })
     }
 }
 
@@ -72,7 +74,7 @@ impl Calibration {
     /// Runs a model, which must be in evaluation mode, over batches of text, block by block and once back.
     ///
     /// # Errors
-    /// If what the model computes is not finite.
+    /// If what the model computes is not finite, or there is no memory.
     pub fn measure(model: &Gpt, texts: &[Batch]) -> Result<Self, ExportError> {
         let config = model.config();
         let moments = |columns| Moments::new(columns, &model.token_embedding.weight.device());

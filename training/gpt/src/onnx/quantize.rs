@@ -75,7 +75,7 @@ impl Blocks {
         let data = TensorData::new(values.to_vec(), [rows, columns]);
         // Those that are still to be rounded.
         let mut rest: Tensor<2> = Tensor::from_data(data, &device);
-        let group = self.block_size.next_multiple_of(GROUP);
+        let group = GROUP.next_multiple_of(self.block_size);
         for start in (0..columns).step_by(group) {
             let end = columns.min(start + group);
             let width = end - start;

@@ -13,6 +13,7 @@ use super::proto::{
     DataType, GraphProto, IR_VERSION, MICROSOFT_DOMAIN, MICROSOFT_OPSET_VERSION, ModelProto, OPSET_VERSION,
     OperatorSetIdProto, TensorProto,
 };
+use crate::device::linear_algebra::FactorError;
 use crate::model::Gpt;
 use crate::weights::{ParameterVisitor, Walk};
 
@@ -44,11 +45,14 @@ pub enum ExportError {
         /// What it would take.
         bytes: usize,
     },
-    /// Weights cannot be rounded for such a model.
+    /// Weights cannot be rounded for such a model and text.
     #[error(
-        "on its own text the model computes numbers that are not finite; train it with a smaller learning rate"
+        "on the text that its weights are to be rounded for, the model computes numbers that are not finite"
     )]
     NotFinite,
+    /// What errors of rounding cost could not be computed.
+    #[error(transparent)]
+    Factor(#[from] FactorError),
 }
 
 /// The message around a graph. Readers refuse operators of sets that it does not name.

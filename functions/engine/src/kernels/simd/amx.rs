@@ -62,7 +62,7 @@ impl Amx {
         FOUND.then_some(Self(()))
     }
 
-    /// Calls `run` with tiles of 16 rows of 64 bytes each.
+    /// Calls `run` with tiles of 16 rows of 64 bytes each. It must not call this again: afterwards it has no tiles.
     pub(in crate::kernels) fn with_tiles<R>(self, run: impl FnOnce(&Tiles) -> R) -> R {
         /// Gives the tiles back, whatever happens: a thread that has some takes longer to switch to.
         struct Release;
