@@ -1,6 +1,6 @@
 //! AMX: products of whole tiles of bytes, 16 rows at once.
 //!
-//! Intel's "Architectures Software Developer's Manual", volume 1, chapter 18.
+//! Intel's "Architectures Software Developer's Manual", volume 1, "Programming with Intel AMX".
 
 use std::arch::asm;
 use std::arch::x86_64::__cpuid_count;
