@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use artifact::Manifest;
 use artifact::manifest::FileRole;
-use artifact::{Manifest, Store};
 use e2e::process::{Running, command};
 use e2e::trained::{only_version, train_tiny, visible_versions};
 use s3_server::{ACCESS_KEY, BUCKET, S3Server};
+use store::Store;
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 

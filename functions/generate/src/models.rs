@@ -11,8 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Error, Result, anyhow};
 use arc_swap::ArcSwapOption;
 use artifact::manifest::Precision;
-use artifact::store::VersionRef;
-use artifact::{ModelVersion, Store, StoreError};
+use store::{ModelVersion, Store, StoreError, VersionRef};
 use tokio::sync::watch;
 
 use crate::error::ApiError;

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow};
 use artifact::draft::DraftIndex;
 use artifact::manifest::{FileEntry, FileRole, Precision};
-use artifact::store::VersionRef;
-use artifact::{Manifest, ModelVersion, Tokenizer};
+use artifact::{Manifest, Tokenizer};
 use engine::{CorpusDrafter, Engine, OnnxModel};
+use store::{ModelVersion, VersionRef};
 
 use crate::response::{CurvePoint, LoadStep, ModelInfo, ModelRef};
 

@@ -51,18 +51,20 @@ impl Sha256Hex {
 }
 
 /// Passes on what is written to it, and knows its digest and length.
-pub(crate) struct Sha256Writer<W> {
+pub struct Sha256Writer<W> {
     inner: W,
     hasher: Sha256,
     length: u64,
 }
 
 impl<W: Write> Sha256Writer<W> {
-    pub(crate) fn new(inner: W) -> Self {
+    /// Writes to `inner`.
+    pub fn new(inner: W) -> Self {
         Self { inner, hasher: Sha256::new(), length: 0 }
     }
 
-    pub(crate) fn finish(self) -> (Sha256Hex, u64) {
+    /// The digest of what was written, and its length in bytes.
+    pub fn finish(self) -> (Sha256Hex, u64) {
         (Sha256Hex::from_digest(self.hasher.finalize().as_ref()), self.length)
     }
 }

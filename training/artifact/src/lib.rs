@@ -9,8 +9,7 @@
 //! - [`sampling`]: from logits to the next token id;
 //! - [`draft`]: guesses at the next token ids;
 //! - [`onnx`]: the names of the graph's inputs and outputs;
-//! - [`manifest`]: what a model version consists of;
-//! - [`store`]: where versions lie and which one a channel names.
+//! - [`manifest`]: what a model version consists of.
 
 pub mod config;
 pub mod draft;
@@ -18,7 +17,6 @@ pub mod hash;
 pub mod manifest;
 pub mod onnx;
 pub mod sampling;
-pub mod store;
 pub mod tokenizer;
 
 pub use config::GptConfig;
@@ -26,5 +24,4 @@ pub use draft::DraftIndex;
 pub use hash::Sha256Hex;
 pub use manifest::Manifest;
 pub use sampling::{Sampler, Sampling};
-pub use store::{ModelVersion, Store, StoreError};
 pub use tokenizer::Tokenizer;

@@ -307,10 +307,10 @@ pub fn is_safe_name(name: &str) -> bool {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
 
-    pub(crate) fn example() -> Manifest {
+    fn example() -> Manifest {
         Manifest {
             format_version: FORMAT_VERSION,
             name: "the-verdict".to_owned(),

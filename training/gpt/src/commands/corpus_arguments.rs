@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use artifact::Tokenizer;
 use artifact::manifest::TokenizerRef;
-use artifact::store::download_texts;
 use clap::Args;
 use gpt::corpus::{Corpus, Loader, Source, Tokens, default_cache};
 use gpt::dataset::{Dataset, TooShort};
+use store::download_texts;
 
 /// Where texts lie, and where they are kept.
 #[derive(Args)]

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use artifact::manifest::ImportSummary;
-use artifact::{GptConfig, Sha256Hex, Store, Tokenizer};
+use artifact::{GptConfig, Sha256Hex, Tokenizer};
 use burn::module::Module;
 use clap::{Args, ValueEnum};
 use gpt::corpus::Corpus;
 use gpt::device;
 use gpt::weights::{self, Imported};
+use store::Store;
 
 use super::corpus_arguments::TextArguments;
 use super::model_argument::{ShapeArguments, tokenizer_of};

@@ -6,8 +6,7 @@ use std::str::FromStr;
 
 use anyhow::{Context, Result};
 use artifact::manifest::{FileRole, Precision};
-use artifact::store::MANIFEST;
-use artifact::{GptConfig, ModelVersion, Sha256Hex, Store, Tokenizer};
+use artifact::{GptConfig, Sha256Hex, Tokenizer};
 use burn::module::Module;
 use burn::tensor::Device;
 use clap::Args;
@@ -15,6 +14,7 @@ use engine::OnnxModel;
 use gpt::Gpt;
 use gpt::corpus::Corpus;
 use gpt::weights::{self, ImportOptions, Imported};
+use store::{MANIFEST, ModelVersion, Store};
 
 use super::release::{Export, threads, write_exports};
 

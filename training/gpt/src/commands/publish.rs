@@ -1,10 +1,10 @@
 //! `gpt publish`: a version that exists, in another store.
 
 use anyhow::{Context, Result};
-use artifact::Store;
 use clap::Args;
 use gpt::device;
 use gpt::weights::ImportOptions;
+use store::Store;
 
 use super::corpus_arguments::TextArguments;
 use super::model_argument::{ModelSpec, Opened};

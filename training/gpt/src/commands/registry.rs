@@ -1,8 +1,8 @@
 //! `gpt models`, `gpt promote`, `gpt rollback`: what a store holds and which version is served.
 
 use anyhow::{Context, Result};
-use artifact::Store;
 use jiff::Timestamp;
+use store::Store;
 
 /// Prints every version of every model, newest first.
 ///

@@ -10,8 +10,7 @@ use artifact::manifest::{
     EvaluationSummary, FORMAT_VERSION, FileEntry, FileRole, ImportSummary, Precision, TrainingSummary,
     Variant,
 };
-use artifact::store::{StagedVersion, VersionRef};
-use artifact::{Manifest, Sha256Hex, Store, Tokenizer};
+use artifact::{Manifest, Sha256Hex, Tokenizer};
 use engine::OnnxModel;
 use gpt::corpus::Corpus;
 use gpt::dataset::{Batch, Dataset};
@@ -19,6 +18,7 @@ use gpt::evaluate::{Comparison, Score, compare, random_windows, score_export};
 use gpt::gate::{Gate, GateFailure};
 use gpt::{Gpt, device, onnx, weights};
 use jiff::Timestamp;
+use store::{StagedVersion, Store, VersionRef};
 
 use super::corpus_arguments::ValidationText;
 

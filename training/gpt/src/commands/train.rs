@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context, Result};
 use artifact::draft::{self, DraftError, DraftIndex};
 use artifact::manifest::{FileRole, TrainingSummary};
-use artifact::{Manifest, Store, Tokenizer};
+use artifact::{Manifest, Tokenizer};
 use burn::module::Module;
 use burn::tensor::Device;
 use gpt::corpus::Tokens;
@@ -21,6 +21,7 @@ use gpt::train::{Observer, Run, Trained, new_model};
 use gpt::weights::ImportOptions;
 use gpt::{dataset, device};
 use serde_json::json;
+use store::Store;
 use tokio::runtime::Runtime;
 
 use super::corpus_arguments::ValidationText;

@@ -14,10 +14,11 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use artifact::{Sha256Hex, StoreError};
+use artifact::Sha256Hex;
 use burn::module::Module;
 use burn::optim::{ModuleOptimizer, OptimizerRecord};
 use serde::{Deserialize, Serialize};
+use store::StoreError;
 use tempfile::TempDir;
 
 use super::Evaluation;

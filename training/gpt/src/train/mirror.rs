@@ -12,7 +12,7 @@ use std::cell::Cell;
 use std::fs;
 use std::path::Path;
 
-use artifact::{Store, StoreError};
+use store::{Store, StoreError};
 use tokio::runtime::Runtime;
 
 use super::checkpoint::{Checkpoints, KEPT, PREFIX, STATE};

@@ -66,7 +66,7 @@ impl ConfigFile {
             let words = serde_json::from_slice(&json).map_err(|source| invalid(&path, source))?;
             return Ok(Some(Self { path, words }));
         }
-        let path = file.with_file_name(artifact::store::MANIFEST);
+        let path = file.with_file_name(store::MANIFEST);
         if let Some(json) = read_small(&path)? {
             let manifest: Manifest =
                 serde_json::from_slice(&json).map_err(|source| invalid(&path, source))?;

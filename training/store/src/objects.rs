@@ -12,8 +12,8 @@ use super::directory::Directory;
 use super::error::StoreError;
 use super::location::Location;
 use super::s3::S3;
-use crate::hash::Sha256Hex;
-use crate::manifest::{FileEntry, is_safe_name};
+use artifact::hash::Sha256Hex;
+use artifact::manifest::{FileEntry, is_safe_name};
 
 /// More than any manifest or channel needs, and little enough to read without care.
 pub(super) const MAX_SMALL_BYTES: u64 = 1 << 20;

@@ -11,8 +11,8 @@ use super::error::StoreError;
 use super::local::{at, check_space, persist_unsynced, temporary_beside};
 use super::objects::{Objects, Staging};
 use super::{MANIFEST, Store, checked_name};
-use crate::hash::Sha256Hex;
-use crate::manifest::{FileEntry, FileRole, Manifest};
+use artifact::hash::Sha256Hex;
+use artifact::manifest::{FileEntry, FileRole, Manifest};
 
 const MODELS: &str = "models";
 

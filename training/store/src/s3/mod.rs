@@ -25,8 +25,8 @@ use super::MANIFEST;
 use super::error::StoreError;
 use super::local::at;
 use super::objects::{Condition, Content, MAX_SMALL_BYTES, Object, Staging, Tag};
-use crate::hash::{Sha256Hex, Sha256Writer};
-use crate::manifest::FileEntry;
+use artifact::hash::{Sha256Hex, Sha256Writer};
+use artifact::manifest::FileEntry;
 
 mod download;
 mod error;

@@ -10,9 +10,9 @@ use axum::response::{IntoResponse, Response};
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::Sha256Hex;
-use crate::store::s3::S3;
-use crate::store::texts::{Limits, download};
+use crate::s3::S3;
+use crate::texts::{Limits, download};
+use artifact::Sha256Hex;
 
 const LIMITS: Limits = Limits { objects: 100, bytes: 1_000 };
 

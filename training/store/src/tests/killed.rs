@@ -6,7 +6,7 @@ use std::time::Duration;
 use s3_server::{ACCESS_KEY, BUCKET};
 
 use super::*;
-use crate::store::s3::PART_BYTES;
+use crate::s3::PART_BYTES;
 
 /// Set for the process that is to be killed: the store it publishes to.
 const VICTIM_STORE: &str = "TEST_VICTIM_STORE";

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::objects::KEY_RULE;
-use crate::manifest::{ManifestError, NAME_RULE};
+use artifact::manifest::{ManifestError, NAME_RULE};
 
 /// What can go wrong with a store.
 ///

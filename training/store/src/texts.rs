@@ -12,8 +12,8 @@ use super::error::StoreError;
 use super::local::{at, persist, temporary_beside};
 use super::location::parse_address;
 use super::s3::{Listed, S3};
-use crate::hash::Sha256Hex;
-use crate::manifest::is_safe_name;
+use artifact::hash::Sha256Hex;
+use artifact::manifest::is_safe_name;
 
 /// What a corpus may be: more is more likely the wrong prefix.
 pub(super) struct Limits {

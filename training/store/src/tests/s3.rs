@@ -6,8 +6,8 @@ use s3_server::{ACCESS_KEY, BUCKET, EXPIRED_KEY, SECRET};
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::manifest::FileEntry;
-use crate::store::s3::PART_BYTES;
+use crate::s3::PART_BYTES;
+use artifact::manifest::FileEntry;
 
 /// The promise is seconds; a person at a terminal waits no longer.
 const PATIENCE: Duration = Duration::from_secs(10);

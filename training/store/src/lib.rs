@@ -24,7 +24,7 @@ pub use self::version::{ModelVersion, StagedVersion, VersionRef};
 
 use self::location::Location;
 use self::objects::{Condition, Content, Objects, is_safe_key};
-use crate::manifest::is_safe_name;
+use artifact::manifest::is_safe_name;
 
 mod channel;
 mod directory;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStreamError;
 
-use crate::store::error::StoreError;
+use crate::error::StoreError;
 
 /// `false` if the server refused a write because its condition did not hold: 412, or 409 while
 /// somebody else writes, or 404 when what was to be replaced is gone.

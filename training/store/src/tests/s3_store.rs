@@ -4,9 +4,9 @@ use aws_config::SdkConfig;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
 use s3_server::{ACCESS_KEY, BUCKET, S3Server, SECRET};
 
-use crate::store::Store;
-use crate::store::objects::Objects;
-use crate::store::s3::S3;
+use crate::Store;
+use crate::objects::Objects;
+use crate::s3::S3;
 
 /// Makes stores on a server.
 pub(super) trait Stores {

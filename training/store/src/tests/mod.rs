@@ -9,8 +9,7 @@ use tempfile::TempDir;
 use self::s3_store::Stores;
 use super::objects::MAX_SMALL_BYTES;
 use super::*;
-use crate::manifest::tests::example;
-use crate::manifest::{FileRole, Manifest};
+use artifact::manifest::{FileRole, Manifest};
 
 mod channels;
 mod directory;
@@ -38,6 +37,18 @@ async fn each_store(test: impl AsyncFn(&Fixture)) {
     let server = S3Server::start().await;
     let (store, folder) = (server.store("team/gpt"), server.folder("team/gpt"));
     test(&Fixture { store, folder, local: tempfile::tempdir().unwrap() }).await;
+}
+
+/// A manifest without files.
+fn example() -> Manifest {
+    let json = serde_json::json!({
+        "format_version": artifact::manifest::FORMAT_VERSION, "name": MODEL, "version": "v0",
+        "created_at": "2026-11-23T12:00:00Z",
+        "config": {"vocab_size": 97, "context_length": 32, "d_model": 48, "n_layers": 3, "n_heads": 4,
+            "d_ff": 192, "dropout": 0.0, "qkv_bias": false, "tied_output_head": false},
+        "files": [], "variants": [], "example_prompts": [],
+    });
+    Manifest::from_json(json.to_string().as_bytes()).unwrap()
 }
 
 async fn staged(store: &Store, version: &str, graph: &[u8]) -> (StagedVersion, Manifest) {

@@ -15,7 +15,7 @@ use super::MANIFEST;
 use super::error::StoreError;
 use super::local::{at, lock_folder, make_parent, make_readable};
 use super::objects::{Condition, Content, MAX_SMALL_BYTES, Object, Staging, Tag};
-use crate::hash::{Sha256Hex, Sha256Writer};
+use artifact::hash::{Sha256Hex, Sha256Writer};
 
 /// How the names of folders begin in which versions are staged.
 const STAGING: &str = ".staging-";

@@ -16,9 +16,9 @@ use tempfile::NamedTempFile;
 
 use super::S3;
 use super::error::{broken_download, s3_error, too_slow};
-use crate::hash::{Sha256Hex, Sha256Writer};
-use crate::store::error::StoreError;
-use crate::store::local::at;
+use crate::error::StoreError;
+use crate::local::at;
+use artifact::hash::{Sha256Hex, Sha256Writer};
 
 /// Bytes of a range.
 const RANGE_BYTES: u64 = 8 << 20;
@@ -50,7 +50,7 @@ impl S3 {
     /// length; `None` if there is none.
     ///
     /// Of a longer object only so much is fetched, and of a shorter one nothing: the length says so.
-    pub(in crate::store) async fn fetch_ranges(
+    pub(crate) async fn fetch_ranges(
         &self,
         key: &str,
         bytes: u64,

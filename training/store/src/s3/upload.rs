@@ -15,13 +15,13 @@ use tokio::task::JoinSet;
 
 use super::S3;
 use super::error::{s3_error, unless_refused};
-use crate::hash::Sha256Hex;
-use crate::store::error::StoreError;
-use crate::store::local::at;
-use crate::store::objects::{Condition, Content};
+use crate::error::StoreError;
+use crate::local::at;
+use crate::objects::{Condition, Content};
+use artifact::hash::Sha256Hex;
 
 /// Files above this are uploaded in parts of this size.
-pub(in crate::store) const PART_BYTES: u64 = 16 << 20;
+pub(crate) const PART_BYTES: u64 = 16 << 20;
 
 /// S3 takes no more; parts grow where they would be more.
 const MAX_PARTS: u64 = 10_000;
@@ -45,7 +45,7 @@ struct Multipart<'a> {
 }
 
 impl S3 {
-    pub(in crate::store) async fn write(
+    pub(crate) async fn write(
         &self,
         key: &str,
         content: Content<'_>,

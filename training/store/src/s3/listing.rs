@@ -2,28 +2,28 @@
 
 use super::S3;
 use super::error::s3_error;
-use crate::store::error::StoreError;
+use crate::error::StoreError;
 
 /// An object as it is listed.
 #[derive(Clone, Debug)]
-pub(in crate::store) struct Listed {
-    pub(in crate::store) key: String,
-    pub(in crate::store) bytes: u64,
+pub(crate) struct Listed {
+    pub(crate) key: String,
+    pub(crate) bytes: u64,
     /// S3 lists one for every object, some other servers do not.
-    pub(in crate::store) e_tag: Option<String>,
+    pub(crate) e_tag: Option<String>,
     /// Seconds since 1970.
-    pub(in crate::store) changed_at: i64,
+    pub(crate) changed_at: i64,
 }
 
 impl S3 {
     /// The keys in a folder and the folders below it, relative to the prefix.
-    pub(in crate::store) async fn list(&self, folder: &str) -> Result<Vec<String>, StoreError> {
+    pub(crate) async fn list(&self, folder: &str) -> Result<Vec<String>, StoreError> {
         let found = self.find(&format!("{folder}/"), usize::MAX).await?;
         Ok(found.into_iter().map(|object| object.key).collect())
     }
 
     /// The objects whose keys begin with `start`, in the order of their keys: the first `limit`.
-    pub(in crate::store) async fn find(&self, start: &str, limit: usize) -> Result<Vec<Listed>, StoreError> {
+    pub(crate) async fn find(&self, start: &str, limit: usize) -> Result<Vec<Listed>, StoreError> {
         let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(self.full_key(start));
         let mut pages = request.set_max_keys(i32::try_from(limit).ok()).into_paginator().send();
         let mut found = Vec::new();
