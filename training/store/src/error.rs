@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::atomic::PathError;
 use super::objects::KEY_RULE;
 use artifact::manifest::{ManifestError, NAME_RULE};
 
@@ -167,4 +168,10 @@ pub enum StoreError {
         /// The folder.
         location: String,
     },
+}
+
+impl From<PathError> for StoreError {
+    fn from(PathError { path, source }: PathError) -> Self {
+        Self::Io { path, source }
+    }
 }

@@ -17,6 +17,7 @@
 
 use std::path::Path;
 
+pub use self::atomic::{AtomicFile, AtomicFolder, PathError};
 pub use self::channel::Channel;
 pub use self::error::StoreError;
 pub use self::texts::download_texts;
@@ -26,6 +27,7 @@ use self::location::Location;
 use self::objects::{Condition, Content, Objects, is_safe_key};
 use artifact::manifest::is_safe_name;
 
+mod atomic;
 mod channel;
 mod directory;
 mod error;
