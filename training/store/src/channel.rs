@@ -1,15 +1,14 @@
-//! Channels: names such as `live` that point to a version.
+//! Channels: aliases such as `live` that point to a version of a model.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::error::StoreError;
-use super::objects::{Condition, Content, Tag};
-use super::version::VersionRef;
-use super::{Store, checked_name};
-
-const CHANNELS: &str = "channels";
+use crate::error::StoreError;
+use crate::layout::{CHANNELS, channel_key};
+use crate::object::{Condition, Content, Tag};
+use crate::store::Store;
+use crate::version::VersionRef;
 
 /// A channel: the version that is live, and the one before it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -138,8 +137,4 @@ impl Store {
 
 fn pointer(target: &VersionRef, before: Option<&Channel>) -> Channel {
     Channel { current: target.clone(), previous: before.map(|channel| channel.current.clone()) }
-}
-
-fn channel_key(channel: &str) -> Result<String, StoreError> {
-    Ok(format!("{CHANNELS}/{}.json", checked_name("channel", channel)?))
 }

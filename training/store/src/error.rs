@@ -1,11 +1,12 @@
 //! What can go wrong with a store.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::atomic::PathError;
-use super::objects::KEY_RULE;
 use artifact::manifest::{ManifestError, NAME_RULE};
+
+use crate::atomic::PathError;
+use crate::key::KEY_RULE;
 
 /// What can go wrong with a store.
 ///
@@ -174,4 +175,10 @@ impl From<PathError> for StoreError {
     fn from(PathError { path, source }: PathError) -> Self {
         Self::Io { path, source }
     }
+}
+
+/// Names the file that an I/O error is about.
+pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> StoreError + use<> {
+    let path = path.to_owned();
+    move |source| StoreError::Io { path, source }
 }

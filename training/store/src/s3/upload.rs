@@ -1,10 +1,11 @@
-//! Writing objects: in one request, or in parts where the file is large.
+//! Uploads: in one request, or in parts (multipart upload) for large files.
 //!
 //! Every request carries a CRC-32 of what it sends, which the server checks.
 
 use std::path::Path;
 use std::time::Duration;
 
+use artifact::hash::Sha256Hex;
 use aws_sdk_s3::config::Builder;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::operation::head_object::HeadObjectError;
@@ -13,12 +14,10 @@ use aws_sdk_s3::primitives::{ByteStream, Length};
 use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
 use tokio::task::JoinSet;
 
-use super::S3;
+use super::client::S3;
 use super::error::{s3_error, unless_refused};
-use crate::error::StoreError;
-use crate::local::at;
-use crate::objects::{Condition, Content};
-use artifact::hash::Sha256Hex;
+use crate::error::{StoreError, at};
+use crate::object::{Condition, Content};
 
 /// Files above this are uploaded in parts of this size.
 pub(crate) const PART_BYTES: u64 = 16 << 20;
