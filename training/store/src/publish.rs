@@ -34,12 +34,12 @@ pub struct StagedVersion {
 }
 
 impl StagedVersion {
-    /// Where a file of this name is to be written, before it is [`add`](Self::add)ed.
+    /// The path at which to write a file of this name before it is [`add`](Self::add)ed.
     pub fn path(&self, file_name: &str) -> PathBuf {
         self.staging.path().join(file_name)
     }
 
-    /// Lists a file that lies at [`path`](Self::path), with its hash.
+    /// Adds the file at [`path`](Self::path) to the version, with its hash.
     ///
     /// # Errors
     /// If the file cannot be read.
@@ -56,7 +56,7 @@ impl StagedVersion {
         &self.files
     }
 
-    /// Writes the files and at last the manifest, which makes the version visible.
+    /// Writes the files and finally the manifest, which makes the version visible.
     ///
     /// A publication that was killed is completed by publishing again, under the same version or a
     /// new one.
@@ -71,7 +71,7 @@ impl StagedVersion {
         expect_equal(&location, "name", &self.name, &manifest.name)?;
         let refused = |source| StoreError::Manifest { location: location.clone(), source };
         let json = manifest.to_json().map_err(refused)?;
-        // What a reader would refuse is not published.
+        // A manifest that readers would refuse is not published.
         Manifest::from_json(&json).map_err(refused)?;
 
         let Self { objects, staging, files, .. } = self;

@@ -19,7 +19,7 @@ use crate::store::Store;
 pub struct VersionRef {
     /// Name of the model.
     pub name: String,
-    /// Which of its versions.
+    /// Name of the version.
     pub version: String,
     /// Digest of its manifest, and so of everything in it.
     pub manifest_sha256: Sha256Hex,
@@ -32,7 +32,7 @@ impl fmt::Display for VersionRef {
 }
 
 impl Store {
-    /// Opens the version that a reference names, and checks that its manifest is the one meant.
+    /// Opens the version that a reference names, and verifies the digest of its manifest.
     ///
     /// # Errors
     /// If the manifest is missing, damaged, or of another format version.
@@ -40,7 +40,7 @@ impl Store {
         self.read_version(&reference.name, &reference.version, Some(&reference.manifest_sha256)).await
     }
 
-    /// Opens a version by name, trusting the manifest that is there.
+    /// Opens a version by name, without a digest to verify its manifest.
     ///
     /// # Errors
     /// If the manifest is missing, damaged, or of another format version.
@@ -98,7 +98,7 @@ pub struct ModelVersion {
     folder: String,
     /// Its name and the digest of its manifest.
     pub reference: VersionRef,
-    /// What it consists of.
+    /// Its files and their origin.
     pub manifest: Manifest,
 }
 
@@ -159,8 +159,8 @@ impl ModelVersion {
         Ok(path)
     }
 
-    /// Removes what was downloaded to `cache` of other versions of this model. Whoever has one of their files
-    /// open keeps it.
+    /// Removes the downloads of other versions of this model from `cache`. A process that has one of their
+    /// files open keeps it.
     ///
     /// # Errors
     /// If a folder cannot be read or removed.
@@ -178,7 +178,7 @@ impl ModelVersion {
         Ok(())
     }
 
-    /// The error of a reader that does not find what it needs in the manifest.
+    /// The error of a reader whose file is not in the manifest.
     pub fn no_such_file(&self, what: impl Into<String>) -> StoreError {
         let location = self.objects.location(&self.key(MANIFEST));
         StoreError::NoSuchFile { location, what: what.into() }

@@ -11,7 +11,7 @@ use crate::config::{ConfigError, GptConfig};
 /// The manifest format that this build writes and reads.
 pub const FORMAT_VERSION: u32 = 1;
 
-/// Everything there is to know about one model version.
+/// Contents of `manifest.json` of a model version.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// [`FORMAT_VERSION`] of the writer.
@@ -24,49 +24,49 @@ pub struct Manifest {
     pub created_at: String,
     /// Commit of the code that trained it, where known.
     pub source_commit: Option<String>,
-    /// Shape of the model.
+    /// Dimensions of the model.
     pub config: GptConfig,
-    /// How its token ids are made; an imported model may have a tokenizer that this build has not.
+    /// Its tokenizer; an imported model may have one that this build does not know.
     pub tokenizer: Option<TokenizerRef>,
     /// Every other file of the version.
     pub files: Vec<FileEntry>,
     /// The precisions in which it can be served.
     pub variants: Vec<Variant>,
-    /// How well the trained model predicts its validation text; none if it was imported without one.
+    /// Validation loss of the trained model; none if it was imported without a validation text.
     pub evaluation: Option<EvaluationSummary>,
-    /// How it was trained, if it was trained here.
+    /// The training run, if it was trained here.
     pub training: Option<TrainingSummary>,
     /// The file that it was imported from, if it was.
     pub imported_from: Option<ImportSummary>,
-    /// Prompts that show what it can do.
+    /// Example prompts.
     pub example_prompts: Vec<String>,
-    /// What training started from, if not from random weights: a version, or a file of weights.
+    /// Start of training, if not random weights: a version, or a file of weights.
     pub parent: Option<String>,
 }
 
-/// Why a manifest is refused.
+/// Why a manifest is invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
-    /// Not JSON, or not of this shape.
+    /// It is not JSON, or not of this structure.
     #[error("it is not a valid manifest: {0}")]
     Json(#[from] serde_json::Error),
-    /// Written by a version of this software that is too new, or too old.
+    /// It was written by a version of this software that is too new or too old.
     #[error("its format_version is {found}, this build reads {FORMAT_VERSION}; update the older of the two")]
     FormatVersion {
-        /// What the manifest says.
+        /// The version in the manifest.
         found: u64,
     },
-    /// A field whose value cannot be right.
+    /// A field has an invalid value.
     #[error("its field `{field}` is {found:?}, expected {expected}")]
     Field {
         /// The field at fault.
         field: &'static str,
         /// Its value.
         found: String,
-        /// What would have been accepted.
+        /// The accepted values.
         expected: &'static str,
     },
-    /// The model configuration describes no model.
+    /// The model configuration is invalid.
     #[error(transparent)]
     Config(#[from] ConfigError),
 }

@@ -9,15 +9,15 @@ use crate::hash::Sha256Hex;
 pub struct FileEntry {
     /// File name inside the version's folder.
     pub path: String,
-    /// What it is for.
+    /// Its purpose.
     pub role: FileRole,
-    /// Length.
+    /// Length in bytes.
     pub bytes: u64,
     /// Digest of its contents.
     pub sha256: Sha256Hex,
 }
 
-/// What a file of a version is for.
+/// Purpose of a file of a version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FileRole {
@@ -29,7 +29,7 @@ pub enum FileRole {
     Metrics,
     /// Texts sampled during training.
     Samples,
-    /// A picture of the loss.
+    /// Plot of the loss.
     Plot,
     /// The effective settings of the training run, as a preset.
     Preset,
@@ -37,7 +37,7 @@ pub enum FileRole {
     Report,
     /// An index of the training corpus, see [`draft`](crate::draft).
     Draft,
-    /// Anything that a newer writer adds; a reader leaves it alone.
+    /// A role of a newer writer; readers ignore it.
     #[serde(other)]
     Other,
 }

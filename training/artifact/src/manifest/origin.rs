@@ -13,7 +13,7 @@ pub struct TokenizerRef {
     pub sha256: Sha256Hex,
 }
 
-/// How well a model predicts a text.
+/// Validation loss of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EvaluationSummary {
     /// Mean cross-entropy, nats per token.
@@ -31,11 +31,11 @@ pub struct ImportSummary {
     pub file: String,
     /// Digest of its contents.
     pub sha256: Sha256Hex,
-    /// What wrote it.
+    /// Its format.
     pub format: String,
 }
 
-/// How a version was trained.
+/// Training run of a version.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainingSummary {
     /// The texts.
@@ -52,7 +52,7 @@ pub struct TrainingSummary {
     pub final_val_loss: f64,
     /// Duration of the training loop.
     pub wall_seconds: f64,
-    /// What it ran on.
+    /// Device that it ran on.
     pub device: String,
 }
 

@@ -1,3 +1,5 @@
+//! Tests of manifests: round trips, refusals, damaged bytes.
+
 use crate::config::GptConfig;
 use crate::hash::Sha256Hex;
 

@@ -5,23 +5,23 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// How the weights of an ONNX graph are stored.
+/// Precision of the weights in an ONNX graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Precision {
     /// 32-bit floating point.
     Float32,
-    /// 8-bit integers, each block of weights with a scale.
+    /// int8 weights: 8-bit integers, each block of weights with a scale.
     W8,
-    /// 4-bit integers, each block of weights with a scale.
+    /// int4 weights: 4-bit integers, each block of weights with a scale.
     W4,
-    /// Anything that a newer writer adds; a reader leaves it alone.
+    /// A precision of a newer writer; readers ignore it.
     #[serde(other)]
     Other,
 }
 
 impl fmt::Display for Precision {
-    /// As a manifest writes it.
+    /// The name in a manifest.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Float32 => "float32",
@@ -32,7 +32,7 @@ impl fmt::Display for Precision {
     }
 }
 
-/// No precision that this build knows.
+/// The name of a precision that this build does not know.
 #[derive(Debug, thiserror::Error, PartialEq)]
 #[error("`{0}` is no precision, expected w4, w8 or float32")]
 pub struct UnknownPrecision(String);
@@ -49,20 +49,20 @@ impl FromStr for Precision {
 /// A precision in which the model can be served.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Variant {
-    /// How the weights are stored.
+    /// Precision of its weights.
     pub precision: Precision,
-    /// Its ONNX file, one of [`Manifest::files`].
+    /// Its ONNX file, one of [`Manifest::files`](crate::Manifest::files).
     pub file: String,
-    /// Length of that file.
+    /// Length of that file in bytes.
     pub bytes: u64,
     /// Loss on the validation text, nats per token; none if there was no text.
     pub val_loss: Option<f64>,
-    /// `exp(val_loss)`: among how many equally likely tokens it seems to choose.
+    /// `exp(val_loss)`.
     pub perplexity: Option<f64>,
     /// Mean Kullback-Leibler divergence of its next-token distribution from the trained model's.
     pub kl_divergence: f64,
-    /// Share of positions at which it finds the same token most likely as the trained model.
+    /// Share of positions at which its most likely token is that of the trained model.
     pub top_1_agreement: f64,
-    /// The largest distance of one of its logits from the trained model's.
+    /// Largest absolute difference of a logit from the trained model's.
     pub largest_logit_difference: f64,
 }

@@ -19,15 +19,15 @@ use super::error::{broken_download, s3_error, too_slow};
 use crate::atomic::AtomicFile;
 use crate::error::{StoreError, at};
 
-/// Bytes of a range.
+/// Length of a range.
 const RANGE_BYTES: u64 = 8 << 20;
-/// Ranges on their way at a time; so much memory they take.
+/// Ranges in flight at a time: they take 48 MiB of memory.
 const PARALLEL: usize = 6;
-/// What a range may take: 1 MB/s is as good as nothing.
+/// Time limit of a range: a connection slower than 1 MB/s counts as broken.
 const RANGE_TIMEOUT: Duration = Duration::from_secs(8);
-/// How often a range is asked for again.
+/// How often a range is requested again.
 const RETRIES: usize = 2;
-/// The pause before that.
+/// The first pause before that.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 /// A part of an object.
@@ -37,18 +37,19 @@ struct Part {
     object_bytes: u64,
 }
 
-/// Why a range did not come.
+/// Why a range could not be downloaded.
 enum Failure {
-    /// It may come if it is asked for again.
-    Passing(StoreError),
-    Lasting(StoreError),
+    /// A new request may succeed.
+    Transient(StoreError),
+    Permanent(StoreError),
 }
 
 impl S3 {
     /// Copies an object of `bytes` bytes into a new file, in ranges, and returns its digest and its
     /// length; `None` if there is none.
     ///
-    /// Of a longer object only so much is fetched, and of a shorter one nothing: the length says so.
+    /// Of a longer object only `bytes` bytes are fetched, of a shorter one nothing; the returned length tells
+    /// them apart.
     pub(crate) async fn fetch_ranges(
         &self,
         key: &str,
@@ -72,15 +73,15 @@ impl S3 {
         Ok(Some((writer.finish().0, length)))
     }
 
-    /// A range of an object, asked for until it comes; `None` if there is no object.
+    /// Downloads a range of an object, with retries; `None` if there is no object.
     async fn range(&self, key: &str, range: Range<u64>) -> Result<Option<Part>, StoreError> {
         let attempt = || async {
             let answer = tokio::time::timeout(RANGE_TIMEOUT, self.range_once(key, &range)).await;
-            answer.unwrap_or_else(|_| Err(Failure::Passing(too_slow(self.location(key), RANGE_TIMEOUT))))
+            answer.unwrap_or_else(|_| Err(Failure::Transient(too_slow(self.location(key), RANGE_TIMEOUT))))
         };
         let pauses = ExponentialBuilder::default().with_min_delay(FIRST_PAUSE).with_max_times(RETRIES);
-        let part = attempt.retry(pauses).when(|failure| matches!(failure, Failure::Passing(_))).await;
-        part.map_err(|(Failure::Passing(error) | Failure::Lasting(error))| error)
+        let part = attempt.retry(pauses).when(|failure| matches!(failure, Failure::Transient(_))).await;
+        part.map_err(|(Failure::Transient(error) | Failure::Permanent(error))| error)
     }
 
     async fn range_once(&self, key: &str, range: &Range<u64>) -> Result<Option<Part>, Failure> {
@@ -95,18 +96,18 @@ impl S3 {
                 return Ok(Some(Part { segments: Vec::new(), object_bytes: range.start }));
             }
             // The SDK has tried again already where that may help.
-            Err(error) => return Err(Failure::Lasting(s3_error(self.location(key), &error))),
+            Err(error) => return Err(Failure::Permanent(s3_error(self.location(key), &error))),
         };
         // `bytes 0-8388607/123456789`
         let total = answer.content_range().and_then(|range| range.rsplit('/').next()?.parse().ok());
         let object_bytes = total.unwrap_or(range.end);
         let body = answer.body.collect().await;
-        let body = body.map_err(|error| Failure::Passing(broken_download(self.location(key), &error)))?;
+        let body = body.map_err(|error| Failure::Transient(broken_download(self.location(key), &error)))?;
         Ok(Some(Part { segments: body.into_segments().collect(), object_bytes }))
     }
 }
 
-/// `0..bytes` in ranges that are requested by themselves, at least one.
+/// `0..bytes` in ranges of at most [`RANGE_BYTES`], at least one.
 fn ranges(bytes: u64) -> impl Iterator<Item = Range<u64>> {
     let count = bytes.div_ceil(RANGE_BYTES).max(1);
     (0..count).map(move |index| index * RANGE_BYTES..bytes.min((index + 1) * RANGE_BYTES).max(1))
