@@ -8,9 +8,9 @@ use anyhow::Result;
 use artifact::Tokenizer;
 use artifact::manifest::TokenizerRef;
 use clap::Args;
+use gpt::corpus::s3::download_texts;
 use gpt::corpus::{Corpus, Loader, Source, Tokens, default_cache};
 use gpt::dataset::{Dataset, TooShort};
-use store::download_texts;
 
 /// Where texts lie, and where they are kept.
 #[derive(Args)]

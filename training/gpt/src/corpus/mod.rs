@@ -1,6 +1,6 @@
 //! From files, folders and addresses to token ids on disk.
 //!
-//! - [`source`]: where texts lie, with `download` for public addresses;
+//! - [`source`]: where texts lie, with `download` for public addresses and [`s3`] for buckets;
 //! - `text`, `gutenberg` and `document`: a file as normalised text, and which part of it is read;
 //! - `chunks` and `encode`: a text cut where that changes no id, encoded on all cores;
 //! - `shard`, [`tokens`] and `cache`: the ids as files, written once and mapped into memory.
@@ -27,6 +27,7 @@ mod encode;
 mod error;
 mod gutenberg;
 mod prompts;
+pub mod s3;
 mod shard;
 pub mod source;
 mod text;

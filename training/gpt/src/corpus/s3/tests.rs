@@ -1,30 +1,37 @@
 //! Texts in a bucket that others write to.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use artifact::Sha256Hex;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use s3_server::{ACCESS_KEY, BUCKET, S3Server, SECRET};
+use store::{Bucket, Credentials};
 use tokio::net::TcpListener;
 
-use super::*;
-use crate::s3::S3;
-use crate::texts::{Limits, download};
-use artifact::Sha256Hex;
+use super::{Limits, S3TextsError, download, download_one};
 
 const LIMITS: Limits = Limits { objects: 100, bytes: 1_000 };
 
+fn open(endpoint: &str, bucket: &str) -> Bucket {
+    let credentials = Credentials { access_key: ACCESS_KEY.to_owned(), secret: SECRET.to_owned() };
+    Bucket::on_server(endpoint, &credentials, bucket)
+}
+
 /// A bucket that lists what it is told to hold, whatever the keys, as S3 does with an ETag for each.
 #[derive(Clone, Default)]
-struct Bucket {
+struct TestBucket {
     objects: Arc<Mutex<BTreeMap<String, String>>>,
     /// Keys that were asked for.
     asked: Arc<Mutex<Vec<String>>>,
 }
 
-impl Bucket {
+impl TestBucket {
     fn holding(objects: &[(&str, &str)]) -> Self {
         let bucket = Self::default();
         for (key, text) in objects {
@@ -37,13 +44,13 @@ impl Bucket {
         self.objects.lock().unwrap().insert(key.to_owned(), text.to_owned());
     }
 
-    async fn start(&self) -> S3 {
+    async fn start(&self) -> Bucket {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let bucket = self.clone();
         let router = Router::new().fallback(async move |request: Request| bucket.answer(&request));
         tokio::spawn(axum::serve(listener, router).into_future());
-        s3_store::s3(&endpoint, s3_server::ACCESS_KEY, s3_server::SECRET, "texts", "")
+        open(&endpoint, "texts")
     }
 
     fn answer(&self, request: &Request) -> Response {
@@ -65,7 +72,7 @@ impl Bucket {
     }
 
     /// Downloads what is at `key`, and gives the texts.
-    async fn texts(&self, key: &str, folder: &Path) -> Result<Vec<String>, StoreError> {
+    async fn texts(&self, key: &str, folder: &Path) -> Result<Vec<String>, S3TextsError> {
         let paths = download(&self.start().await, key, folder, &LIMITS).await?;
         assert!(paths.iter().all(|path| path.parent().unwrap().parent().unwrap() == folder), "{paths:?}");
         Ok(paths.iter().map(|path| fs::read_to_string(path).unwrap()).collect())
@@ -105,7 +112,7 @@ fn decoded(text: &str) -> String {
 async fn texts_come_in_the_order_of_their_keys_wherever_the_keys_point() {
     let keys =
         ["../../up.txt", "/etc/hosts.txt", "a b&<é+%2F.txt", "books/.txt", "books/b/c.TXT", "books//.."];
-    let bucket = Bucket::holding(&keys.map(|key| (key, key)));
+    let bucket = TestBucket::holding(&keys.map(|key| (key, key)));
     bucket.put("books/picture.png", "");
     bucket.put("books/txt", "");
     let folder = tempfile::tempdir().unwrap();
@@ -119,7 +126,7 @@ async fn texts_come_in_the_order_of_their_keys_wherever_the_keys_point() {
 
 #[tokio::test]
 async fn a_text_is_downloaded_again_only_if_it_has_changed() {
-    let bucket = Bucket::holding(&[("a.txt", "1"), ("b.txt", "2")]);
+    let bucket = TestBucket::holding(&[("a.txt", "1"), ("b.txt", "2")]);
     let folder = tempfile::tempdir().unwrap();
     let download = async || (bucket.texts("", folder.path()).await.unwrap(), bucket.asked());
     assert_eq!(download().await.1, ["a.txt", "b.txt"]);
@@ -130,23 +137,24 @@ async fn a_text_is_downloaded_again_only_if_it_has_changed() {
 
 #[tokio::test]
 async fn what_changes_meanwhile_is_an_error_and_leaves_no_text() {
-    let bucket = Bucket::holding(&[("a.txt", "before")]);
+    let bucket = TestBucket::holding(&[("a.txt", "before")]);
     let folder = tempfile::tempdir().unwrap();
-    let s3 = bucket.start().await;
-    let listed = s3.find("", 9).await.unwrap().remove(0);
+    let opened = bucket.start().await;
+    let listed = opened.list("", 9).await.unwrap().remove(0);
     for change in [Some("after!"), None] {
-        let mut file = tempfile::NamedTempFile::new_in(folder.path()).unwrap();
         bucket.objects.lock().unwrap().clear();
         if let Some(text) = change {
             bucket.put("a.txt", text);
         }
-        assert!(!s3.fetch_unchanged(&listed, &mut file).await.unwrap());
+        let error = download_one(&opened, &listed, &folder.path().join("a.txt")).await.unwrap_err();
+        assert!(error.to_string().contains("s3://texts/a.txt: it changed while"), "{error}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }
 
 #[tokio::test]
 async fn too_many_objects_or_bytes_are_refused_before_the_download() {
-    let bucket = Bucket::holding(&[("a.txt", "1")]);
+    let bucket = TestBucket::holding(&[("a.txt", "1")]);
     let folder = tempfile::tempdir().unwrap();
     bucket.put("long.txt", &"x".repeat(1_000));
     let error = bucket.texts("", folder.path()).await.unwrap_err().to_string();
@@ -165,17 +173,17 @@ async fn a_server_that_lists_no_tags_is_read_too() {
     let server = S3Server::start().await;
     fs::create_dir(server.folder("books")).unwrap();
     fs::write(server.folder("books/a.txt"), "a text").unwrap();
-    let s3 = s3_store::s3(&server.endpoint, s3_server::ACCESS_KEY, s3_server::SECRET, s3_server::BUCKET, "");
+    let bucket = open(&server.endpoint, BUCKET);
     let folder = tempfile::tempdir().unwrap();
-    let first = download(&s3, "books", folder.path(), &LIMITS).await.unwrap();
+    let first = download(&bucket, "books", folder.path(), &LIMITS).await.unwrap();
     assert_eq!(first[0].file_name().unwrap(), "a.txt");
-    assert_eq!(download(&s3, "books", folder.path(), &LIMITS).await.unwrap(), first);
+    assert_eq!(download(&bucket, "books", folder.path(), &LIMITS).await.unwrap(), first);
     fs::write(server.folder("books/a.txt"), "another text").unwrap();
-    let second = download(&s3, "books", folder.path(), &LIMITS).await.unwrap();
+    let second = download(&bucket, "books", folder.path(), &LIMITS).await.unwrap();
     assert_eq!(fs::read_to_string(&second[0]).unwrap(), "another text");
     assert_eq!(fs::read_to_string(&first[0]).unwrap(), "a text");
 
-    let missing = s3_store::s3(&server.endpoint, s3_server::ACCESS_KEY, s3_server::SECRET, "missing", "");
+    let missing = open(&server.endpoint, "missing");
     let error = download(&missing, "books", folder.path(), &LIMITS).await.unwrap_err().to_string();
     assert!(error.contains("there is no such bucket"), "{error}");
 }
