@@ -1,17 +1,17 @@
-/** What lasts: models, texts, images. All of it stays when the stack is deleted. */
+/** Storage: buckets for models and corpora, repositories for container images. All of it outlives the stack. */
 import { CfnOutput, Duration, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
 import * as ecr from 'aws-cdk-lib/aws-ecr';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
-import type { Settings } from '../settings.ts';
+import type { Settings } from '../../settings.ts';
 
 export interface StorageStackProps extends StackProps {
   readonly settings: Settings['storage'];
 }
 
 export class StorageStack extends Stack {
-  /** The store of models: `models/`, `channels/`, `checkpoints/`. */
+  /** The model store (a model registry): `models/`, `channels/` (aliases of versions), `checkpoints/`. */
   readonly artifacts: s3.Bucket;
   /** Texts to train on. */
   readonly corpus: s3.Bucket;
@@ -65,7 +65,7 @@ export class StorageStack extends Stack {
 
   private bucket(id: string, props: s3.BucketProps): s3.Bucket {
     return new s3.Bucket(this, id, {
-      // With keys of S3, which cost nothing.
+      // S3's own keys cost nothing.
       encryption: s3.BucketEncryption.S3_MANAGED,
       enforceSSL: true,
       minimumTLSVersion: 1.2,
@@ -86,8 +86,8 @@ export class StorageStack extends Stack {
 }
 
 /**
- * Whoever deletes an object leaves a version behind, and nobody can delete that but the lifecycle rule,
- * which no policy binds. To empty a bucket sooner, an administrator removes this statement first.
+ * Denies the deletion of object versions: a deleted object stays recoverable until the lifecycle rule, which
+ * no policy binds, expires it. To empty a bucket sooner, an administrator removes this statement first.
  */
 function denyDeletionOfVersions(bucket: s3.Bucket): void {
   bucket.addToResourcePolicy(

@@ -1,4 +1,4 @@
-/** The page, and the API behind the same domain. */
+/** Static site: the page in S3 behind CloudFront, with the API under the same domain. */
 import { CfnOutput, Duration, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
 import * as acm from 'aws-cdk-lib/aws-certificatemanager';
 import * as cloudfront from 'aws-cdk-lib/aws-cloudfront';
@@ -6,8 +6,8 @@ import * as origins from 'aws-cdk-lib/aws-cloudfront-origins';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import * as deployment from 'aws-cdk-lib/aws-s3-deployment';
 import type { Construct } from 'constructs';
-import type { Settings } from '../settings.ts';
-import type { Endpoint } from './rest-endpoint.ts';
+import type { Settings } from '../../settings.ts';
+import type { Endpoint } from '../serving/endpoint.ts';
 
 export interface SiteStackProps extends StackProps {
   readonly settings: Settings['site'];
@@ -17,13 +17,13 @@ export interface SiteStackProps extends StackProps {
   readonly accessLogs: s3.IBucket;
 }
 
-/** Routes of the API: `functions/generate/src/app.rs`. Everything else is the page. */
+/** Routes of the API, those of `functions/generate`. Everything else is the page. */
 export const API_ROUTES = ['/model', '/generate', '/inspect', '/v1/*', '/health', '/docs*', '/openapi.json'];
 
-/** Where the build puts files whose names change with their contents. */
+/** Files of the build whose names contain a hash of their contents. */
 const HASHED = 'assets/*';
 
-/** How long CloudFront waits for the next bytes; more than a cold start takes. Its own limit. */
+/** How long CloudFront waits for the next bytes: its maximum, and more than a cold start takes. */
 const READ_TIMEOUT = Duration.seconds(60);
 
 export class SiteStack extends Stack {
@@ -40,7 +40,7 @@ export class SiteStack extends Stack {
       objectOwnership: s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
       serverAccessLogsBucket: props.accessLogs,
       serverAccessLogsPrefix: 'pages/',
-      // All in it comes from the repository.
+      // The repository can build all of it again.
       removalPolicy: RemovalPolicy.DESTROY,
     });
     const headers = this.securityHeaders(compare);
@@ -72,7 +72,7 @@ export class SiteStack extends Stack {
         deployment.CacheControl.maxAge(Duration.days(365)),
         deployment.CacheControl.immutable(),
       ],
-      // A page that is open asks for those of its own build later on.
+      // A page that is open still loads files of its own build.
       prune: false,
       retainOnDelete: false,
     });
@@ -81,12 +81,12 @@ export class SiteStack extends Stack {
       // The last one wins: the build has a config.json for an API beside it.
       sources: [folder, deployment.Source.jsonData('config.json', { api: '', compare })],
       exclude: [HASHED],
-      // Browsers ask again whether what they have is current.
+      // Browsers revalidate each time.
       cacheControl: [deployment.CacheControl.noCache()],
       distribution,
       retainOnDelete: false,
     });
-    // No page is there before what it needs.
+    // Pages come after the files that they load.
     upload.node.addDependency(hashed);
     new CfnOutput(this, 'SiteUrl', { value: `https://${domain?.name ?? distribution.domainName}` });
     new CfnOutput(this, 'DistributionDomain', { value: distribution.domainName });
@@ -101,16 +101,16 @@ export class SiteStack extends Stack {
       }),
       allowedMethods: cloudfront.AllowedMethods.ALLOW_ALL,
       cachePolicy: cloudfront.CachePolicy.CACHING_DISABLED,
-      // API Gateway and function URLs know themselves by their own host only.
+      // API Gateway and function URLs accept their own Host header only.
       originRequestPolicy: cloudfront.OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER,
       viewerProtocolPolicy: cloudfront.ViewerProtocolPolicy.HTTPS_ONLY,
-      // Streams are compressed by nobody: compression would hold tokens back.
+      // Compression would buffer a stream's tokens.
       compress: false,
     };
     return Object.fromEntries(API_ROUTES.map((route) => [route, behavior]));
   }
 
-  /** Of the page alone: the API's responses bring their own, and its documentation another policy. */
+  /** Headers of the page alone: the API sends its own, and its documentation has another content policy. */
   private securityHeaders(compare: string[]): cloudfront.ResponseHeadersPolicy {
     return new cloudfront.ResponseHeadersPolicy(this, 'SecurityHeaders', {
       securityHeadersBehavior: {
@@ -124,7 +124,7 @@ export class SiteStack extends Stack {
   }
 }
 
-/** The page has all it needs, calls the API beside it and those that it compares, and shows itself in no frame. */
+/** Content-Security-Policy: scripts and styles of this origin, requests to it and to the compared APIs, no frames. */
 function contentPolicy(compare: string[]): string {
   const apis = new Set(compare.map((address) => new URL(address).origin));
   return [

@@ -1,4 +1,4 @@
-/** The job: the training image, what it is told, and when it is tried again. */
+/** AWS Batch job definition of a training run: image, environment, retries. */
 import { Duration, Size } from 'aws-cdk-lib';
 import * as batch from 'aws-cdk-lib/aws-batch';
 import type * as ecr from 'aws-cdk-lib/aws-ecr';
@@ -7,7 +7,7 @@ import type * as iam from 'aws-cdk-lib/aws-iam';
 import type * as logs from 'aws-cdk-lib/aws-logs';
 import type * as s3 from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
-import type { Settings } from '../settings.ts';
+import type { Settings } from '../../settings.ts';
 
 export interface TrainingJobProps {
   readonly settings: Settings['training'];
@@ -19,7 +19,7 @@ export interface TrainingJobProps {
   readonly log: logs.ILogGroup;
 }
 
-/** ECS's words for a machine that Fargate Spot took back; Batch's own begin with `Host EC2`. */
+/** Status reason when Fargate Spot reclaims a machine; that of EC2 begins with `Host EC2`. */
 const FARGATE_SPOT_RECLAIMED = batch.Reason.custom({ onStatusReason: 'Your Spot Task was interrupted*' });
 
 export class TrainingJob extends Construct {
@@ -31,8 +31,8 @@ export class TrainingJob extends Construct {
     this.definition = new batch.EcsJobDefinition(this, 'Definition', {
       container: this.container(props),
       retryAttempts: settings.attempts,
-      // The first that applies decides. A run that ends by itself is not tried again: neither an error
-      // nor a gate that holds (exit code 3) would become another one.
+      // The first match decides. Only a reclaimed machine is retried: an error would come again, and so would
+      // a refusal by the promotion gate (exit code 3).
       retryStrategies: [
         batch.RetryStrategy.of(batch.Action.RETRY, batch.Reason.SPOT_INSTANCE_RECLAIMED),
         batch.RetryStrategy.of(batch.Action.RETRY, FARGATE_SPOT_RECLAIMED),
@@ -67,7 +67,7 @@ export class TrainingJob extends Construct {
   }
 }
 
-/** What the image's entry point reads: `training/train.sh`. */
+/** Environment of the image's entry point, `training/image/train.sh`. */
 function environment({ settings, channel, artifacts, corpus }: TrainingJobProps): Record<string, string> {
   return {
     MODEL_STORE: `s3://${artifacts.bucketName}`,

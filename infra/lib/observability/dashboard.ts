@@ -1,4 +1,4 @@
-/** One page with everything. */
+/** CloudWatch dashboard of a stage: requests, generation, cold starts, retraining. */
 import { Stack } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import type { Metrics } from './metrics.ts';

@@ -1,16 +1,16 @@
-/** Where jobs run: nothing while there is no job. */
+/** AWS Batch job queue and its compute environments (Fargate or EC2, Spot first), which scale to zero. */
 import { Duration } from 'aws-cdk-lib';
 import * as batch from 'aws-cdk-lib/aws-batch';
 import * as ec2 from 'aws-cdk-lib/aws-ec2';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
-import type { Settings } from '../settings.ts';
+import type { Settings } from '../../settings.ts';
 
 export interface TrainingComputeProps {
   readonly settings: Settings['training'];
 }
 
-/** EC2 gives notice of two minutes; the rest is for the container to end. */
+/** Of the two minutes' notice that EC2 gives; the rest is for the container to end. */
 const STOP_TIMEOUT_SECONDS = 110;
 
 export class TrainingCompute extends Construct {
@@ -24,7 +24,7 @@ export class TrainingCompute extends Construct {
       maxAzs: 3,
       subnetConfiguration: [{ name: 'public', subnetType: ec2.SubnetType.PUBLIC, mapPublicIpOnLaunch: true }],
       gatewayEndpoints: { S3: { service: ec2.GatewayVpcEndpointAwsService.S3 } },
-      // It would take a function of its own. No resource is in that group.
+      // Restricting it takes a function of its own, and no resource uses that group.
       restrictDefaultSecurityGroup: false,
     });
     const securityGroup = new ec2.SecurityGroup(this, 'SecurityGroup', {
@@ -44,7 +44,7 @@ export class TrainingCompute extends Construct {
               maxvCpus: settings.maxVcpus,
             })
         : this.instances(settings, network);
-    // Batch goes on to the next environment where it cannot have what a job needs.
+    // Batch tries the next environment when one has no capacity.
     const kinds = settings.spot ? [true, false] : [false];
     this.queue = new batch.JobQueue(this, 'Queue', {
       computeEnvironments: kinds.map((spot, index) => ({ computeEnvironment: environment(spot), order: index + 1 })),
@@ -63,7 +63,7 @@ export class TrainingCompute extends Construct {
     });
     const launchTemplate = new ec2.LaunchTemplate(this, 'LaunchTemplate', {
       requireImdsv2: true,
-      userData: stopPatiently(),
+      userData: withLongStopTimeout(),
     });
     return (spot) =>
       new batch.ManagedEc2EcsComputeEnvironment(this, spot ? 'Ec2Spot' : 'Ec2', {
@@ -89,14 +89,14 @@ export class TrainingCompute extends Construct {
   }
 }
 
-/** Gives a container the whole notice to write a checkpoint, where ECS would end it after 30 seconds. */
-function stopPatiently(): ec2.UserData {
+/** User data that gives a container the whole notice to write a checkpoint; ECS would end it after 30 seconds. */
+function withLongStopTimeout(): ec2.UserData {
   const commands = ec2.UserData.forLinux();
   commands.addCommands(
     `echo ECS_CONTAINER_STOP_TIMEOUT=${STOP_TIMEOUT_SECONDS}s >> /etc/ecs/ecs.config`,
     'echo ECS_ENABLE_SPOT_INSTANCE_DRAINING=true >> /etc/ecs/ecs.config',
   );
-  // Batch adds its own part, and takes only this kind.
+  // Batch accepts only multipart user data, to which it adds a part.
   const userData = new ec2.MultipartUserData();
   userData.addUserDataPart(commands, ec2.MultipartBody.SHELL_SCRIPT, true);
   return userData;

@@ -1,4 +1,4 @@
-/** Training as a job of AWS Batch, by hand and on a schedule. */
+/** Training: a job of AWS Batch, submitted by hand or on a schedule. */
 import { CfnOutput, Duration, RemovalPolicy, Stack, type StackProps, TimeZone } from 'aws-cdk-lib';
 import type * as ecr from 'aws-cdk-lib/aws-ecr';
 import * as iam from 'aws-cdk-lib/aws-iam';
@@ -7,13 +7,13 @@ import type * as s3 from 'aws-cdk-lib/aws-s3';
 import * as scheduler from 'aws-cdk-lib/aws-scheduler';
 import * as targets from 'aws-cdk-lib/aws-scheduler-targets';
 import type { Construct } from 'constructs';
-import type { Settings } from '../settings.ts';
+import type { Settings } from '../../settings.ts';
 import { TrainingCompute } from './training-compute.ts';
 import { TrainingJob } from './training-job.ts';
 
 export interface TrainingStackProps extends StackProps {
   readonly settings: Settings['training'];
-  /** The channel that a new model is promoted to. */
+  /** Channel to promote new versions to. */
   readonly channel: string;
   readonly artifacts: s3.IBucket;
   readonly corpus: s3.IBucket;
@@ -78,7 +78,7 @@ export class TrainingStack extends Stack {
     });
   }
 
-  /** Reads texts; reads and writes models, channels and checkpoints; deletes nothing. */
+  /** Role of a job: reads texts; reads and writes models, channels and checkpoints; deletes nothing. */
   private jobRole({ artifacts, corpus, settings }: TrainingStackProps): iam.Role {
     const role = new iam.Role(this, 'JobRole', {
       assumedBy: new iam.ServicePrincipal('ecs-tasks.amazonaws.com'),
@@ -104,8 +104,8 @@ export class TrainingStack extends Stack {
         resources: store,
       }),
       new iam.PolicyStatement({
-        // On the whole bucket: with a condition on the prefix, S3 answers "denied" instead of "not found"
-        // to who reads a key that does not exist yet.
+        // On the whole bucket: with a condition on the prefix, S3 answers "denied" instead of "not found" for
+        // a key that does not exist yet.
         sid: 'FindModels',
         actions: ['s3:ListBucket'],
         resources: [artifacts.bucketArn],

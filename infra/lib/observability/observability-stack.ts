@@ -1,4 +1,4 @@
-/** What is seen of a deployment, and what somebody is told about. */
+/** Alarms, failed jobs and a budget, sent to an SNS topic; and the dashboard. */
 import { Aws, CfnOutput, Stack, type StackProps } from 'aws-cdk-lib';
 import * as budgets from 'aws-cdk-lib/aws-budgets';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
@@ -10,12 +10,12 @@ import type * as s3 from 'aws-cdk-lib/aws-s3';
 import * as sns from 'aws-cdk-lib/aws-sns';
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import type { Construct } from 'constructs';
-import type { Settings } from '../settings.ts';
+import type { Settings } from '../../settings.ts';
 import { addDashboard } from './dashboard.ts';
 import { metricsOf } from './metrics.ts';
 import { ModelAge } from './model-age.ts';
-import type { ServingStack } from './serving-stack.ts';
-import type { TrainingStack } from './training-stack.ts';
+import type { ServingStack } from '../serving/serving-stack.ts';
+import type { TrainingStack } from '../training/training-stack.ts';
 
 export interface ObservabilityStackProps extends StackProps {
   readonly settings: Settings['alarms'];
@@ -25,14 +25,15 @@ export interface ObservabilityStackProps extends StackProps {
   readonly training: TrainingStack;
 }
 
-/** What is unusual about a metric. */
+/** When a metric raises an alarm. */
 interface Condition {
   readonly id: string;
-  /** What it means, and where to read on: `infra/README.md` has a section for each. */
+  /** What the alarm means; `infra/README.md` has a row for each with what to do. */
   readonly description: string;
   readonly metric: cloudwatch.IMetric;
+  /** The threshold; at this value there is no alarm yet. */
   readonly above: number;
-  /** Of the last periods, how many must be so; 1 of 1 by default. */
+  /** `[m, n]`: m of the last n periods have to be above it; 1 of 1 by default. */
   readonly periods?: [number, number];
 }
 
@@ -81,7 +82,7 @@ export class ObservabilityStack extends Stack {
       metric: metrics.scheduleFailures,
       above: 0,
     });
-    this.tellFailedJobs(training.queueArn);
+    this.notifyOfFailedJobs(training.queueArn);
 
     let modelAge: cloudwatch.Metric | undefined;
     if (settings.modelAgeDays !== null) {
@@ -92,7 +93,7 @@ export class ObservabilityStack extends Stack {
         metric: modelAge,
         above: settings.modelAgeDays,
       });
-      // Nothing measured is as bad as a model too old.
+      // No measurement is as bad as a model that is too old.
       alarm.addInsufficientDataAction(new SnsAction(this.topic));
     }
     if (settings.monthlyBudgetUsd !== null) this.budget(settings.monthlyBudgetUsd);
@@ -130,7 +131,7 @@ export class ObservabilityStack extends Stack {
   }
 
   /** Exit code 3: the new model was published and is worse, so the channel stays as it is. */
-  private tellFailedJobs(queueArn: string): void {
+  private notifyOfFailedJobs(queueArn: string): void {
     const field = events.EventField.fromPath;
     new events.Rule(this, 'RetrainingFailed', {
       description: 'A training job failed, or its model is worse than the one being served',

@@ -1,12 +1,12 @@
-/** The metrics that alarms and the dashboard look at. */
+/** CloudWatch metrics behind the alarms and the dashboard. */
 import { Duration } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
-import type { ServingStack } from './serving-stack.ts';
-import type { TrainingStack } from './training-stack.ts';
+import type { ServingStack } from '../serving/serving-stack.ts';
+import type { TrainingStack } from '../training/training-stack.ts';
 
 const PERIOD = Duration.minutes(5);
 
-/** What `functions/generate/src/telemetry.rs` writes: metrics of a function. */
+/** Metrics that the function itself reports, in its log (`telemetry.rs` of `functions/generate`). */
 function reporter(dimensionsMap: Record<string, string>) {
   return (metricName: string, statistic: string) =>
     new cloudwatch.Metric({ namespace: 'TroelsLLM', metricName, dimensionsMap, statistic, period: PERIOD });

@@ -1,4 +1,4 @@
-/** The function that serves the model, and how it is reached. */
+/** Serving: the Lambda function `generate`, its alias, and a REST API or function URL in front of it. */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { CfnOutput, Duration, Fn, RemovalPolicy, Size, Stack, type StackProps } from 'aws-cdk-lib';
@@ -8,10 +8,11 @@ import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import type * as s3 from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
-import type { Settings } from '../settings.ts';
-import { functionRole } from './function-role.ts';
-import { PROJECT_FOLDER } from './paths.ts';
-import { type Endpoint, RestEndpoint } from './rest-endpoint.ts';
+import type { Settings } from '../../settings.ts';
+import { functionRole } from '../function-role.ts';
+import { PROJECT_FOLDER } from '../paths.ts';
+import type { Endpoint } from './endpoint.ts';
+import { RestEndpoint } from './rest-endpoint.ts';
 
 export interface ServingStackProps extends StackProps {
   readonly settings: Settings['serving'];
@@ -19,7 +20,7 @@ export interface ServingStackProps extends StackProps {
   readonly images: ecr.IRepository;
 }
 
-/** What a request may take longer than its time limit: the answer has to be written. */
+/** Time beyond a request's limit in which the function writes the end of its answer. */
 const GRACE_SECONDS = 5;
 
 export class ServingStack extends Stack {
@@ -32,7 +33,7 @@ export class ServingStack extends Stack {
     const { settings } = props;
 
     this.function = this.generate(props);
-    // Reading is all: neither listing nor writing.
+    // It reads, and neither lists nor writes.
     this.function.addToRolePolicy(
       new iam.PolicyStatement({
         sid: 'ReadModels',
@@ -93,7 +94,7 @@ export class ServingStack extends Stack {
   }
 }
 
-/** What `generate` reads from its environment: `functions/generate/src/main.rs` and `settings.rs`. */
+/** Environment variables that `generate` reads; `generate --help` describes them. */
 function environment(settings: Settings['serving'], artifacts: s3.IBucket): Record<string, string> {
   const variables: Record<string, string | false> = {
     MODEL_STORE: `s3://${artifacts.bucketName}`,

@@ -1,4 +1,4 @@
-/** A metric that says how old the served model is, measured once a day. */
+/** Metric of the served model's age, measured once a day by a function of its own. */
 import { join } from 'node:path';
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
@@ -9,8 +9,7 @@ import type * as s3 from 'aws-cdk-lib/aws-s3';
 import * as scheduler from 'aws-cdk-lib/aws-scheduler';
 import * as targets from 'aws-cdk-lib/aws-scheduler-targets';
 import { Construct } from 'constructs';
-import { functionRole } from './function-role.ts';
-import { PROJECT_FOLDER } from './paths.ts';
+import { functionRole } from '../function-role.ts';
 
 export interface ModelAgeProps {
   readonly artifacts: s3.IBucket;
@@ -31,7 +30,7 @@ export class ModelAge extends Construct {
       description: 'Measures how old the served model is',
       runtime: lambda.Runtime.NODEJS_LATEST,
       handler: 'index.handler',
-      code: lambda.Code.fromAsset(join(PROJECT_FOLDER, 'lib/model-age')),
+      code: lambda.Code.fromAsset(join(import.meta.dirname, 'model-age')),
       environment: { BUCKET: artifacts.bucketName, CHANNEL_KEY: key },
       timeout: Duration.seconds(30),
       logGroup,

@@ -1,22 +1,12 @@
-/** A REST API in front of the function: streaming, throttling, and if wanted a key and a firewall. */
+/** API Gateway REST API in front of the function: streaming and throttling, optionally API keys and a web application firewall. */
 import { CfnOutput, Duration, Fn, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import * as apigateway from 'aws-cdk-lib/aws-apigateway';
 import type * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import * as wafv2 from 'aws-cdk-lib/aws-wafv2';
 import { Construct } from 'constructs';
-import type { Settings } from '../settings.ts';
-
-/** Where the API is. */
-export interface Endpoint {
-  /** Ends with `/`. */
-  readonly url: string;
-  readonly domainName: string;
-  /** Below which path of the domain: empty, or begins with `/`. */
-  readonly path: string;
-  /** The REST API, if it is one. */
-  readonly api?: apigateway.RestApi;
-}
+import type { Settings } from '../../settings.ts';
+import type { Endpoint } from './endpoint.ts';
 
 export interface RestEndpointProps {
   readonly settings: Settings['serving'];
@@ -25,7 +15,7 @@ export interface RestEndpointProps {
 
 /** Name of the API's stage, which every path begins with. */
 const STAGE = 'api';
-/** Of a response that is not streamed; API Gateway's own limit. */
+/** API Gateway's limit for a response that is not streamed. */
 const BUFFERED_TIMEOUT = Duration.seconds(29);
 
 export class RestEndpoint extends Construct implements Endpoint {
@@ -51,7 +41,7 @@ export class RestEndpoint extends Construct implements Endpoint {
         throttlingBurstLimit: settings.throttle.burst,
         accessLogDestination: new apigateway.LogGroupLogDestination(accessLog),
         accessLogFormat: ACCESS_LOG_FORMAT,
-        // Errors of API Gateway itself. Neither log has prompts.
+        // API Gateway's own errors. Neither log contains prompts.
         loggingLevel: apigateway.MethodLoggingLevel.ERROR,
         dataTraceEnabled: false,
       },
@@ -73,13 +63,13 @@ export class RestEndpoint extends Construct implements Endpoint {
       // The function answers preflight requests, with which browsers send no key.
       if (settings.apiKey) resource.addMethod('OPTIONS', integration);
     }
-    this.letPagesReadErrors(settings.corsOrigins);
-    if (settings.apiKey) this.askForKey(settings.apiKey);
-    if (settings.waf) this.putBehindFirewall(settings.waf.requestsPer5Minutes);
+    this.addCorsToErrors(settings.corsOrigins);
+    if (settings.apiKey) this.requireApiKey(settings.apiKey);
+    if (settings.waf) this.addFirewall(settings.waf.requestsPer5Minutes);
   }
 
-  /** What API Gateway refuses itself, the function cannot mark. Only one origin can be named there. */
-  private letPagesReadErrors(origins: string[]): void {
+  /** CORS header on API Gateway's own errors, which never reach the function. It can name one origin only. */
+  private addCorsToErrors(origins: string[]): void {
     const [origin, ...others] = origins;
     if (origin === undefined || others.length > 0) return;
     for (const type of [apigateway.ResponseType.DEFAULT_4XX, apigateway.ResponseType.DEFAULT_5XX]) {
@@ -90,13 +80,13 @@ export class RestEndpoint extends Construct implements Endpoint {
     }
   }
 
-  private askForKey({ names, requestsPerDay }: NonNullable<Settings['serving']['apiKey']>): void {
+  private requireApiKey({ names, requestsPerDay }: NonNullable<Settings['serving']['apiKey']>): void {
     const plan = this.api.addUsagePlan('UsagePlan', {
       apiStages: [{ stage: this.api.deploymentStage }],
       quota: { limit: requestsPerDay, period: apigateway.Period.DAY },
     });
     for (const name of names) {
-      // Without a value API Gateway makes one, which no template shows.
+      // Without a value API Gateway generates one, so that no template contains a key.
       const key = this.api.addApiKey(`Key-${name}`, { description: name });
       plan.addApiKey(key);
       new CfnOutput(Stack.of(this), `ShowKey${name.replace(/[^A-Za-z0-9]/g, '')}`, {
@@ -105,7 +95,7 @@ export class RestEndpoint extends Construct implements Endpoint {
     }
   }
 
-  private putBehindFirewall(requestsPer5Minutes: number): void {
+  private addFirewall(requestsPer5Minutes: number): void {
     const visibility = (metricName: string) => ({
       cloudWatchMetricsEnabled: true,
       metricName,
