@@ -1,6 +1,6 @@
 //! Tests on every instruction set that this processor has.
 
-/// Makes a test of a function that takes any [`Simd`](super::lanes::Simd): for each that this processor has. Its
+/// Makes a test of a function that takes any [`Simd`](crate::simd::Simd): for each that this processor has. Its
 /// results must be equal for all of them.
 macro_rules! on_each {
     ($(#[$attribute:meta])* $check:ident) => {
