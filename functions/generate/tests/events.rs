@@ -96,7 +96,7 @@ async fn events_of_every_kind_reach_the_same_router() {
         assert_eq!((status, response.headers()["retry-after"].to_str().unwrap()), (503, "30"));
         assert_eq!(json_body(response).await["error"]["code"], "no_model");
 
-        // A function stands still between requests: this one waits for what it has begun.
+        // Lambda suspends the process between requests, so this one waits for the load.
         let (status, response) = answer(&event("GET", "/model", "")).await;
         assert_eq!((status, &json_body(response).await["status"]), (200, &json!("unavailable")));
 

@@ -1,4 +1,4 @@
-//! Continuations of a prompt: what to generate, and the events in which it arrives.
+//! Continuations of a prompt: the request, and the events in which the text arrives.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

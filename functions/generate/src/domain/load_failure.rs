@@ -1,4 +1,4 @@
-//! Classification of failed loads: what to tell clients, and whether to try the version again.
+//! Classification of failed loads: the reason for clients, and whether to try the version again.
 
 use anyhow::Error;
 use store::StoreError;

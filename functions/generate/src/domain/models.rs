@@ -22,7 +22,7 @@ use super::telemetry;
 /// The served model, and the background task that loads the next one.
 pub struct Models {
     source: Source,
-    /// When the process started.
+    /// Start of the process.
     started: Instant,
     current: ArcSwapOption<ServedModel>,
     state: Mutex<State>,
@@ -41,13 +41,13 @@ struct State {
     last_check: Option<Instant>,
     /// A version that could not be loaded and is not tried again.
     refused: Option<VersionRef>,
-    /// Why nothing is served, while nothing is.
+    /// Why the last attempt failed, while no model is served.
     failure: Option<Arc<Error>>,
 }
 
 impl Models {
-    /// A registry without a model yet: [`check`](Self::check) begins to load what `source` names. The process
-    /// `started` then.
+    /// No model yet: [`check`](Self::check) starts to load the one that `source` names. `started` is the start
+    /// of the process.
     pub fn new(source: Source, started: Instant) -> Arc<Self> {
         Arc::new(Self {
             source,

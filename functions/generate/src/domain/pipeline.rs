@@ -26,7 +26,7 @@ impl Pipeline {
         Self { models, queue: Queue::new(max_concurrent, max_waiting) }
     }
 
-    /// The model registry behind the pipeline.
+    /// The served model.
     pub fn models(&self) -> &Arc<Models> {
         &self.models
     }

@@ -5,7 +5,7 @@ use artifact::tokenizer::END_OF_TEXT;
 use super::error::GenerateError;
 use super::served_model::ServedModel;
 
-/// What to continue.
+/// A text or token ids to continue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Prompt {
     /// Text, which the model's tokenizer encodes.

@@ -2,7 +2,7 @@
 
 use std::num::NonZero;
 
-/// What the model may use of the machine.
+/// Limits on threads and memory for the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resources {
     /// Threads that run the model.

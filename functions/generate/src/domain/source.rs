@@ -7,7 +7,7 @@ use artifact::manifest::Precision;
 
 use super::resources::Resources;
 
-/// Where the model comes from, and what it may use.
+/// Location of the model, and limits for it.
 #[derive(Clone, Debug)]
 pub struct Source {
     /// Location of the store (the model registry): a directory or `s3://BUCKET/PREFIX`.

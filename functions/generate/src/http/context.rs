@@ -1,4 +1,4 @@
-//! Request context: what the platform in front of the router knows about a request, as request extensions.
+//! Request context of the platform in front of the router, as request extensions.
 //!
 //! Without a platform, as on localhost, there are none, and the router uses its own settings.
 

@@ -47,7 +47,7 @@ pub enum ApiError {
     InvalidField {
         /// Its name; empty if the body is not an object.
         field: String,
-        /// What was expected and what was found.
+        /// The expected and the found value.
         message: String,
     },
     /// 422: the model was imported without a tokenizer.

@@ -4,7 +4,7 @@
 //! - [`routes`]: one file for each route, with the [`wire`] types that it takes and gives;
 //! - [`respond`]: continuations as a JSON body or as a stream ([`sse`]);
 //! - [`json`] and [`strict`]: bodies, [`error`]: every error and its status;
-//! - [`auth`], [`headers`], [`observe`]: middleware; [`context`]: what the platform tells about a request;
+//! - [`auth`], [`headers`], [`observe`]: middleware; [`context`]: request extensions of the platform;
 //! - [`server`]: the server on localhost, [`site`]: the page beside the API.
 
 pub mod app;

@@ -126,7 +126,7 @@ mod tests {
     const LIMITS: TimeLimits =
         TimeLimits { head: Duration::from_millis(200), body: Duration::from_millis(200) };
 
-    /// A server, and what stops it.
+    /// A server and its switch.
     async fn start() -> (SocketAddr, oneshot::Sender<()>, tokio::task::JoinHandle<()>) {
         let app = Router::new().route(
             "/",
@@ -142,7 +142,7 @@ mod tests {
         (address, stop, tokio::spawn(serve_connections(app, listener, shutdown, LIMITS)))
     }
 
-    /// Sends a text, and gives what comes until the server closes the connection.
+    /// Sends a text, and reads until the server closes the connection.
     async fn send(address: SocketAddr, text: &str) -> String {
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(text.as_bytes()).await.unwrap();

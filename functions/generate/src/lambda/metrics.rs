@@ -28,7 +28,7 @@ pub fn init() -> Result<()> {
     Ok(())
 }
 
-/// Writes what has been collected, with the served model as a property.
+/// Writes the collected metrics, with the served model as a property.
 pub fn flush(model: Option<&ServedModel>) {
     let Some(collector) = COLLECTOR.get() else { return };
     if let Some(model) = model {

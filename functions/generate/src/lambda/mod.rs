@@ -2,7 +2,7 @@
 //!
 //! - [`runtime`]: the loop over events, [`context`]: the one layer between Lambda and the router;
 //! - [`snapshot`]: SnapStart; [`metrics`]: CloudWatch metrics;
-//! - [`environment`]: what Lambda says about the function in environment variables.
+//! - [`environment`]: environment variables of the function.
 //!
 //! No other module of this crate knows of Lambda.
 

@@ -1,4 +1,4 @@
-//! SnapStart: process snapshots that contain the loaded model, and what restored copies renew.
+//! SnapStart: process snapshots with the loaded model, and the renewal of restored copies.
 
 use std::sync::Arc;
 
