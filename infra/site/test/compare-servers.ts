@@ -1,4 +1,4 @@
-/** Servers whose models are compared: each at an origin of its own. */
+/** Servers for the comparison page, each at an origin of its own. */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer as createHttpServer, request } from 'node:http';
 import { type AddressInfo, type Socket, createConnection, createServer } from 'node:net';

@@ -5,7 +5,7 @@ import type { Page } from 'playwright-core';
 export function demo(page: Page) {
   const button = (name: string) => page.getByRole('button', { name, exact: true });
   return {
-    prompt: page.getByLabel('Your beginning'),
+    prompt: page.getByLabel('Your prompt'),
     send: button('Send'),
     stop: button('Stop'),
     copy: button('Copy'),

@@ -3,7 +3,7 @@ import type { GenerateResponse, Variant } from '../api/types.ts';
 import { bytes, count, large, loss, milliseconds, percent, precision, seconds, time } from '../components/format.ts';
 import { age, scientific } from './format.ts';
 
-/** What one model has in a row. */
+/** A cell of the table: one model's value in a row. */
 export interface Cell {
   readonly text: string;
   /** What orders it, where a row marks the best. */
@@ -54,7 +54,7 @@ const amount = (value: number | null | undefined, format: (value: number) => str
 const variant = ({ manifest, model }: LoadedModel): Variant | undefined =>
   manifest.variants.find(({ precision }) => precision === model.precision);
 
-/** What is known without an answer. */
+/** Facts that need no answer. */
 const FACTS: Record<string, Fact[]> = {
   Model: [
     { label: 'Name', of: ({ manifest }) => manifest.name },
@@ -102,13 +102,13 @@ const FACTS: Record<string, Fact[]> = {
 
 const SPEED: Fact[] = [
   {
-    label: 'Tokens a second',
+    label: 'Tokens per second',
     of: ({ answer }) => amount(answer?.timing.tokens_per_second, count),
     best: { ...FASTEST, largest: true },
   },
   { label: 'First token after', of: ({ answer }) => amount(answer?.timing.first_token_ms, milliseconds), best: FASTEST },
   { label: 'Whole answer', of: ({ answer }) => answer && { text: milliseconds(answer.timing.total_ms), detail: tokens(answer) } },
-  { label: 'Start of its process', of: ({ start }) => amount(start?.ready_ms, milliseconds), best: FASTEST },
+  { label: 'Cold start', of: ({ start }) => amount(start?.ready_ms, milliseconds), best: FASTEST },
 ];
 
 /** The table of these models; one that is not known yet is null. Facts that none of them has are left out. */

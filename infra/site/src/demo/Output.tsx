@@ -18,7 +18,7 @@ interface Props {
   readonly onClear: () => void;
 }
 
-/** The text: the prompt, and how the model goes on. It has its room from the start, and scrolls within it. */
+/** The generated text after its prompt, in a box of fixed size that scrolls. */
 export function Output({ run, error, hint, waitingFor, onAgain, onShare, onClear }: Props) {
   const sheet = useRef<HTMLDivElement>(null);
   const follows = useRef(true);

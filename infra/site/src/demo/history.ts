@@ -5,7 +5,7 @@ import type { Run } from './run.ts';
 const KEY = 'troelsllm.history';
 const LONGEST = 50;
 
-/** Texts of earlier, the newest first. They are kept in this browser and nowhere else. */
+/** Earlier texts, the newest first, stored in this browser only. */
 export interface History {
   readonly runs: readonly Run[];
   add(run: Run): void;

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact';
 
-/** A station of the way that a text takes. */
+/** Content of a section of the page. */
 export interface SectionProps {
   /** Its name in the page's address. */
   readonly id: string;
@@ -17,7 +17,7 @@ export interface SectionProps {
   readonly children: ComponentChildren;
 }
 
-/** A station: words beside what they explain. */
+/** A section of the page: words beside the numbers that they explain. */
 export function Section({ id, title, shape, wide, words, aside, children }: SectionProps) {
   return (
     <section id={id} class={wide ? 'section section-wide' : 'section'} aria-labelledby={`${id}-title`}>
