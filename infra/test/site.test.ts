@@ -1,3 +1,4 @@
+/** Site stack: distribution, content policy, uploads. */
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Match } from 'aws-cdk-lib/assertions';

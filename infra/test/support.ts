@@ -1,4 +1,4 @@
-/** Stacks from settings, as `cdk synth` makes them, and questions about their policies. */
+/** Test support: stacks from settings, as `cdk synth` makes them, and helpers to read their policies. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
