@@ -12,7 +12,7 @@ export function demo(page: Page) {
     share: button('Share'),
     sameSeed: button('Same seed'),
     clear: button('Clear'),
-    /** What the model has written. */
+    /** The generated text. */
     text: page.locator('.sheet-new'),
     /** The line with times. */
     facts: page.locator('.output-facts'),

@@ -44,7 +44,7 @@ export async function temporaryFolder(): Promise<{ path: string; remove(): Promi
 export interface Server {
   /** Its address, without a slash at its end. */
   readonly url: string;
-  /** What it has logged. */
+  /** Its log so far. */
   log(): string;
   /** Ends it, and waits until it has ended. */
   stop(): Promise<void>;
@@ -105,7 +105,7 @@ export async function freeAddress(): Promise<string> {
   return `127.0.0.1:${port}`;
 }
 
-/** What it prints once it listens. */
+/** The address that it prints once it listens. */
 function address(child: ChildProcess, log: () => string): Promise<string> {
   return new Promise((resolve, reject) => {
     let output = '';

@@ -1,6 +1,6 @@
 /** Requests and responses of the API, as its `openapi.json` describes them. */
 
-/** Which model answered. */
+/** The model that answered. */
 export interface ModelRef {
   name: string;
   version: string;
@@ -163,7 +163,7 @@ export interface InspectResponse {
   tokens: InspectedToken[];
   /** `attention[layer][head][token]` has a weight for each token up to that one; they sum to 1. */
   attention: number[][][][];
-  /** What may come next, the most likely first. */
+  /** Candidates for the next token, the most likely first. */
   next: Candidate[];
   model_info: ModelInfo;
   model: ModelRef;

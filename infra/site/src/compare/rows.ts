@@ -6,7 +6,7 @@ import { age, scientific } from './format.ts';
 /** A cell of the table: one model's value in a row. */
 export interface Cell {
   readonly text: string;
-  /** What orders it, where a row marks the best. */
+  /** The number by which a row finds its best cell. */
   readonly value?: number;
   /** Something smaller beside it. */
   readonly detail?: string | undefined;
@@ -38,7 +38,7 @@ export interface Measured extends LoadedModel {
 interface Fact {
   readonly label: string;
   of(model: Measured): Cell | string | null | undefined;
-  /** What the model with the smallest or largest value is called. */
+  /** The mark of the smallest, or largest, value. */
   readonly best?: { readonly word: string; readonly largest?: boolean; readonly onText?: boolean };
 }
 
@@ -133,7 +133,7 @@ function rowOf({ label, of, best }: Fact, models: readonly (Measured | null)[]):
   return { label, cells, best: best ? ahead(cells, best) : null, same };
 }
 
-/** Which cell is ahead; none if there is nothing to be ahead of, or if it is not ahead by a digit that is shown. */
+/** The best cell; none if there is no second one, or if both show the same digits. */
 function ahead(cells: readonly (Cell | null)[], { word, largest = false, onText = false }: NonNullable<Fact['best']>): Row['best'] {
   const ranked = cells
     .flatMap((cell, column) => (cell?.value === undefined ? [] : [{ column, text: cell.text, rank: largest ? -cell.value : cell.value }]))

@@ -7,7 +7,7 @@ import { perFrame } from '../components/per-frame.ts';
 /** A model's answer to the newest prompt. */
 export interface Answer {
   readonly request: GenerateRequest;
-  /** What it has written so far. */
+  /** The text so far. */
   readonly text: string;
   readonly phase: 'waiting' | 'writing' | 'done' | 'stopped' | 'failed';
   /** Of an answer that is done. */

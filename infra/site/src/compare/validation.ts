@@ -3,7 +3,7 @@ import type { Manifest } from '../api/types.ts';
 /** Why the validation losses of several models are not comparable. */
 export type Incomparable = 'unknown' | 'corpus' | 'split' | 'tokenizer';
 
-/** What makes the losses of these models incomparable; null if they were judged on the same text. */
+/** Reason why the losses of these models are not comparable; null if they are of the same validation text. */
 export function incomparable(manifests: readonly Manifest[]): Incomparable | null {
   if (manifests.length < 2) return null;
   const differ = (of: (manifest: Manifest) => unknown) => new Set(manifests.map((manifest) => JSON.stringify(of(manifest)))).size > 1;
@@ -15,7 +15,7 @@ export function incomparable(manifests: readonly Manifest[]): Incomparable | nul
   return differ(({ tokenizer }) => tokenizer?.sha256) ? 'tokenizer' : null;
 }
 
-/** The remark that belongs beside such losses. */
+/** The remark shown beside such losses. */
 export const REMARKS: Record<Incomparable, string> = {
   corpus:
     'These models were trained and evaluated on different texts. Each loss measures how well a model predicts its own: ' +

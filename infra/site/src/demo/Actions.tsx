@@ -11,7 +11,7 @@ interface Props {
   readonly onCopied: (copied: Copied) => void;
 }
 
-/** What was copied last; for a few seconds. */
+/** The last thing copied, remembered for a few seconds. */
 export type Copied = keyof typeof NEWS;
 
 /** Messages about it. */

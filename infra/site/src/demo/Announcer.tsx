@@ -21,7 +21,7 @@ export function Announcer({ run }: { run: Run | null }) {
 
   useEffect(() => {
     if (!active) return;
-    /** What has been written since the last time, up to the last word that is complete. */
+    /** Announces the new text, up to the last complete word. */
     const timer = setInterval(() => {
       const text = latest.current?.text ?? '';
       const end = text.search(/\S*$/);

@@ -111,7 +111,7 @@ function SeedControl(props: { seed: number | null; lastSeed: number | null; faul
 
 interface DraftProps {
   readonly id: string;
-  /** What it says when nobody is writing in it. */
+  /** Its text while it is not being edited. */
   readonly text: string;
   readonly placeholder?: string;
   readonly fault: boolean;

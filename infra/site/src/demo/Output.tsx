@@ -8,9 +8,9 @@ import { type Run, isActive } from './run.ts';
 interface Props {
   readonly run: Run | null;
   readonly error: ApiError | null;
-  /** What there is to say while there is no text. */
+  /** Shown while there is no text. */
   readonly hint: string;
-  /** What the server is doing while a text waits for it. */
+  /** State of the server while a text waits for it. */
   readonly waitingFor: string;
   /** Writes the text that is shown again. */
   readonly onAgain: () => void;

@@ -51,7 +51,7 @@ function write(runs: readonly Run[]): readonly Run[] {
   return kept;
 }
 
-/** What is stored, as far as it is a history: an older page may have written it, or anything else. */
+/** The valid runs of a stored history, which an older version of the page may have written. */
 export function parseHistory(stored: string | null): readonly Run[] {
   try {
     const runs: unknown = JSON.parse(stored ?? '[]');

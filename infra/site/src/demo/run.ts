@@ -7,7 +7,7 @@ export interface Run {
   readonly id: number;
   readonly prompt: string;
   readonly options: FixedOptions;
-  /** What the model has written so far. */
+  /** The generated text so far. */
   readonly text: string;
   readonly phase: 'waiting' | 'writing' | 'done' | 'stopped' | 'failed';
   /** Of a text that is done. */

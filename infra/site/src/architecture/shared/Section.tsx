@@ -9,11 +9,11 @@ export interface SectionProps {
   readonly shape?: string;
   /** Whether the numbers need the whole width, with the words above them. */
   readonly wide?: boolean;
-  /** What happens here, in words. */
+  /** The explanation. */
   readonly words: ComponentChildren;
   /** More numbers, below the words where there is room, else below the others. */
   readonly aside?: ComponentChildren;
-  /** What happens here, in the reader's own numbers. */
+  /** The reader's own numbers. */
   readonly children: ComponentChildren;
 }
 
