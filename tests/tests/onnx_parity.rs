@@ -11,7 +11,7 @@ use e2e::process::python;
 use e2e::reference::{TinyGpt, largest_difference};
 use engine::{Engine, FinishReason, GenerationOptions, OnnxModel};
 use gpt::dataset::Batch;
-use gpt::evaluate::{compare, random_windows};
+use gpt::release::evaluation::{compare, random_windows};
 use gpt::model::attention::causal_mask;
 use gpt::onnx::{Calibration, Recipe};
 use gpt::{Gpt, device, onnx, weights};
