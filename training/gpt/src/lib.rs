@@ -2,25 +2,24 @@
 //!
 //! - [`model`]: the network, from tensor primitives;
 //! - [`corpus`] and [`dataset`]: from a file to batches of token ids;
-//! - [`train`]: the training loop, with [`evaluate`] and [`sample`];
+//! - [`train`]: the training loop, with [`evaluate`] and [`sample`], told by a [`preset`];
 //! - [`weights`]: weights in and out, from and for PyTorch and Hugging Face too;
-//! - [`onnx`]: the graph that serving runs.
+//! - [`onnx`]: the graph that serving runs;
+//! - [`release`]: from a model to a published version: exports, judgement, gate, report.
 //!
-//! The binary `gpt` puts them together.
+//! The binary `gpt` has a short file for each command.
 
 pub mod corpus;
 pub mod dataset;
 pub mod device;
 pub mod environment;
 pub mod evaluate;
-pub mod gate;
 pub mod model;
 pub mod onnx;
 mod permutation;
-pub mod plot;
 pub mod preset;
 pub mod progress;
-pub mod report;
+pub mod release;
 pub mod sample;
 pub mod train;
 pub mod weights;

@@ -1,27 +1,27 @@
-//! `report.html`: all that a person wants to know about a training run, on one page.
+//! HTML report of a training run: losses, exports, samples, corpus, settings and times on one page.
 //!
-//! The page is `templates/report.html`. It needs nothing but itself: no script, no font, no picture
-//! from elsewhere, and its content security policy forbids them. What is written into it is escaped
-//! by the template library, except for the loss curve, whose drawing escapes what it writes.
+//! The template is `templates/report.html`. The page loads nothing: no script, no font, no picture, and
+//! its content security policy forbids them. Askama escapes everything that is written into it, except
+//! for the loss curve, where `plotters` has escaped the texts.
 
-use std::borrow::Borrow;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use artifact::manifest::{CorpusEntry, Variant};
 use askama::Template;
 
-use crate::plot::evenly_chosen;
+use super::numbers::{duration, figure, small, thousands};
+use super::plot::evenly_chosen;
 use crate::progress::Sample;
 use crate::train::Evaluation;
 
-/// Rows of the table of evaluations; more are for machines, in `metrics.jsonl`.
+/// Rows of the table of evaluations; `metrics.jsonl` has all.
 const MAX_EVALUATION_ROWS: usize = 40;
 const MAX_SAMPLES: usize = 12;
 const MAX_CORPUS_ROWS: usize = 50;
 /// A validation loss that rises by less, as a share of the lowest, may have risen by chance.
 const SMALLEST_RISE: f64 = 0.01;
 
-/// What a report tells.
+/// Contents of a report.
 #[derive(Template)]
 #[template(path = "report.html")]
 pub struct Report<'a> {
@@ -31,7 +31,7 @@ pub struct Report<'a> {
     pub version: &'a str,
     /// RFC 3339, UTC.
     pub created_at: &'a str,
-    /// What it was trained on.
+    /// The device that it was trained on.
     pub device: &'a str,
     /// Number of the model's parameters.
     pub parameters: usize,
@@ -43,13 +43,13 @@ pub struct Report<'a> {
     pub evaluations: &'a [Evaluation],
     /// The evaluation of the weights that the version holds.
     pub kept: &'a Evaluation,
-    /// The picture that [`loss_curve`](crate::plot::loss_curve) draws; it is not escaped.
+    /// SVG of [`loss_curve`](super::plot::loss_curve); it is not escaped.
     pub loss_curve_svg: &'a str,
     /// The ONNX files.
     pub variants: &'a [Variant],
-    /// What the model wrote on the way, in order.
+    /// Texts that the model wrote during training, in order.
     pub samples: &'a [Sample<'a>],
-    /// What else took how long.
+    /// The parts of the job besides training, and their times.
     pub timings: &'a [(&'a str, Duration)],
 }
 
@@ -57,7 +57,7 @@ impl Report<'_> {
     /// The page.
     ///
     /// # Errors
-    /// If it cannot be put together.
+    /// If the template cannot be rendered.
     pub fn html(&self) -> Result<String, askama::Error> {
         self.render()
     }
@@ -66,7 +66,7 @@ impl Report<'_> {
         self.evaluations.last()
     }
 
-    /// So many evaluations as one may want to read, the kept one among them.
+    /// At most [`MAX_EVALUATION_ROWS`] evaluations and the kept one.
     fn evaluation_rows(&self) -> Vec<&Evaluation> {
         let mut rows = evenly_chosen(self.evaluations, MAX_EVALUATION_ROWS);
         if rows.iter().all(|row| row.step != self.kept.step) {
@@ -90,80 +90,13 @@ impl Report<'_> {
     }
 }
 
-/// Takes the time of one part of a job after the other.
-#[derive(Debug)]
-pub struct Stopwatch {
-    last: Instant,
-    laps: Vec<(&'static str, Duration)>,
-}
-
-impl Stopwatch {
-    /// Begins with the first part.
-    pub fn start() -> Self {
-        Self { last: Instant::now(), laps: Vec::new() }
-    }
-
-    /// Ends a part, whose time counts under this name, and begins with the next one.
-    pub fn lap(&mut self, what: &'static str) {
-        self.laps.push((what, self.last.elapsed()));
-        self.last = Instant::now();
-    }
-
-    /// Begins with the next part; the time since the last one does not count.
-    pub fn skip(&mut self) {
-        self.last = Instant::now();
-    }
-
-    /// The parts so far.
-    pub fn laps(&self) -> &[(&'static str, Duration)] {
-        &self.laps
-    }
-}
-
-// How the template writes numbers; it passes fields by reference and results by value.
-
-/// 162,419,712
-fn thousands(number: impl Borrow<usize>) -> String {
-    let digits = number.borrow().to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// 0.75 s, 89.0 s, 7 min 5 s, 2 h 30 min
-fn duration(seconds: impl Borrow<f64>) -> String {
-    let seconds = *seconds.borrow();
-    let whole = seconds.round() as u64;
-    match seconds {
-        ..2.0 => format!("{seconds:.2} s"),
-        ..120.0 => format!("{seconds:.1} s"),
-        ..7200.0 => format!("{} min {} s", whole / 60, whole % 60),
-        _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
-    }
-}
-
-/// A figure that may not be known.
-fn figure(value: &Option<f64>, decimals: usize) -> String {
-    value.map_or("–".to_owned(), |value| format!("{value:.decimals$}"))
-}
-
-/// A number that may be far below 1: 0.2500, 3.1e-5.
-fn small(number: &f64) -> String {
-    if number.abs() >= 1e-3 || *number == 0.0 { format!("{number:.4}") } else { format!("{number:.1e}") }
-}
-
 #[cfg(test)]
 mod tests {
     use artifact::Sha256Hex;
     use artifact::manifest::Precision;
 
+    use super::super::plot::loss_curve;
     use super::*;
-    use crate::plot::loss_curve;
 
     fn evaluation(step: usize, train_loss: f64, val_loss: f64) -> Evaluation {
         let seconds = step as f64 * 4.5;
@@ -297,18 +230,5 @@ mod tests {
             let evaluations = [start.clone(), evaluation(40, 3.0, 5.9), evaluation(90, train_loss, val_loss)];
             assert!(!report(&evaluations, &[]).contains("Validation loss was lowest"));
         }
-    }
-
-    #[test]
-    fn numbers_read_well() {
-        assert_eq!(
-            [0, 999, 1_000, 46_080, 1_000_000].map(thousands),
-            ["0", "999", "1,000", "46,080", "1,000,000"]
-        );
-        assert_eq!(
-            [0.5, 89.0, 425.0, 9_000.0].map(duration),
-            ["0.50 s", "89.0 s", "7 min 5 s", "2 h 30 min"]
-        );
-        assert_eq!([0.0, 0.25, 3.1e-5].map(|n| small(&n)), ["0.0000", "0.2500", "3.1e-5"]);
     }
 }

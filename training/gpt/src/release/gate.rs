@@ -1,16 +1,25 @@
-//! What a new version must show before it is served.
+//! Promotion gate: the thresholds that a new version must meet before it is served.
 
 use artifact::manifest::Precision;
 
-use crate::evaluate::{Comparison, Score};
+use super::evaluation::{Comparison, Score};
 
-/// The conditions.
+/// Largest absolute difference between a logit of the float32 export and the model's. What different orders
+/// of summation cause is below 1e-4 in our tests.
+pub const LARGEST_LOGIT_DIFFERENCE: f64 = 1e-3;
+/// Largest mean Kullback-Leibler divergence of a quantized export's next-token distribution from the
+/// model's, in nats.
+pub const LARGEST_KL_DIVERGENCE: f64 = 1e-2;
+/// By how much the validation loss may exceed that of the version being served, in nats per token, unless
+/// `--margin` says otherwise.
+pub const DEFAULT_MARGIN: f64 = 0.05;
+
+/// The thresholds for one decision.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Gate {
-    /// How far a logit of the float32 export may lie from the model's.
+    /// See [`LARGEST_LOGIT_DIFFERENCE`].
     pub largest_logit_difference: f64,
-    /// How far the next-token distribution of a quantised export may lie from the model's, as mean
-    /// Kullback-Leibler divergence in nats.
+    /// See [`LARGEST_KL_DIVERGENCE`].
     pub kl_divergence: f64,
     /// By how much the validation loss may exceed that of the version being served, on the same
     /// text, in nats per token.
@@ -19,22 +28,28 @@ pub struct Gate {
 
 impl Default for Gate {
     fn default() -> Self {
-        Self { largest_logit_difference: 1e-3, kl_divergence: 1e-2, margin: 0.05 }
+        Self {
+            largest_logit_difference: LARGEST_LOGIT_DIFFERENCE,
+            kl_divergence: LARGEST_KL_DIVERGENCE,
+            margin: DEFAULT_MARGIN,
+        }
     }
 }
 
-/// Why a version is not to be served.
+/// The threshold that a version misses.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 pub enum GateFailure {
     /// The float32 export does not compute what the model computes.
-    #[error("a logit of the float32 export lies {found:e} from the model's, at most {allowed:e} is allowed")]
+    #[error(
+        "a logit of the float32 export differs from the model's by {found:e}, at most {allowed:e} is allowed"
+    )]
     Parity {
-        /// The largest distance.
+        /// The largest difference.
         found: f64,
-        /// What the gate allows.
+        /// The threshold.
         allowed: f64,
     },
-    /// A quantised export has lost too much.
+    /// A quantized export has lost too much.
     #[error(
         "the {precision} export diverges from the model by {found:e} nats, at most {allowed:e} is allowed"
     )]
@@ -43,10 +58,10 @@ pub enum GateFailure {
         precision: Precision,
         /// Mean Kullback-Leibler divergence.
         found: f64,
-        /// What the gate allows.
+        /// The threshold.
         allowed: f64,
     },
-    /// It predicts worse than what is served.
+    /// Its validation loss is higher than that of the version being served.
     #[error(
         "its validation loss is {new:.4}, that of the version being served is {serving:.4} on the \
          same text, and at most {margin} more is allowed"
@@ -56,7 +71,7 @@ pub enum GateFailure {
         new: f64,
         /// Of the version being served.
         serving: f64,
-        /// What the gate allows.
+        /// The threshold.
         margin: f64,
     },
 }
@@ -65,7 +80,7 @@ impl Gate {
     /// Judges a new version by its exports alone.
     ///
     /// # Errors
-    /// The first export that is too far from its model. A figure that is no number fails too.
+    /// The first export that is too far from its model. NaN fails too.
     pub fn judge_exports<'a>(
         &self,
         exports: impl IntoIterator<Item = (Precision, &'a Comparison)>,
@@ -88,7 +103,7 @@ impl Gate {
     /// Judges a new version by its loss and that of the version being served, on the same text.
     ///
     /// # Errors
-    /// If it is worse by more than the margin, or no number.
+    /// If it is higher by more than the margin, or not finite.
     pub fn judge_loss(&self, new: &Score, serving: &Score) -> Result<(), GateFailure> {
         let (new, serving) = (new.loss, serving.loss);
         if new.is_finite() && new <= serving + self.margin {

@@ -1,5 +1,9 @@
-//! The loss curve of a run, as a picture.
+//! Loss curve of a training run, as SVG.
 
+use std::error::Error;
+
+use plotters::chart::DualCoordChartContext;
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 
 use crate::train::Evaluation;
@@ -9,10 +13,10 @@ const TEXT: (&str, i32) = ("sans-serif", 16);
 const TRAIN: RGBColor = RGBColor(47, 128, 196);
 const VALIDATION: RGBColor = RGBColor(217, 98, 20);
 const GRID: RGBColor = RGBColor(213, 218, 224);
-/// As many as there are pixels to draw them.
+/// One for each pixel.
 const MAX_POINTS: usize = 720;
 
-/// On a dark screen, alone or in a page. Attributes, which the plotting library writes, yield to styles.
+/// Colours for a dark screen, alone or in a page: styles outweigh the attributes that `plotters` writes.
 const DARK: &str = r##"<style>@media screen and (prefers-color-scheme: dark) {
 svg rect[fill="#FFFFFF"] { fill: #14171a }
 svg text { fill: #e3e7eb }
@@ -21,74 +25,105 @@ svg [stroke="#D5DAE0"] { stroke: #343b43 }
 }</style>
 "##;
 
+/// A loss curve that could not be drawn.
+#[derive(Debug, thiserror::Error)]
+pub enum PlotError {
+    /// There is nothing to draw.
+    #[error("a run without evaluations has no loss curve")]
+    NoEvaluations,
+    /// The plotting library failed.
+    #[error("drawing the loss curve: {0}")]
+    Drawing(String),
+}
+
+type Axes = Cartesian2d<RangedCoordf64, RangedCoordf64>;
+type Chart<'a> = DualCoordChartContext<'a, SVGBackend<'a>, Axes, Axes>;
+type DrawingResult<T> = Result<T, Box<dyn Error>>;
+
 /// Draws training and validation loss against steps (below) and tokens (above), as SVG.
 ///
 /// # Errors
 /// If there is nothing to draw or the drawing fails.
-pub fn loss_curve(title: &str, evaluations: &[Evaluation]) -> Result<String, String> {
+pub fn loss_curve(title: &str, evaluations: &[Evaluation]) -> Result<String, PlotError> {
     let (Some(first), Some(last)) = (evaluations.first(), evaluations.last()) else {
-        return Err("a run without evaluations has no curve".to_owned());
+        return Err(PlotError::NoEvaluations);
     };
+    let mut svg = String::new();
+    draw(&mut svg, title, evaluations, [first, last])
+        .map_err(|error| PlotError::Drawing(error.to_string()))?;
+    let end_of_tag = svg.find('>').ok_or_else(|| PlotError::Drawing("it is no SVG".to_owned()))? + 2;
+    svg.insert_str(end_of_tag, DARK);
+    Ok(svg)
+}
+
+fn draw(
+    svg: &mut String,
+    title: &str,
+    evaluations: &[Evaluation],
+    [first, last]: [&Evaluation; 2],
+) -> DrawingResult<()> {
     let losses = evaluations.iter().flat_map(|e| [e.train_loss, e.val_loss]);
     let highest = losses.filter(|loss| loss.is_finite()).fold(f64::EPSILON, f64::max) * 1.05;
     let range = |from: usize, to: usize| from as f64..to.max(from + 1) as f64;
-    let mut svg = String::new();
-    let mut draw = || -> Result<(), Box<dyn std::error::Error>> {
-        let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
-        area.fill(&WHITE)?;
-        let mut chart = ChartBuilder::on(&area)
-            .caption(title, ("sans-serif", 20))
-            .margin(12)
-            .x_label_area_size(48)
-            .top_x_label_area_size(48)
-            .y_label_area_size(52)
-            .build_cartesian_2d(range(first.step, last.step), 0.0..highest)?
-            .set_secondary_coord(range(first.tokens_seen, last.tokens_seen), 0.0..highest);
-        chart
-            .configure_mesh()
-            .bold_line_style(GRID)
-            .light_line_style(WHITE.mix(0.0))
-            .label_style(TEXT)
-            .x_labels(8)
-            .x_label_formatter(&short)
-            .x_desc("steps")
-            .y_desc("loss, nats per token")
-            .draw()?;
-        chart
-            .configure_secondary_axes()
-            .label_style(TEXT)
-            .x_labels(8)
-            .x_label_formatter(&short)
-            .x_desc("tokens")
-            .draw()?;
-        let drawn = evenly_chosen(evaluations, MAX_POINTS);
-        let points = |loss: fn(&Evaluation) -> f64| {
-            let points = drawn.iter().map(|e| (e.step as f64, loss(e)));
-            points.filter(|(_, loss)| loss.is_finite()).collect::<Vec<_>>()
-        };
-        for (name, colour, points) in [
-            ("training", TRAIN, points(|e| e.train_loss)),
-            ("validation", VALIDATION, points(|e| e.val_loss)),
-        ] {
-            chart
-                .draw_series(LineSeries::new(points, colour.stroke_width(2)))?
-                .label(name)
-                .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
-        }
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::UpperRight)
-            .label_font(TEXT)
-            .border_style(GRID)
-            .background_style(WHITE)
-            .draw()?;
-        area.present()?;
-        Ok(())
+    let area = SVGBackend::with_string(svg, SIZE).into_drawing_area();
+    area.fill(&WHITE)?;
+    let mut chart = ChartBuilder::on(&area)
+        .caption(title, ("sans-serif", 20))
+        .margin(12)
+        .x_label_area_size(48)
+        .top_x_label_area_size(48)
+        .y_label_area_size(52)
+        .build_cartesian_2d(range(first.step, last.step), 0.0..highest)?
+        .set_secondary_coord(range(first.tokens_seen, last.tokens_seen), 0.0..highest);
+    draw_axes(&mut chart)?;
+    draw_lines(&mut chart, &evenly_chosen(evaluations, MAX_POINTS))?;
+    area.present()?;
+    Ok(())
+}
+
+fn draw_axes(chart: &mut Chart<'_>) -> DrawingResult<()> {
+    chart
+        .configure_mesh()
+        .bold_line_style(GRID)
+        .light_line_style(WHITE.mix(0.0))
+        .label_style(TEXT)
+        .x_labels(8)
+        .x_label_formatter(&short)
+        .x_desc("steps")
+        .y_desc("loss, nats per token")
+        .draw()?;
+    chart
+        .configure_secondary_axes()
+        .label_style(TEXT)
+        .x_labels(8)
+        .x_label_formatter(&short)
+        .x_desc("tokens")
+        .draw()?;
+    Ok(())
+}
+
+/// Both curves and their legend; a loss that is not finite is left out.
+fn draw_lines(chart: &mut Chart<'_>, evaluations: &[&Evaluation]) -> DrawingResult<()> {
+    let points = |loss: fn(&Evaluation) -> f64| {
+        let points = evaluations.iter().map(|e| (e.step as f64, loss(e)));
+        points.filter(|(_, loss)| loss.is_finite()).collect::<Vec<_>>()
     };
-    draw().map_err(|error| error.to_string())?;
-    let end_of_tag = svg.find('>').ok_or("the plotting library wrote no SVG")? + 2;
-    svg.insert_str(end_of_tag, DARK);
-    Ok(svg)
+    for (name, colour, points) in
+        [("training", TRAIN, points(|e| e.train_loss)), ("validation", VALIDATION, points(|e| e.val_loss))]
+    {
+        chart
+            .draw_series(LineSeries::new(points, colour.stroke_width(2)))?
+            .label(name)
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
+    }
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::UpperRight)
+        .label_font(TEXT)
+        .border_style(GRID)
+        .background_style(WHITE)
+        .draw()?;
+    Ok(())
 }
 
 /// A number of steps or tokens in few characters: 900, 46k, 1.25M.
@@ -134,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_drawn_is_left_out() {
+    fn losses_that_are_not_finite_are_left_out() {
         assert!(loss_curve("one", &[evaluation(0, 11.0, 11.0)]).is_ok());
         assert!(loss_curve("none", &[]).is_err());
         let svg =
