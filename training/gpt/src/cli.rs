@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use gpt::gate::Gate;
 use gpt::preset::Override;
-use gpt::progress::LogFormat;
+use gpt::train::LogFormat;
 
 use crate::commands::corpus_arguments::CorpusArguments;
 use crate::commands::model_argument::ModelSpec;

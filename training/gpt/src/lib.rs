@@ -1,30 +1,26 @@
 //! Trains a GPT on a text, exports it to ONNX and publishes it to a store.
 //!
 //! - [`model`]: the network, from tensor primitives;
-//! - [`corpus`] and [`dataset`]: from a file to batches of token ids;
-//! - [`train`]: the training loop, with [`evaluate`] and [`sample`];
+//! - [`corpus`]: from a file to batches of token ids;
+//! - [`train`]: the training loop;
 //! - [`weights`]: weights in and out, from and for PyTorch and Hugging Face too;
 //! - [`onnx`]: the graph that serving runs.
 //!
 //! The binary `gpt` puts them together.
 
 pub mod corpus;
-pub mod dataset;
 pub mod device;
 pub mod environment;
 pub mod evaluate;
 pub mod gate;
 pub mod model;
 pub mod onnx;
-mod permutation;
 pub mod plot;
 pub mod preset;
-pub mod progress;
 pub mod report;
-pub mod sample;
 pub mod train;
 pub mod weights;
 
-pub use dataset::{Batch, Dataset};
+pub use corpus::{Batch, Dataset};
 pub use model::Gpt;
 pub use preset::Preset;

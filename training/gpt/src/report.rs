@@ -11,8 +11,8 @@ use artifact::manifest::{CorpusEntry, Variant};
 use askama::Template;
 
 use crate::plot::evenly_chosen;
-use crate::progress::Sample;
 use crate::train::Evaluation;
+use crate::train::samples::Sample;
 
 /// Rows of the table of evaluations; more are for machines, in `metrics.jsonl`.
 const MAX_EVALUATION_ROWS: usize = 40;

@@ -8,8 +8,7 @@ use anyhow::Result;
 use artifact::Tokenizer;
 use artifact::manifest::TokenizerRef;
 use clap::Args;
-use gpt::corpus::{Corpus, Loader, Source, Tokens, default_cache};
-use gpt::dataset::{Dataset, TooShort};
+use gpt::corpus::{Corpus, Dataset, Loader, Source, Tokens, TooShort, default_cache};
 use store::download_texts;
 
 /// Where texts lie, and where they are kept.

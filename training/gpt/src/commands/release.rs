@@ -12,8 +12,7 @@ use artifact::manifest::{
 };
 use artifact::{Manifest, Sha256Hex, Tokenizer};
 use engine::OnnxModel;
-use gpt::corpus::Corpus;
-use gpt::dataset::{Batch, Dataset};
+use gpt::corpus::{Batch, Corpus, Dataset};
 use gpt::evaluate::{Comparison, Score, compare, random_windows, score_export};
 use gpt::gate::{Gate, GateFailure};
 use gpt::{Gpt, device, onnx, weights};

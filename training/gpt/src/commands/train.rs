@@ -10,16 +10,14 @@ use artifact::manifest::{FileRole, TrainingSummary};
 use artifact::{Manifest, Tokenizer};
 use burn::module::Module;
 use burn::tensor::Device;
-use gpt::corpus::Tokens;
+use gpt::corpus::{Tokens, dataset};
+use gpt::device;
 use gpt::plot::loss_curve;
 use gpt::preset::{CorpusSettings, Preset};
-use gpt::progress::{METRICS, Progress, SAMPLES, SampleWriter, read_samples};
 use gpt::report::{Report, Stopwatch};
-use gpt::train::checkpoint::Checkpoints;
-use gpt::train::mirror::Mirror;
-use gpt::train::{Observer, Run, Trained, new_model};
+use gpt::train::records::{METRICS, SAMPLES, read_samples};
+use gpt::train::{Checkpoints, Mirror, Observer, Progress, Records, Run, SampleWriter, Trained, new_model};
 use gpt::weights::ImportOptions;
-use gpt::{dataset, device};
 use serde_json::json;
 use store::Store;
 use tokio::runtime::Runtime;
@@ -82,17 +80,8 @@ pub fn run(arguments: TrainArguments, runtime: &Runtime, stop: &AtomicBool) -> R
         arguments.checkpoints.join(&name),
         json!({"preset": preset, "corpus": corpus.sha256(), "init": parent}),
     );
-    let mirror = arguments.mirror_checkpoints.then(|| Mirror::new(&store, runtime, &name, &checkpoints));
-    let run = Run {
-        train_set: &train_set,
-        validation_set: &validation_set,
-        settings: training,
-        device: &device,
-        checkpoints: &checkpoints,
-        mirror: mirror.as_ref(),
-        resume: arguments.resume,
-        stop,
-    };
+    let mirror =
+        arguments.mirror_checkpoints.then(|| Mirror::new(&store, runtime, &name, &checkpoints.run_digest()));
     let writer = SampleWriter {
         tokenizer: &tokenizer,
         prompt: prompt.clone(),
@@ -100,7 +89,20 @@ pub fn run(arguments: TrainArguments, runtime: &Runtime, stop: &AtomicBool) -> R
         seed: training.seed,
         device: device.clone().without_autodiff(),
     };
-    let mut progress = Progress::new(run.total_steps(), &staged.path(""), writer, arguments.log)?;
+    let records = Records::create(&staged.path(""))?;
+    let run = Run {
+        train_set: &train_set,
+        validation_set: &validation_set,
+        settings: training,
+        device: &device,
+        samples: Some(&writer),
+        records: Some(&records),
+        checkpoints: &checkpoints,
+        mirror: mirror.as_ref(),
+        resume: arguments.resume,
+        stop,
+    };
+    let mut progress = Progress::new(run.total_steps(), arguments.log);
     progress.settings(&preset, &effective);
     let model = match &start {
         None => new_model(config, training, &device),

@@ -1,9 +1,10 @@
-//! Why a corpus cannot be used.
+//! Errors of loading a corpus.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use artifact::Sha256Hex;
+use store::PathError;
 
 /// Why a corpus cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -111,7 +112,7 @@ pub enum CorpusError {
         /// What is wrong with it.
         damage: String,
     },
-    /// Nobody says where the cache is to be.
+    /// The environment names no folder for the cache.
     #[error("neither XDG_CACHE_HOME nor HOME names a folder for the token cache; pass one: --cache DIR")]
     NoCacheFolder,
 }
@@ -125,5 +126,10 @@ impl CorpusError {
     /// Names the cache file that an I/O error is about.
     pub(super) fn cache(path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Cache { path: path.to_owned(), source }
+    }
+
+    /// The same for an error that names its file already.
+    pub(super) fn cache_path(PathError { path, source }: PathError) -> Self {
+        Self::Cache { path, source }
     }
 }

@@ -1,4 +1,4 @@
-//! The nodes of a GPT: prefill and decode in one graph, in float32 and standard operators.
+//! Float32 ONNX graph of a GPT in standard operators: prefill and decode in one graph.
 //!
 //! It mirrors [`crate::model`] step by step and differs in two things: keys and values of earlier
 //! positions come in as `past` and go out as `present`, so that decoding computes one position at a
@@ -14,8 +14,9 @@ use artifact::onnx::{
 };
 
 use super::builder::{GraphBuilder, Value, fixed, float, int, ints, named, string};
+use super::error::ExportError;
 use super::proto::{DataType, GraphProto};
-use super::writer::{ExportError, write_model};
+use super::writer::write_model;
 use crate::model::Gpt;
 
 /// Writes a model to an ONNX file. Weights keep the names and the layout that they have here.

@@ -1,4 +1,4 @@
-//! The part of the ONNX format that the exporter writes, as protobuf messages. Field numbers are
+//! Protobuf messages of the ONNX format, as far as the exporter writes them. Field numbers are
 //! those of `onnx.proto`, IR version 9 (ONNX 1.15); fields that are never written are left out.
 
 /// Version of the format itself.

@@ -1,4 +1,4 @@
-//! Where a parameter lies in a file: its name there and its layout.
+//! Name and layout of each parameter in a file of weights.
 //!
 //! | here | LLMs-from-scratch | Hugging Face GPT-2 |
 //! |---|---|---|
@@ -15,10 +15,10 @@
 //! The weight of a linear map is `[d_in, d_out]` here and `[d_out, d_in]` in PyTorch, so also in
 //! Hugging Face's output head; its other linear maps are `Conv1D`, which is laid out as here.
 
-/// Whose names a file uses.
+/// Naming convention of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Convention {
-    /// The public PyTorch code, and this project's files.
+    /// LLMs-from-scratch, and this project's files.
     LlmsFromScratch,
     /// `GPT2LMHeadModel`, or the `GPT2Model` in it.
     HuggingFace,
@@ -121,7 +121,7 @@ impl Names {
     }
 }
 
-/// The name that the public PyTorch code gives to a parameter.
+/// The name that LLMs-from-scratch gives to a parameter.
 pub fn pytorch_name(path: &str) -> String {
     rename(path, |part| match part {
         "token_embedding" => "tok_emb",
