@@ -38,8 +38,18 @@ done
 
 scripts/setup.sh
 [ -n "$corpus" ] || corpus=$(python3 scripts/demo_text.py)
+# Always the whole workspace, so that its crates have the same features in every build and none is built twice.
+build=(cargo build --quiet --release --workspace --locked)
+
+# The page needs Node.js; the API does not. It is built while the programs are, at low priority.
+trap 'jobs -p | xargs --no-run-if-empty kill 2>/dev/null || true' EXIT
+nice -n 19 scripts/build-site.sh &
+page_build=$!
 echo "demo: building (some minutes the first time)"
-cargo build --quiet --release --workspace --bins --locked
+"${build[@]}" --bin gpt
+# Training can begin; the server is built beside it.
+nice -n 19 "${build[@]}" --bin generate &
+server_build=$!
 programs=${CARGO_TARGET_DIR:-target}/release
 export ORT_DYLIB_PATH=$PWD/target/native/onnxruntime/libonnxruntime.so
 
@@ -55,9 +65,9 @@ else
         --checkpoints "$store/checkpoints/$channel" --resume
 fi
 
-# The page needs Node.js; the API does not.
+wait "$server_build"
 page=()
-if scripts/build-site.sh; then
+if wait "$page_build"; then
     page=(--site infra/site/dist)
 else
     echo "demo: there is no page, since it could not be built; the API is served without it" >&2

@@ -1,4 +1,4 @@
-"""Trains in PyTorch and measures it: bench_pytorch.py RUN.json.
+"""PyTorch's training step, measured: bench_pytorch.py RUN.json.
 
 `RUN.json` has a model's configuration, AdamW's settings, the number of threads and the batches, one
 for each step. Prints the seconds and the loss of each step and the largest resident memory, as JSON.

@@ -1,4 +1,4 @@
-"""Asks a server with the client that OpenAI publishes: check_openai.py URL.
+"""Checks a server with OpenAI's own client: check_openai.py URL.
 
 It knows GPT-2's tokenizer, but not what the model writes: a model that writes nonsense will do.
 """

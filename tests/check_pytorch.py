@@ -1,6 +1,6 @@
 """Loads weights into PyTorch: check_pytorch.py MODEL.safetensors REFERENCE_DIR.
 
-The file must match the names of the public code one to one.
+The file must match the names of LLMs-from-scratch one to one.
 """
 
 import json

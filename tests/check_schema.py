@@ -1,4 +1,4 @@
-"""Asks a server what its schema allows and what it forbids: check_schema.py URL [CASES].
+"""Checks a server against its OpenAPI schema, with what that allows and forbids: check_schema.py URL [CASES].
 
 Schemathesis makes the requests, at least CASES of them, from /openapi.json. It checks that what the
 schema allows is accepted and the rest refused, that the server never fails, and that every status,

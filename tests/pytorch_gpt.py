@@ -1,4 +1,4 @@
-"""The network in PyTorch, under the names of the public code (LLMs-from-scratch, chapter 4).
+"""The network in PyTorch, under the names of LLMs-from-scratch, chapter 4.
 
 Where PyTorch has a function for a whole part (LayerNorm, GELU, linear maps) it is used.
 """
@@ -63,7 +63,7 @@ class Block(nn.Module):
 
 
 class Gpt(nn.Module):
-    """Token ids [batch, seq] to logits [batch, seq, vocab_size]; `config` has the public code's keys."""
+    """Token ids [batch, seq] to logits [batch, seq, vocab_size]; `config` has the keys of LLMs-from-scratch."""
 
     def __init__(self, config: dict) -> None:
         super().__init__()

@@ -1,11 +1,11 @@
-/** Rules of cdk-nag's AWS Solutions pack that do not apply, each where it does not and with its reason. */
+/** Suppressions of cdk-nag's AWS Solutions rules: each at the construct where it does not apply, with the reason. */
 import { type Stack, Validations } from 'aws-cdk-lib';
 import type * as s3 from 'aws-cdk-lib/aws-s3';
 import type { IConstruct } from 'constructs';
-import type { SiteStack } from './site-stack.ts';
+import type { SiteStack } from './site/site-stack.ts';
 import type { Stacks } from './stacks.ts';
 
-/** [where, rule, reason]: a path below the stack, and below what lies there. */
+/** `[path, rule, reason]`: the construct's path below its stack, and the rule that does not apply to it. */
 type Acknowledgement = [path: string, rule: string, reason: string];
 
 const REST_API: Acknowledgement[] = [
@@ -35,7 +35,7 @@ const SITE: Acknowledgement[] = [
 /** The library's own function behind BucketDeployment, and where the library puts it. */
 const UPLOAD_FUNCTION = 'Custom::CDKBucketDeployment8693BB64968944B69AAFB0CC9EB8756C';
 
-/** It reads the assets of the deployment, and writes the bucket of the pages. */
+/** Rights of the upload function: it reads the deployment's assets and writes the bucket of the pages. */
 function uploadFunction(site: SiteStack): Acknowledgement[] {
   const pages = site.getLogicalId(site.pages.node.defaultChild as s3.CfnBucket);
   const assets = 'arn:<AWS::Partition>:s3:::cdk-hnb659fds-assets-<AWS::AccountId>-<AWS::Region>';
@@ -70,7 +70,7 @@ function managedPolicy(name: string): string {
   return `IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/${name}]`;
 }
 
-/** That a role of another stack may reach all objects below some prefixes, and not one more. */
+/** Suppressions for a role of another stack that reaches all objects below `keys`, and no others. */
 function wildcards(
   storage: Stack,
   role: string,

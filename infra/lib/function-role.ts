@@ -1,4 +1,4 @@
-/** A role for a function that may write its own log, and nothing else: AWS's managed policy allows all logs. */
+/** IAM role of a Lambda function that may write its own log only; AWS's managed policy would allow all logs. */
 import * as iam from 'aws-cdk-lib/aws-iam';
 import type * as logs from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';

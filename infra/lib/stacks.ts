@@ -1,74 +1,15 @@
-/** All stacks of a stage. */
-import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
-import { Annotations, type App, Tags, Validations } from 'aws-cdk-lib';
-import { AwsSolutionsChecks } from 'cdk-nag';
-import type { Settings } from '../settings.ts';
-import { acknowledge } from './acknowledgements.ts';
-import { ObservabilityStack } from './observability-stack.ts';
-import { PROJECT_FOLDER } from './paths.ts';
-import { ServingStack } from './serving-stack.ts';
-import { SiteStack } from './site-stack.ts';
-import { StorageStack } from './storage-stack.ts';
-import { TrainingStack } from './training-stack.ts';
+/** The five stacks of a stage, as they refer to each other. */
+import type { ObservabilityStack } from './observability/observability-stack.ts';
+import type { ServingStack } from './serving/serving-stack.ts';
+import type { SiteStack } from './site/site-stack.ts';
+import type { StorageStack } from './storage/storage-stack.ts';
+import type { TrainingStack } from './training/training-stack.ts';
 
 export interface Stacks {
   readonly storage: StorageStack;
   readonly serving: ServingStack;
   readonly training: TrainingStack;
   readonly observability: ObservabilityStack;
+  /** Left out if there is no built page. */
   readonly site?: SiteStack;
-}
-
-export function addStacks(app: App, stage: string, settings: Settings): Stacks {
-  const name = (stack: string) => `TroelsLLM-${stage}-${stack}`;
-  const storage = new StorageStack(app, name('Storage'), { settings: settings.storage });
-  const { artifacts, corpus } = storage;
-  const { channel } = settings.serving;
-  const serving = new ServingStack(app, name('Serving'), {
-    settings: settings.serving,
-    artifacts,
-    images: storage.functionImages,
-  });
-  const training = new TrainingStack(app, name('Training'), {
-    settings: settings.training,
-    channel,
-    artifacts,
-    corpus,
-    images: storage.trainingImages,
-  });
-  const observability = new ObservabilityStack(app, name('Observability'), {
-    settings: settings.alarms,
-    channel,
-    artifacts,
-    serving,
-    training,
-  });
-  if (settings.training.gpus > 0) {
-    Annotations.of(training).addWarning(
-      'training.gpus: gpt trains on the CPU until training/gpt/src/device chooses another device',
-    );
-  }
-
-  const folder = resolve(PROJECT_FOLDER, settings.site.directory);
-  let site: SiteStack | undefined;
-  if (existsSync(folder)) {
-    site = new SiteStack(app, name('Site'), {
-      settings: settings.site,
-      folder,
-      endpoint: serving.endpoint,
-      accessLogs: storage.accessLogs,
-    });
-  } else {
-    Annotations.of(serving).addInfo(
-      `site.directory: there is no ${folder}, so no site is deployed; scripts/deploy.sh builds it`,
-    );
-  }
-  const stacks = { storage, serving, training, observability, ...(site && { site }) };
-
-  Tags.of(app).add('project', 'TroelsLLM');
-  Tags.of(app).add('stage', stage);
-  Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
-  acknowledge(stacks);
-  return stacks;
 }

@@ -2,7 +2,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Match } from 'aws-cdk-lib/assertions';
 import { expect, test } from 'vitest';
-import { API_ROUTES } from '../lib/site-stack.ts';
+import { API_ROUTES } from '../lib/site/site-stack.ts';
 import { addTestStacks, newApp, synthesize } from './support.ts';
 
 const { site } = synthesize();

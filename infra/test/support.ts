@@ -6,7 +6,8 @@ import { App } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { afterAll } from 'vitest';
 import { PROJECT_FOLDER } from '../lib/paths.ts';
-import { addStacks, type Stacks } from '../lib/stacks.ts';
+import type { Stacks } from '../lib/stacks.ts';
+import { addStacks } from '../lib/stage.ts';
 import { parseSettings, type SettingsInput, stages } from '../settings.ts';
 
 /** Stand in for what is built elsewhere. */

@@ -1,5 +1,5 @@
-//! How long a start takes, part by part: on one core, with a store on an S3 server of localhost and
-//! nothing downloaded before.
+//! Cold start, part by part: on one core, with a store on an S3 server of localhost and nothing downloaded
+//! before.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};

@@ -1,5 +1,5 @@
-//! A corpus of 100 MB and one of 1 GB: how fast their ids are made, and how much memory that and
-//! training on them takes, which must not depend on their size.
+//! Large corpora, of 100 MB and 1 GB: speed of tokenizing, and memory of tokenizing and training, which must not
+//! depend on their size.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};

@@ -1,4 +1,4 @@
-//! The server under more requests than it can answer: valid ones, invalid ones, streams, and clients that
+//! Load test, with more requests than the server can answer: valid and invalid ones, streams, and clients that
 //! leave in the middle.
 
 use std::collections::BTreeMap;

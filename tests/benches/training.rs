@@ -1,5 +1,5 @@
-//! The training step of the seed model, beside PyTorch's: the same batches, the same number of
-//! threads, in processes of their own that take turns.
+//! Training step of the 162M model beside PyTorch's: the same batches, the same number of threads, in processes
+//! of their own that take turns.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;

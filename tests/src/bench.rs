@@ -1,4 +1,4 @@
-//! What the benchmarks share: their command line, the machine they ran on, medians, results.
+//! Shared parts of the benchmarks: command line, machine, medians, results.
 
 use std::collections::BTreeMap;
 use std::num::NonZero;

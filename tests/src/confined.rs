@@ -1,4 +1,4 @@
-//! Programs that run where there is too little of something: room on a disk, or permission.
+//! Programs under limits: a small disk, or no permission.
 
 #![allow(clippy::unwrap_used)] // In a test, the panic is the report.
 

@@ -1,4 +1,4 @@
-//! What the tests and benchmarks of the whole system share.
+//! Shared parts of the end-to-end tests and benchmarks.
 
 pub mod bench;
 pub mod confined;

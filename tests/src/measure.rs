@@ -1,4 +1,4 @@
-//! What benchmarks measure in processes of their own: a process has one peak of memory.
+//! Measurements in a process of their own, since a process has one peak of memory.
 
 use std::path::Path;
 use std::process::{Command, Stdio};

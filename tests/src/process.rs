@@ -1,4 +1,4 @@
-//! The real programs, started as a user starts them.
+//! Processes of the real programs, started as a user starts them.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;

@@ -1,4 +1,4 @@
-//! Reference data: a tiny GPT of the public PyTorch code, with what PyTorch computes from it.
+//! Reference data: a tiny GPT of LLMs-from-scratch (chapter 4), with what PyTorch computes from it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Training runs that are interrupted.
+//! Interrupted and resumed training runs.
 
 #![allow(clippy::unwrap_used)] // In a test, the panic is the report.
 

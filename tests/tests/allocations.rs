@@ -1,4 +1,4 @@
-//! What a token costs besides the model: a few allocations, the same for every token.
+//! Memory allocations per generated token: a few, the same for every token.
 
 #![allow(clippy::unwrap_used)] // In a test, the panic is the report.
 

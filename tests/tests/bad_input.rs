@@ -1,4 +1,4 @@
-//! What goes wrong before or beside the model: bad corpora, bad presets, damaged stores. Every case
+//! Bad input: unusable corpora, wrong presets, damaged stores. Every case
 //! ends with exit code 1 and an error that names the file and the remedy, and leaves nothing behind.
 
 #![allow(clippy::unwrap_used)] // In a test, the panic is the report.

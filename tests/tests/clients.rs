@@ -1,4 +1,4 @@
-//! The API asked by clients that others wrote: OpenAI's, and Schemathesis, which goes by the schema.
+//! Third-party clients of the API: OpenAI's, and Schemathesis, which tests against the schema.
 
 #![allow(clippy::unwrap_used)] // In a test, the panic is the report.
 

@@ -1,4 +1,4 @@
-//! What is done with models besides training them: import, evaluate, export, publish, sample.
+//! Commands on models besides training: import, evaluate, export, publish, sample.
 
 #![allow(clippy::unwrap_used)] // In a test, the panic is the report.
 

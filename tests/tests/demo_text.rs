@@ -1,4 +1,4 @@
-//! Which text the demo trains on. No test reaches the network: a proxy that is not there stands in
+//! Choice of the demo's training text. No test reaches the network: a proxy that does not exist stands in
 //! for a machine without one.
 
 #![allow(clippy::unwrap_used)] // In a test, the panic is the report.

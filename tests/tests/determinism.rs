@@ -1,4 +1,4 @@
-//! The same seed trains the same model, bit for bit.
+//! Determinism of training: the same seed trains the same model, bit for bit.
 
 #![allow(clippy::unwrap_used)] // In a test, the panic is the report.
 

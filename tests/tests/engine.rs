@@ -1,5 +1,5 @@
-//! The engine's shortcuts change no text: quantised graphs with a cache in place, earlier prompts'
-//! keys and values, drafts, callers at the same time.
+//! Exactness of the engine's shortcuts: the in-place KV cache of quantized graphs, the prefix cache, speculative
+//! decoding and concurrent callers change no text.
 
 #![allow(clippy::unwrap_used)] // In a test, the panic is the report.
 

@@ -1,5 +1,5 @@
-//! Where there is no room, no permission or no server: a clear error within seconds, and nothing that
-//! a reader would take for a version.
+//! Failures of the environment (a full disk, no permission, no server): a clear error within seconds, and
+//! nothing that a reader would take for a version.
 
 #![allow(clippy::unwrap_used)] // In a test, the panic is the report.
 

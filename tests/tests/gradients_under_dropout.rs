@@ -1,4 +1,4 @@
-//! Gradients are right with dropout too, where no reference can be had: PyTorch draws other masks.
+//! Gradient check under dropout by finite differences, since PyTorch draws other masks and is no reference.
 //!
 //! In a file of its own: the device's random state is one for the whole process, and a test beside
 //! it would draw from it.

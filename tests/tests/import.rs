@@ -1,5 +1,4 @@
-//! Models from elsewhere compute here what they compute there, and ours compute there what they
-//! compute here.
+//! Import and export parity: models from PyTorch and Hugging Face compute the same here, and ours the same there.
 
 #![allow(clippy::unwrap_used)] // In a test, the panic is the report.
 

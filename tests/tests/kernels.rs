@@ -1,4 +1,4 @@
-//! The engine's own kernels beside ONNX Runtime's, in whole models.
+//! Parity of the engine's own kernels with ONNX Runtime's, in whole models.
 
 #![allow(clippy::unwrap_used)] // In a test, the panic is the report.
 

@@ -1,4 +1,4 @@
-//! The exported graph computes what the model computes, with and without a cache, and other
+//! ONNX parity: the exported graph computes what the model computes, with and without a KV cache, and other
 //! readers of ONNX accept it.
 
 #![allow(clippy::unwrap_used)] // In a test, the panic is the report.

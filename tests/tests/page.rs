@@ -1,4 +1,4 @@
-//! What the server gives to a page: the page itself, and all that is known about the model.
+//! The server's side of the page: its files, and everything known about the model.
 
 #![allow(clippy::unwrap_used)] // In a test, the panic is the report.
 

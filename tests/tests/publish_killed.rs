@@ -1,5 +1,4 @@
-//! `gpt publish`, killed anywhere: readers see a complete version or none, and the same command
-//! completes it.
+//! Kill tests of `gpt publish`: readers see a complete version or none, and the same command completes it.
 
 #![allow(clippy::unwrap_used)] // In a test, the panic is the report.
 

@@ -1,5 +1,5 @@
-//! The model computes what the public PyTorch code computes: logits, loss, gradients, AdamW steps
-//! and greedy text.
+//! PyTorch parity with LLMs-from-scratch (chapters 4 and 5): logits, loss, gradients, AdamW steps and greedy
+//! text.
 
 #![allow(clippy::unwrap_used)] // In a test, the panic is the report.
 

@@ -1,4 +1,4 @@
-//! What makes a machine that trains replaceable: corpora in S3, and checkpoints in the store.
+//! Training on machines that can vanish: corpora in S3, and checkpoints mirrored to the store.
 
 #![allow(clippy::unwrap_used)] // In a test, the panic is the report.
 

@@ -1,4 +1,4 @@
-//! A training run that is interrupted ends with the same weights as one that is not, bit for bit.
+//! Resume: a training run that is interrupted ends with the same weights, bit for bit.
 
 #![allow(clippy::unwrap_used)] // In a test, the panic is the report.
 

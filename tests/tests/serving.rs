@@ -1,5 +1,4 @@
-//! What users and operators of the API rely on: limits, keys, streams, and models that change while it
-//! serves.
+//! The served API end to end: limits, keys, streams, and models that change while it serves.
 
 #![allow(clippy::unwrap_used)] // In a test, the panic is the report.
 

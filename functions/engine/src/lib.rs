@@ -1,26 +1,33 @@
-//! Token ids in, token ids out: runs an exported model with ONNX Runtime.
+//! Text generation with ONNX Runtime: token ids in, token ids out, with a KV cache and speculative decoding.
 //!
-//! - [`runtime`]: the ONNX Runtime library, loaded once in a process;
-//! - [`model`]: a graph with its key-value cache: new ids in, some logits out (`cache`, `step`, `outline`), with
-//!   `kernels` in place of ONNX Runtime's own where the processor allows it;
-//! - [`engine`]: the loop from a prompt to its continuation, with `prefix_cache` for prompts that
-//!   begin alike and [`speculation`] for guesses at what comes next;
-//! - [`generation`]: what a generation takes and gives, [`inspection`]: what happens inside a model;
-//! - [`text`]: the text of ids as they come, up to a stop string.
+//! - [`runtime`] is the ONNX Runtime library, loaded once in a process, and `session` a graph in it, whose weights
+//!   `outline` leaves in their file;
+//! - [`model`] is a graph with its KV cache: new ids in, some logits out (`cache`, `step`), on `operators` of our own in
+//!   place of ONNX Runtime's where the processor allows it (`kernel_set`);
+//! - [`engine`] is the way from a prompt to its `continuation`, run by `runner`, with `prefix_cache` for prompts that begin
+//!   alike and [`speculation`] for drafts of what comes next;
+//! - [`generation`] has the options and results of a generation, [`inspection`] the activations inside a model;
+//! - [`text`] decodes ids as they come, up to a stop string.
 //!
 //! It knows nothing of HTTP or AWS.
 
+#![deny(clippy::undocumented_unsafe_blocks)]
+
 mod cache;
+mod continuation;
 pub mod engine;
 pub mod error;
 pub mod generation;
 pub mod inspection;
-#[cfg(target_arch = "x86_64")]
-mod kernels;
+mod kernel_set;
 pub mod model;
+#[cfg(target_arch = "x86_64")]
+mod operators;
 mod outline;
 mod prefix_cache;
+mod runner;
 pub mod runtime;
+mod session;
 pub mod speculation;
 mod step;
 pub mod text;
@@ -30,6 +37,8 @@ pub use engine::Engine;
 pub use error::EngineError;
 pub use generation::{FinishReason, Generation, GenerationOptions, Token, Work};
 pub use inspection::Inspection;
-pub use model::{Kernels, LoadTimes, OnnxModel};
+pub use kernel_set::Kernels;
+pub use model::OnnxModel;
+pub use session::LoadTimes;
 pub use speculation::{CorpusDrafter, Drafter};
 pub use text::{Piece, TextStream};

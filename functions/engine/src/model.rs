@@ -1,46 +1,26 @@
-//! An exported model with its key-value cache: new ids in, some logits out.
+//! Exported model with its KV cache: new ids in, some logits out.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 use artifact::GptConfig;
 use artifact::manifest::Precision;
 use artifact::onnx::{
-    INPUT_IDS, LOGIT_POSITIONS, LOGITS, POSITION_IDS, SEQLENS_K, TOTAL_SEQUENCE_LENGTH, past_key, past_value,
-    present_key, present_value,
+    INPUT_IDS, LOGIT_POSITIONS, LOGITS, POSITION_IDS, past_key, past_value, present_key, present_value,
 };
-use memmap2::Mmap;
-use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::session::{Session, SessionInputValue};
 use ort::value::Tensor;
 
 use crate::cache::{CacheRows, KvCache, Layout};
 use crate::error::EngineError;
 use crate::inspection::{self, Inspection};
-use crate::outline::outline;
-use crate::runtime;
+use crate::kernel_set::Kernels;
+use crate::session::{self, LoadTimes, LoadedSession};
 use crate::step::Step;
 
 /// Runs of at most so many new positions are kept bound: decoding, and verifying a draft.
 const MAX_KEPT_IDS: usize = 8;
-
-/// How long a thread of ONNX Runtime spins for its next piece of work before it sleeps. Within a run the
-/// next piece comes sooner; between requests nothing should burn the processor.
-const SPIN_MICROSECONDS: &str = "1000";
-
-/// Whose operators a model runs on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kernels {
-    /// ONNX Runtime's own.
-    OnnxRuntime,
-    /// This crate's, for processors with AVX2.
-    Avx2,
-    /// This crate's, for processors with AVX-512 VNNI. They give the same bits.
-    Avx512,
-}
 
 /// A model loaded into ONNX Runtime, and the positions that it has run.
 pub struct OnnxModel {
@@ -48,22 +28,13 @@ pub struct OnnxModel {
     config: GptConfig,
     precision: Precision,
     kernels: Kernels,
-    /// Tells our kernels that attention weights are asked for.
+    /// Tells the attention operator that its weights are asked for.
     inspected: Arc<AtomicBool>,
     layout: Layout,
     cache: KvCache,
     /// Bound runs on the memory of the cache.
     steps: Vec<Step>,
     load_times: LoadTimes,
-}
-
-/// How long the parts of loading took.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LoadTimes {
-    /// The ONNX Runtime library; next to nothing if it was loaded before.
-    pub runtime: Duration,
-    /// Reading the graph, allocating, and laying the weights out for the processor.
-    pub session: Duration,
 }
 
 impl OnnxModel {
@@ -78,21 +49,7 @@ impl OnnxModel {
         config: &GptConfig,
         threads: usize,
     ) -> Result<Self, EngineError> {
-        let outline = match precision {
-            Precision::W8 | Precision::W4 => outline_of(path),
-            Precision::Float32 | Precision::Other => None, // has no weights of bytes
-        };
-        Self::commit(path, precision, config, threads, |builder| match outline {
-            Some(outline) => {
-                let folder = path.parent().unwrap_or(Path::new("")).to_string_lossy();
-                builder
-                    .clone()
-                    .with_config_entry("session.model_external_initializers_file_folder_path", folder)?
-                    .commit_from_memory(&outline)
-            }
-            // What there is to say about the file, ONNX Runtime says.
-            None => builder.commit_from_file(path),
-        })
+        Self::new(session::load(path, precision, config, threads)?, path, precision, config)
     }
 
     /// Loads a graph from memory, which can be released afterwards. `name` stands for it in errors.
@@ -106,46 +63,21 @@ impl OnnxModel {
         config: &GptConfig,
         threads: usize,
     ) -> Result<Self, EngineError> {
-        Self::commit(Path::new(name), precision, config, threads, |builder| builder.commit_from_memory(bytes))
+        let name = Path::new(name);
+        Self::new(session::from_memory(bytes, name, precision, config, threads)?, name, precision, config)
     }
 
-    fn commit(
+    fn new(
+        loaded: LoadedSession,
         path: &Path,
         precision: Precision,
         config: &GptConfig,
-        threads: usize,
-        commit: impl FnOnce(&mut SessionBuilder) -> ort::Result<Session>,
     ) -> Result<Self, EngineError> {
+        let LoadedSession { session, kernels, inspected, layout, d_head, load_times } = loaded;
         let failed = |source: ort::Error| EngineError::Load { path: path.to_owned(), source };
-        let start = Instant::now();
-        let environment = runtime::environment()?;
-        let runtime = start.elapsed();
-        let builder = Session::builder(&environment).map_err(failed)?;
-        let inspected = Arc::default();
-        let (mut builder, kernels) =
-            configure(builder, precision, config, threads, &inspected).map_err(failed)?;
-        let session = commit(&mut builder).map_err(failed)?;
-        let load_times = LoadTimes { runtime, session: start.elapsed() - runtime };
-
-        let layout = match precision {
-            Precision::W8 | Precision::W4 => Layout::InPlace,
-            Precision::Float32 | Precision::Other => Layout::Growing,
-        };
-        check_interface(&session, config, layout, path)?;
-        let d_head = head_width(&session).unwrap_or_else(|| config.d_head());
         let cache = KvCache::new(layout, config, d_head).map_err(failed)?;
-        let config = config.clone();
-        Ok(Self {
-            session,
-            config,
-            precision,
-            kernels,
-            inspected,
-            layout,
-            cache,
-            steps: Vec::new(),
-            load_times,
-        })
+        let (config, steps) = (config.clone(), Vec::new());
+        Ok(Self { session, config, precision, kernels, inspected, layout, cache, steps, load_times })
     }
 
     /// Its shape.
@@ -158,13 +90,13 @@ impl OnnxModel {
         self.precision
     }
 
-    /// What its operators are compiled to.
+    /// The kernels that it runs on.
     pub fn kernels(&self) -> Kernels {
         self.kernels
     }
 
-    /// Whether it runs on kernels of this crate, of which a row gives the same bits alone and among
-    /// others. It does where the processor has AVX2.
+    /// Whether it runs on the crate `kernels`, where a row gives the same bits alone and among others. It does where the
+    /// processor has AVX2.
     pub fn has_own_kernels(&self) -> bool {
         self.kernels != Kernels::OnnxRuntime
     }
@@ -205,8 +137,8 @@ impl OnnxModel {
     }
 
     /// Runs the positions that follow those that have been run, and calls `read` with the logits at
-    /// the `wanted` ones of them, `[wanted, vocab_size]` in one row. With weights of 4 bits, kernels of this
-    /// crate and a large vocabulary, all but those of the likeliest tokens, some two hundred, are less exact.
+    /// the `wanted` ones of them, `[wanted, vocab_size]` in one row. With int4 weights (w4), kernels of our own and a large
+    /// vocabulary, all but those of the likeliest tokens, some two hundred, are less exact.
     ///
     /// `ids` must not be empty, and all positions together must fit into the context; `wanted` counts
     /// from the first of `ids`.
@@ -319,96 +251,4 @@ impl OnnxModel {
         self.cache.tensors = tensors;
         Ok(result)
     }
-}
-
-/// The graph of a file whose weights can be mapped.
-fn outline_of(path: &Path) -> Option<Vec<u8>> {
-    let file = File::open(path).ok()?;
-    // SAFETY: files of a version are written once and under another name; nothing writes to them later.
-    let map = unsafe { Mmap::map(&file) }.ok()?;
-    outline(&map, path.file_name()?.to_str()?)
-}
-
-/// Sets a session up, and says whether it takes our kernels. Graphs are exported with their operators fused
-/// already; what is left for ONNX Runtime to optimise is cheap.
-fn configure(
-    builder: SessionBuilder,
-    precision: Precision,
-    config: &GptConfig,
-    threads: usize,
-    inspected: &Arc<AtomicBool>,
-) -> ort::Result<(SessionBuilder, Kernels)> {
-    let (builder, kernels) = with_own_kernels(builder, precision, config, threads, inspected)?;
-    // Our kernels have threads of their own.
-    let threads = if kernels == Kernels::OnnxRuntime { threads } else { 1 };
-    let spins = threads > 1;
-    let builder = builder
-        .with_optimization_level(GraphOptimizationLevel::Level1)?
-        .with_intra_threads(threads)?
-        .with_intra_op_spinning(spins)?
-        .with_config_entry(
-            "session.intra_op.spin_duration_us",
-            if spins { SPIN_MICROSECONDS } else { "0" },
-        )?;
-    Ok((builder, kernels))
-}
-
-#[cfg(target_arch = "x86_64")]
-fn with_own_kernels(
-    builder: SessionBuilder,
-    precision: Precision,
-    config: &GptConfig,
-    threads: usize,
-    inspected: &Arc<AtomicBool>,
-) -> ort::Result<(SessionBuilder, Kernels)> {
-    // Where all else has 8 bits, logits with less would be the largest error.
-    let shortlist = precision == Precision::W4;
-    match crate::kernels::operators(config, threads, shortlist, inspected)? {
-        Some((operators, kernels)) => Ok((builder.with_operators(operators)?, kernels)),
-        None => Ok((builder, Kernels::OnnxRuntime)),
-    }
-}
-
-/// There are none for this processor.
-#[cfg(not(target_arch = "x86_64"))]
-fn with_own_kernels(
-    builder: SessionBuilder,
-    _: Precision,
-    _: &GptConfig,
-    _: usize,
-    _: &Arc<AtomicBool>,
-) -> ort::Result<(SessionBuilder, Kernels)> {
-    Ok((builder, Kernels::OnnxRuntime))
-}
-
-/// Width of a head in the cache, if the graph fixes it.
-fn head_width(session: &Session) -> Option<usize> {
-    let input = session.inputs().iter().find(|input| input.name() == past_key(0))?;
-    usize::try_from(*input.dtype().tensor_shape()?.get(3)?).ok()
-}
-
-fn check_interface(
-    session: &Session,
-    config: &GptConfig,
-    layout: Layout,
-    path: &Path,
-) -> Result<(), EngineError> {
-    let mut inputs = vec![INPUT_IDS.to_owned(), POSITION_IDS.into(), LOGIT_POSITIONS.into()];
-    if layout == Layout::InPlace {
-        inputs.extend([SEQLENS_K.to_owned(), TOTAL_SEQUENCE_LENGTH.into()]);
-    }
-    let mut outputs = vec![LOGITS.to_owned()];
-    for layer in 0..config.n_layers {
-        inputs.extend([past_key(layer), past_value(layer)]);
-        outputs.extend([present_key(layer), present_value(layer)]);
-    }
-    for (what, expected, found) in
-        [("input", inputs, session.inputs()), ("output", outputs, session.outputs())]
-    {
-        if let Some(name) = expected.into_iter().find(|name| found.iter().all(|outlet| outlet.name() != name))
-        {
-            return Err(EngineError::Interface { path: PathBuf::from(path), what, name });
-        }
-    }
-    Ok(())
 }

@@ -12,7 +12,7 @@
 use artifact::draft::{self, DraftIndex};
 use artifact::manifest::Precision;
 
-use crate::model::Kernels;
+use crate::kernel_set::Kernels;
 
 /// Guesses how a text goes on.
 pub trait Drafter: Send {

@@ -5,7 +5,7 @@
 import { writeFile } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
 
-const FILE = new URL('../src/architecture/sample.json', import.meta.url);
+const FILE = new URL('../src/architecture/prompt/sample.json', import.meta.url);
 /** In our own words, and short: its attention is most of the file. */
 const PROMPT = 'The boy set the lamp in the north window';
 const CANDIDATES = 100;

@@ -1,7 +1,7 @@
 /** The architecture page without its API, on other origins, in all widths, and without anything that moves. */
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import sample from '../src/architecture/sample.json' with { type: 'json' };
+import sample from '../src/architecture/prompt/sample.json' with { type: 'json' };
 import {
   NARROW,
   type Server,

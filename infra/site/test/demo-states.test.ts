@@ -4,7 +4,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { waitMs } from '../src/components/retry.ts';
+import { waitMs } from '../src/components/status/retry.ts';
 import { demo } from './demo-page.ts';
 import {
   CORPUS,

@@ -1,4 +1,4 @@
-//! What is compared: runtimes, each with weights of a precision, on one thread and on two.
+//! Configurations of the benchmark: runtimes, precisions, one thread and two.
 
 use std::collections::BTreeSet;
 use std::path::Path;

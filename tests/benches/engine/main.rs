@@ -1,4 +1,4 @@
-//! The engine beside other runtimes: the same weights, the same prompts, the same number of threads, in
+//! Generation beside other runtimes: the same weights, the same prompts, the same number of threads, in
 //! processes of their own that take turns.
 
 mod configuration;

@@ -1,4 +1,4 @@
-//! Our side: the engine with an ONNX file of a version.
+//! Measurement of this project's engine with an ONNX file of a version.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

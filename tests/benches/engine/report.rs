@@ -1,4 +1,4 @@
-//! Tables of what was found.
+//! Tables of the results.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

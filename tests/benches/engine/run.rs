@@ -1,4 +1,4 @@
-//! What a run of the benchmark measures, and what one process finds.
+//! Prompts and settings of a benchmark run, and the measurements of one process.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

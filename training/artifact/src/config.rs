@@ -1,4 +1,6 @@
-//! The shape of a GPT, in this project's words and in those of three well-known code bases.
+//! Model configuration of a GPT, with the names of its fields in three well-known code bases.
+//!
+//! "LLMs-from-scratch" is the code of Raschka's book, whose chapter 4 builds this model.
 //!
 //! | here | LLMs-from-scratch | nanoGPT | Hugging Face GPT-2 |
 //! |---|---|---|---|
@@ -23,7 +25,7 @@ const MAX_CONTEXT_LENGTH: usize = 1 << 16;
 const MAX_D_MODEL: usize = 1 << 14;
 const MAX_LAYERS: usize = 256;
 
-/// The shape of a GPT-2 style decoder.
+/// Dimensions of a GPT-2 style decoder.
 ///
 /// Radford et al., "Language Models are Unsupervised Multitask Learners" (2019).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,7 +33,7 @@ const MAX_LAYERS: usize = 256;
 pub struct GptConfig {
     /// Number of distinct token ids.
     pub vocab_size: usize,
-    /// The most positions that attention can see.
+    /// The maximum number of positions that attention can see.
     pub context_length: usize,
     /// Width of the residual stream.
     pub d_model: usize,
@@ -51,7 +53,7 @@ pub struct GptConfig {
     pub tied_output_head: bool,
 }
 
-/// A configuration that describes no model.
+/// An invalid configuration.
 #[derive(Debug, thiserror::Error, PartialEq)]
 #[error("model configuration: `{field}` is {found}, expected {expected}")]
 pub struct ConfigError {
@@ -59,7 +61,7 @@ pub struct ConfigError {
     pub field: &'static str,
     /// Its value.
     pub found: String,
-    /// What would have been accepted.
+    /// The accepted values.
     pub expected: String,
 }
 
@@ -139,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_the_parameters_of_the_seed_model() {
+    fn counts_the_parameters_of_the_verdict_model() {
         assert_eq!(the_verdict().num_parameters(), 162_419_712);
         // A tied head saves vocab_size * d_model, a QKV bias costs 3 * d_model in each layer.
         let tied = GptConfig { tied_output_head: true, ..the_verdict() };

@@ -35,13 +35,13 @@ impl Sha256Hex {
         }
     }
 
-    /// A digest that is known when this is compiled; the caller vouches for its form.
+    /// A digest that is known at compile time; its form is not checked.
     pub(crate) fn from_const(digits: &'static str) -> Self {
         Self(digits.to_owned())
     }
 
     fn from_digest(digest: &[u8]) -> Self {
-        Self(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+        Self(hex::encode(digest))
     }
 
     /// The digits.
@@ -50,7 +50,7 @@ impl Sha256Hex {
     }
 }
 
-/// Passes on what is written to it, and knows its digest and length.
+/// Writer that hashes and counts the bytes on their way to another writer.
 pub struct Sha256Writer<W> {
     inner: W,
     hasher: Sha256,

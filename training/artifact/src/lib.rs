@@ -1,15 +1,15 @@
-//! What training and serving must agree on.
+//! Model artifacts: the formats and algorithms that training and serving share.
 //!
-//! A trained model travels from the training job to the serving function as a folder of files in a
-//! *store*. This crate holds everything both sides need to write and read it, and nothing more: no
-//! tensors, no ONNX Runtime, no HTTP.
+//! A trained model travels from the training job to the serving function as a folder of files. This
+//! crate holds what both sides need to write and read it: no network, no tensors, no ONNX Runtime.
 //!
-//! - [`config`]: the shape of a GPT and the words for it;
+//! - [`config`]: the dimensions of a GPT, with their names in other code bases;
 //! - [`tokenizer`]: text to token ids and back;
-//! - [`sampling`]: from logits to the next token id;
-//! - [`draft`]: guesses at the next token ids;
+//! - [`sampling`]: the next token id from logits;
+//! - [`draft`]: drafts for speculative decoding;
 //! - [`onnx`]: the names of the graph's inputs and outputs;
-//! - [`manifest`]: what a model version consists of.
+//! - [`manifest`]: the contents of a model version;
+//! - [`hash`]: SHA-256 digests.
 
 pub mod config;
 pub mod draft;

@@ -1,7 +1,7 @@
 //! Names of the ONNX graph's inputs and outputs: the exporter writes them, the engine binds them.
 //!
 //! One graph serves prefill and decode. `past` is the number of positions already in the cache,
-//! `total = past + seq`, and `wanted` the number of positions whose logits are asked for.
+//! `total = past + seq`, and `wanted` the number of positions whose logits are requested.
 
 /// Input, i64 `[batch, seq]`: ids of the new tokens.
 pub const INPUT_IDS: &str = "input_ids";
@@ -9,17 +9,17 @@ pub const INPUT_IDS: &str = "input_ids";
 pub const POSITION_IDS: &str = "position_ids";
 /// Input, i64 `[wanted]`: which of the new positions, `0..seq`, to compute logits for.
 pub const LOGIT_POSITIONS: &str = "logit_positions";
-/// Input of quantised graphs, i32 `[batch]`: `total - 1`. In these graphs keys and values have room for
+/// Input of quantized graphs, i32 `[batch]`: `total - 1`. In these graphs keys and values have room for
 /// the whole context, `[batch, n_heads, context_length, d_head]`, and present may be past's memory.
 pub const SEQLENS_K: &str = "seqlens_k";
-/// Input of quantised graphs, i32 scalar: `total`.
+/// Input of quantized graphs, i32 scalar: `total`.
 pub const TOTAL_SEQUENCE_LENGTH: &str = "total_sequence_length";
 /// Output, f32 `[batch, wanted, vocab_size]`.
 pub const LOGITS: &str = "logits";
 
-/// Output, f32 `[batch, seq, d_model]`: vectors of the new tokens, for whoever looks into the model.
+/// Output, f32 `[batch, seq, d_model]`: embeddings of the new tokens, for inspection of the model.
 pub const TOKEN_EMBEDDINGS: &str = "token_embeddings";
-/// Output, f32 `[batch, seq, d_model]`: vectors of their positions.
+/// Output, f32 `[batch, seq, d_model]`: embeddings of their positions.
 pub const POSITION_EMBEDDINGS: &str = "position_embeddings";
 
 /// Output, f32 `[batch, n_heads, seq, total]`: how much a layer's new positions attend to each position.

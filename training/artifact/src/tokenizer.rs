@@ -1,4 +1,4 @@
-//! Text to token ids and back, by the byte-pair encoding of GPT-2.
+//! GPT-2 tokenizer: byte-pair encoding of text to token ids and back.
 //!
 //! Sennrich et al., "Neural Machine Translation of Rare Words with Subword Units" (2016), on bytes
 //! as in GPT-2. Every text has ids and every id has bytes; the bytes of one id need not be a whole
@@ -9,10 +9,10 @@ use tiktoken_rs::CoreBPE;
 use crate::hash::Sha256Hex;
 use crate::manifest::TokenizerRef;
 
-/// Marks the border between two documents.
+/// Token id of `<|endoftext|>`, which separates documents.
 pub const END_OF_TEXT: u32 = 50_256;
 
-/// The name by which a manifest records this tokenizer.
+/// Name of this tokenizer in a manifest.
 pub const GPT2: &str = "gpt2";
 
 /// SHA-256 of the vocabulary: the bytes of every id in order, each after its length as u32 little
@@ -24,7 +24,7 @@ const GPT2_SHA256: &str = "a5623714bcf19049eb0fd78df19b6daa1e61ac435b86a5deae767
 #[error("token id {0} is not in the vocabulary of the {GPT2} tokenizer (0 to {END_OF_TEXT})")]
 pub struct UnknownToken(pub u32);
 
-/// A tokenizer that could not be set up.
+/// Why a tokenizer cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenizerError {
     /// The vocabulary that is compiled in did not load.
@@ -68,12 +68,12 @@ impl Tokenizer {
         Err(TokenizerError::Unknown { name: reference.name.clone(), sha256: reference.sha256.to_string() })
     }
 
-    /// How a manifest records this tokenizer.
+    /// The entry of this tokenizer in a manifest.
     pub fn reference(&self) -> TokenizerRef {
         TokenizerRef { name: GPT2.to_owned(), sha256: Sha256Hex::from_const(GPT2_SHA256) }
     }
 
-    /// Number of ids, all of them below it.
+    /// Number of ids; all ids are below it.
     pub fn vocab_size(&self) -> usize {
         END_OF_TEXT as usize + 1
     }

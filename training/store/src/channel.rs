@@ -1,15 +1,14 @@
-//! Channels: names such as `live` that point to a version.
+//! Channels: aliases such as `live` that point to a version of a model.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::error::StoreError;
-use super::objects::{Condition, Content, Tag};
-use super::version::VersionRef;
-use super::{Store, checked_name};
-
-const CHANNELS: &str = "channels";
+use crate::error::StoreError;
+use crate::layout::{CHANNELS, channel_key};
+use crate::object::{Condition, Content, Tag};
+use crate::store::Store;
+use crate::version::VersionRef;
 
 /// A channel: the version that is live, and the one before it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,8 +48,8 @@ impl Store {
     }
 
     /// Makes `target` the live version of a channel and remembers the one before it. `expected` is
-    /// the channel as the caller has read it, `None` if there was none: what a decision rests on must
-    /// still hold when it takes effect, so of several callers that promote at once one wins.
+    /// the channel as the caller has read it, `None` if there was none: the channel is changed only if it
+    /// still is so, so of several callers that promote at once one wins.
     ///
     /// Promoting the version that is live already changes nothing.
     ///
@@ -64,7 +63,7 @@ impl Store {
         expected: Option<&Channel>,
     ) -> Result<Channel, StoreError> {
         let key = channel_key(channel)?;
-        // A channel never names what a reader could not open.
+        // A channel never names a version that a reader could not open.
         self.open_version(target).await?;
         let (found, tag) = self.read_channel(&key).await?.unzip();
         if found.as_ref() != expected {
@@ -107,8 +106,8 @@ impl Store {
         Ok(keys.iter().filter_map(name).collect())
     }
 
-    /// The channel is not as expected. If it is as it was to become, an answer was lost on the way
-    /// and the request made again: that is success.
+    /// Decides about a channel that is not as expected. If it is as it was to become, an answer was lost
+    /// and the request repeated: that is success.
     fn settle(
         &self,
         key: &str,
@@ -138,8 +137,4 @@ impl Store {
 
 fn pointer(target: &VersionRef, before: Option<&Channel>) -> Channel {
     Channel { current: target.clone(), previous: before.map(|channel| channel.current.clone()) }
-}
-
-fn channel_key(channel: &str) -> Result<String, StoreError> {
-    Ok(format!("{CHANNELS}/{}.json", checked_name("channel", channel)?))
 }

@@ -1,73 +1,74 @@
-//! What can go wrong with a store.
+//! Errors of stores, with the location and a remedy.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::atomic::PathError;
-use super::objects::KEY_RULE;
 use artifact::manifest::{ManifestError, NAME_RULE};
 
-/// What can go wrong with a store.
+use crate::atomic::PathError;
+use crate::key::KEY_RULE;
+
+/// An error of a store.
 ///
 /// A `location` is a path, or an address that begins with `s3://`.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// No store can be there.
+    /// The location is not that of a store.
     #[error(
         "`{location}` is not a store: {reason}; expected a directory, file:///DIRECTORY or s3://BUCKET/PREFIX"
     )]
     Location {
-        /// What was given.
+        /// The given location.
         location: String,
-        /// Why not.
+        /// The part at fault.
         reason: &'static str,
     },
-    /// No objects can be there.
+    /// The address is not that of objects in S3.
     #[error(
         "`{address}` names no objects: expected s3://BUCKET/KEY, the bucket 3 to 63 of the characters a-z 0-9 . -"
     )]
     Address {
-        /// What was given.
+        /// The given address.
         address: String,
     },
-    /// The file system said no.
+    /// A file cannot be read or written.
     #[error("{path}: {source}")]
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What it said.
+        /// The error of the file system.
         #[source]
         source: io::Error,
     },
-    /// There is no room for a file.
+    /// The disk is too full for a file.
     #[error("{path}: {needed} bytes are needed and {free} are free; make room, or choose another folder")]
     NoSpace {
-        /// Where it was to be.
+        /// Its path.
         path: PathBuf,
-        /// Its length.
+        /// Its length in bytes.
         needed: u64,
-        /// What is left.
+        /// Bytes left on the disk.
         free: u64,
     },
-    /// S3 said no, or nothing.
+    /// S3 refused a request or did not answer.
     #[error("{location}: {problem}; {remedy}")]
     S3 {
         /// The object.
         location: String,
-        /// What happened, with the server's or the network's own words.
+        /// The problem, with the error code and message of the server or the network.
         problem: String,
-        /// What may help.
+        /// A possible remedy.
         remedy: &'static str,
     },
-    /// A channel or model name that could lead out of the store.
+    /// The name of a model, version, file or channel could lead out of the store.
     #[error("`{name}` cannot name a {what}: expected {NAME_RULE}")]
     Name {
-        /// What was to be named.
+        /// Kind of thing to be named.
         what: &'static str,
         /// The name.
         name: String,
     },
-    /// The key of a file that could lead out of the store.
+    /// The key of a file could lead out of the store.
     #[error("`{key}` cannot be the key of a file: expected {KEY_RULE}")]
     Key {
         /// The key.
@@ -76,15 +77,15 @@ pub enum StoreError {
     /// There is no file of this key.
     #[error("{location}: there is no such file")]
     NoFile {
-        /// Where it would be.
+        /// Its path or address.
         location: String,
     },
-    /// A manifest or channel of a size that neither has.
-    #[error("{location}: it is longer than {limit} bytes, no manifest or channel is")]
+    /// A manifest or channel is too long to be one.
+    #[error("{location}: it is longer than the {limit} bytes that a manifest or channel may have")]
     TooLong {
         /// The file.
         location: String,
-        /// What would have been accepted.
+        /// The limit in bytes.
         limit: u64,
     },
     /// The channel has never been set.
@@ -94,53 +95,53 @@ pub enum StoreError {
     NoChannel {
         /// Its name.
         channel: String,
-        /// Where it would be.
+        /// Its path or address.
         location: String,
     },
-    /// The channel's file is not what a channel's file should be.
+    /// The channel's file is not valid JSON of a channel.
     #[error("{location}: it is not a valid channel: {source}")]
     Channel {
         /// The file.
         location: String,
-        /// Why not.
+        /// The error of the parser.
         #[source]
         source: serde_json::Error,
     },
-    /// Somebody else changed the channel since it was read.
+    /// The channel was changed by another writer since it was read.
     #[error(
-        "{location}: somebody else changed the channel meanwhile: expected {expected}, found {found}; \
+        "{location}: another writer has changed the channel meanwhile: expected {expected}, found {found}; \
          nothing was changed, look at it and decide again"
     )]
     LostRace {
         /// The channel's file.
         location: String,
-        /// What it named when it was read.
+        /// The version that it named when it was read.
         expected: String,
-        /// What it names now.
+        /// The version that it names now.
         found: String,
     },
-    /// The channel has named one version only.
+    /// The channel has no version to roll back to.
     #[error("{location}: the channel has no previous version to return to")]
     NoPrevious {
         /// The channel's file.
         location: String,
     },
-    /// There is no manifest, and so no version.
+    /// There is no manifest, and therefore no version.
     #[error("{location}: there is no such version, or its publication was never completed")]
     NoVersion {
-        /// Where the manifest would be.
+        /// Path or address of the manifest.
         location: String,
     },
-    /// A manifest that is refused.
+    /// The manifest is invalid.
     #[error("{location}: {source}")]
     Manifest {
         /// The file.
         location: String,
-        /// Why.
+        /// The reason.
         #[source]
         source: ManifestError,
     },
-    /// A file whose contents are not those that were published.
+    /// A file differs from what was published.
     #[error(
         "{location}: its {property} is {found}, expected {expected}; it is damaged or was changed, publish the model again"
     )]
@@ -149,17 +150,17 @@ pub enum StoreError {
         location: String,
         /// `sha256`, `length`, `name` or `version`.
         property: &'static str,
-        /// As published.
+        /// The published value.
         expected: String,
-        /// As found.
+        /// The value found.
         found: String,
     },
-    /// The manifest lists no such file.
+    /// The manifest does not list a file that the reader needs.
     #[error("{location}: it lists no {what}")]
     NoSuchFile {
         /// The manifest.
         location: String,
-        /// What was looked for.
+        /// The kind of file.
         what: String,
     },
     /// A version of this name exists already with other contents; versions are never changed.
@@ -174,4 +175,10 @@ impl From<PathError> for StoreError {
     fn from(PathError { path, source }: PathError) -> Self {
         Self::Io { path, source }
     }
+}
+
+/// Names the file that an I/O error is about.
+pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> StoreError + use<> {
+    let path = path.to_owned();
+    move |source| StoreError::Io { path, source }
 }

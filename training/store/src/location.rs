@@ -1,20 +1,20 @@
-//! Where a store is, as a person writes it.
+//! Parsing of store locations and S3 addresses.
 
 use std::path::PathBuf;
 
-use super::error::StoreError;
-use super::objects::is_safe_key;
+use crate::error::StoreError;
+use crate::key::is_safe_key;
 
-/// Where a store is.
+/// Location of a store.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Location {
+pub(crate) enum Location {
     Directory(PathBuf),
     S3 { bucket: String, prefix: String },
 }
 
 impl Location {
     /// Parses `s3://bucket/prefix`, `file:///path` or a plain path.
-    pub(super) fn parse(text: &str) -> Result<Self, StoreError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, StoreError> {
         let invalid = |reason| StoreError::Location { location: text.to_owned(), reason };
         match text.split_once("://") {
             None if text.is_empty() => Err(invalid("it is empty")),
@@ -38,7 +38,7 @@ impl Location {
 }
 
 /// The bucket and the key, which can hold anything or be empty, in `s3://bucket/key`.
-pub(super) fn parse_address(text: &str) -> Result<(&str, &str), StoreError> {
+pub(crate) fn parse_address(text: &str) -> Result<(&str, &str), StoreError> {
     let (bucket, key) = match text.strip_prefix("s3://") {
         Some(rest) => rest.split_once('/').unwrap_or((rest, "")),
         None => ("", ""),

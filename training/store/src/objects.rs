@@ -1,82 +1,44 @@
-//! The seam between the rules of a store, which are written once, and the two places that can hold
-//! its files: a directory and S3.
+//! Object storage behind a store: a directory or S3.
 //!
-//! Both hold *objects*: bytes under a key such as `channels/live.json`, which is relative to the
-//! store. A reader sees all of an object or nothing, and a write can be made to depend on what is
-//! there at that moment.
+//! The rules of a store are written once on top of this seam. Keys such as `channels/live.json` are
+//! relative to the store. A reader sees all of an object or nothing, and a write can depend on the state of
+//! the object at that moment.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::directory::Directory;
-use super::error::StoreError;
-use super::location::Location;
-use super::s3::S3;
 use artifact::hash::Sha256Hex;
-use artifact::manifest::{FileEntry, is_safe_name};
+use artifact::manifest::FileEntry;
 
-/// More than any manifest or channel needs, and little enough to read without care.
-pub(super) const MAX_SMALL_BYTES: u64 = 1 << 20;
-
-/// What [`is_safe_key`] accepts, in words.
-pub(super) const KEY_RULE: &str =
-    "1 to 8 names separated by `/`, each of the characters a-z A-Z 0-9 . _ -, its first a letter or digit";
-
-/// Whether `key` can be joined to a folder or prefix without leading out of it.
-pub(super) fn is_safe_key(key: &str) -> bool {
-    key.split('/').count() <= 8 && key.split('/').all(is_safe_name)
-}
-
-/// A small object and what identifies this state of it.
-pub(super) struct Object {
-    pub(super) bytes: Vec<u8>,
-    pub(super) tag: Tag,
-}
-
-/// Identifies a state of an object: a digest in a directory, the ETag in S3.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Tag(pub(super) String);
-
-/// What must be true of an object at the moment it is written.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Condition<'a> {
-    Always,
-    IfAbsent,
-    IfUnchanged(&'a Tag),
-}
-
-/// What is written.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Content<'a> {
-    Bytes(&'a [u8]),
-    File(&'a Path),
-}
-
-/// Where the files of a version are gathered before it is published.
-#[derive(Debug)]
-pub(super) struct Staging {
-    pub(super) folder: tempfile::TempDir,
-    /// Tells others that the writer is alive; the system releases it when the process ends.
-    pub(super) _lock: Option<File>,
-}
+use crate::atomic::{AtomicFile, AtomicFolder};
+use crate::directory::Directory;
+use crate::error::StoreError;
+use crate::key::is_safe_key;
+use crate::location::Location;
+use crate::object::{Condition, Content, Object};
+use crate::s3::S3;
 
 /// The objects of a store.
 #[derive(Clone, Debug)]
-pub(super) enum Objects {
+pub(crate) enum Objects {
     Directory(Directory),
     S3(S3),
 }
 
 impl Objects {
-    pub(super) async fn open(location: Location) -> Self {
+    pub(crate) async fn open(location: Location) -> Self {
         match location {
             Location::Directory(root) => Self::Directory(Directory::new(root)),
             Location::S3 { bucket, prefix } => Self::S3(S3::connect(bucket, prefix).await),
         }
     }
 
-    /// Where an object is, for people.
-    pub(super) fn location(&self, key: &str) -> String {
+    /// The files of a local folder.
+    pub(crate) fn in_folder(path: &Path) -> Self {
+        Self::Directory(Directory::new(path.to_owned()))
+    }
+
+    /// The path or address of an object, for messages.
+    pub(crate) fn location(&self, key: &str) -> String {
         match self {
             Self::Directory(directory) => directory.path(key).display().to_string(),
             Self::S3(s3) => s3.location(key),
@@ -84,15 +46,16 @@ impl Objects {
     }
 
     /// The path of an object that needs no download.
-    pub(super) fn local_path(&self, key: &str) -> Option<PathBuf> {
+    pub(crate) fn local_path(&self, key: &str) -> Option<PathBuf> {
         match self {
             Self::Directory(directory) => Some(directory.path(key)),
             Self::S3(_) => None,
         }
     }
 
-    /// Reads an object of at most [`MAX_SMALL_BYTES`]; `None` if there is none.
-    pub(super) async fn read(&self, key: &str) -> Result<Option<Object>, StoreError> {
+    /// Reads an object of at most [`MAX_SMALL_BYTES`](crate::object::MAX_SMALL_BYTES); `None` if there is
+    /// none.
+    pub(crate) async fn read(&self, key: &str) -> Result<Option<Object>, StoreError> {
         match self {
             Self::Directory(directory) => directory.read(key),
             Self::S3(s3) => s3.read(key).await,
@@ -100,10 +63,10 @@ impl Objects {
     }
 
     /// Copies an object into a new file and returns its digest and length; `None` if there is none.
-    pub(super) async fn fetch(
+    pub(crate) async fn fetch(
         &self,
         key: &str,
-        file: &mut tempfile::NamedTempFile,
+        file: &mut AtomicFile,
     ) -> Result<Option<(Sha256Hex, u64)>, StoreError> {
         match self {
             Self::Directory(directory) => directory.fetch(key, file),
@@ -111,13 +74,13 @@ impl Objects {
         }
     }
 
-    /// The same of an object whose length is known. If the length that is returned is another one, the
-    /// file does not hold the whole object.
-    pub(super) async fn fetch_known(
+    /// As [`fetch`](Self::fetch), for an object that should have `bytes` bytes, which lets S3 send ranges in
+    /// parallel. If the returned length is another one, the file does not hold the whole object.
+    pub(crate) async fn fetch_known(
         &self,
         key: &str,
         bytes: u64,
-        file: &mut tempfile::NamedTempFile,
+        file: &mut AtomicFile,
     ) -> Result<Option<(Sha256Hex, u64)>, StoreError> {
         match self {
             Self::Directory(directory) => directory.fetch(key, file),
@@ -126,7 +89,7 @@ impl Objects {
     }
 
     /// Writes an object, all at once; `false` if the condition did not hold, and then nothing changed.
-    pub(super) async fn write(
+    pub(crate) async fn write(
         &self,
         key: &str,
         content: Content<'_>,
@@ -139,7 +102,7 @@ impl Objects {
     }
 
     /// Removes an object, if it is there.
-    pub(super) async fn remove(&self, key: &str) -> Result<(), StoreError> {
+    pub(crate) async fn remove(&self, key: &str) -> Result<(), StoreError> {
         match self {
             Self::Directory(directory) => directory.remove(key),
             Self::S3(s3) => s3.remove(key).await,
@@ -147,30 +110,30 @@ impl Objects {
     }
 
     /// The keys of all objects in a folder and the folders below it, sorted.
-    pub(super) async fn list(&self, folder: &str) -> Result<Vec<String>, StoreError> {
+    pub(crate) async fn list(&self, folder: &str) -> Result<Vec<String>, StoreError> {
         let mut keys = match self {
             Self::Directory(directory) => directory.list(folder)?,
             Self::S3(s3) => s3.list(folder).await?,
         };
-        // What no store has written is not its business.
+        // Objects with other keys were not written by a store.
         keys.retain(|key| is_safe_key(key));
         keys.sort();
         Ok(keys)
     }
 
-    /// A local folder for the files of a version, which is to appear below the folder `parent`.
-    pub(super) async fn stage(&self, parent: &str) -> Result<Staging, StoreError> {
+    /// A local folder for the files of a version that is to appear in the folder `parent`.
+    pub(crate) async fn stage(&self, parent: &str) -> Result<AtomicFolder, StoreError> {
         match self {
             Self::Directory(directory) => directory.stage(parent),
             Self::S3(s3) => s3.stage(parent).await,
         }
     }
 
-    /// Makes what was staged the folder `target`, whose manifest is the last object to appear;
-    /// `false` if other contents are there already.
-    pub(super) async fn commit(
+    /// Publishes a staged folder as the folder `target`, whose manifest is the last object to appear;
+    /// `false` if the target exists with other contents.
+    pub(crate) async fn commit(
         &self,
-        staging: Staging,
+        staging: AtomicFolder,
         target: &str,
         files: &[FileEntry],
         manifest: &[u8],
@@ -178,19 +141,6 @@ impl Objects {
         match self {
             Self::Directory(directory) => directory.commit(staging, target, manifest),
             Self::S3(s3) => s3.commit(&staging, target, files, manifest).await,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_cannot_leave_the_store() {
-        assert!(["a", "run-1/step-100/weights.bin", "a/b/c/d/e/f/g/h"].into_iter().all(is_safe_key));
-        for key in ["", "/", "/a", "a/", "a//b", "../a", "a/..", "a/.hidden", "a\\b", "a/b/c/d/e/f/g/h/i"] {
-            assert!(!is_safe_key(key), "{key}");
         }
     }
 }

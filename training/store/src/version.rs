@@ -1,27 +1,25 @@
-//! Versions of models: written once, complete or not there, verified when read.
+//! Published versions of models: immutable, complete or absent, verified when read.
 
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use artifact::hash::Sha256Hex;
+use artifact::manifest::{FileEntry, Manifest};
 use serde::{Deserialize, Serialize};
 
-use super::directory::Directory;
-use super::error::StoreError;
-use super::local::{at, check_space, persist_unsynced, temporary_beside};
-use super::objects::{Objects, Staging};
-use super::{MANIFEST, Store, checked_name};
-use artifact::hash::Sha256Hex;
-use artifact::manifest::{FileEntry, FileRole, Manifest};
-
-const MODELS: &str = "models";
+use crate::atomic::AtomicFile;
+use crate::error::{StoreError, at};
+use crate::layout::{MANIFEST, MODELS, checked_name, manifests, model_folder, version_folder};
+use crate::objects::Objects;
+use crate::store::Store;
 
 /// A version by name and content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VersionRef {
     /// Name of the model.
     pub name: String,
-    /// Which of its versions.
+    /// Name of the version.
     pub version: String,
     /// Digest of its manifest, and so of everything in it.
     pub manifest_sha256: Sha256Hex,
@@ -34,18 +32,7 @@ impl fmt::Display for VersionRef {
 }
 
 impl Store {
-    /// Begins a new version of a model: files are added to a local folder, and nothing is visible to
-    /// readers before [`StagedVersion::publish`].
-    ///
-    /// # Errors
-    /// If the name is unsafe or the store cannot be written: better now than after the training.
-    pub async fn stage(&self, name: &str) -> Result<StagedVersion, StoreError> {
-        let parent = format!("{MODELS}/{}", checked_name("model", name)?);
-        let staging = self.objects.stage(&parent).await?;
-        Ok(StagedVersion { objects: self.objects.clone(), name: name.to_owned(), staging, files: Vec::new() })
-    }
-
-    /// Opens the version that a reference names, and checks that its manifest is the one meant.
+    /// Opens the version that a reference names, and verifies the digest of its manifest.
     ///
     /// # Errors
     /// If the manifest is missing, damaged, or of another format version.
@@ -53,7 +40,7 @@ impl Store {
         self.read_version(&reference.name, &reference.version, Some(&reference.manifest_sha256)).await
     }
 
-    /// Opens a version by name, trusting the manifest that is there.
+    /// Opens a version by name, without a digest to verify its manifest.
     ///
     /// # Errors
     /// If the manifest is missing, damaged, or of another format version.
@@ -77,7 +64,7 @@ impl Store {
     /// # Errors
     /// If the name is unsafe or the store cannot be read.
     pub async fn versions(&self, name: &str) -> Result<Vec<String>, StoreError> {
-        let keys = self.objects.list(&format!("{MODELS}/{}", checked_name("model", name)?)).await?;
+        let keys = self.objects.list(&model_folder(name)?).await?;
         Ok(manifests(&keys).map(|(_, version)| version.to_owned()).collect())
     }
 
@@ -104,75 +91,6 @@ impl Store {
     }
 }
 
-/// A version being written.
-#[derive(Debug)]
-pub struct StagedVersion {
-    objects: Objects,
-    name: String,
-    staging: Staging,
-    files: Vec<FileEntry>,
-}
-
-impl StagedVersion {
-    /// Where a file of this name is to be written, before it is [`add`](Self::add)ed.
-    pub fn path(&self, file_name: &str) -> PathBuf {
-        self.staging.folder.path().join(file_name)
-    }
-
-    /// Lists a file that lies at [`path`](Self::path), with its hash.
-    ///
-    /// # Errors
-    /// If the file cannot be read.
-    pub fn add(&mut self, file_name: &str, role: FileRole) -> Result<&FileEntry, StoreError> {
-        let path = self.path(file_name);
-        let file = fs::File::open(&path).map_err(at(&path))?;
-        file.sync_all().map_err(at(&path))?;
-        let (sha256, bytes) = Sha256Hex::of_file(&path).map_err(at(&path))?;
-        let index = self.files.len();
-        self.files.push(FileEntry { path: checked_name("file", file_name)?.to_owned(), role, bytes, sha256 });
-        Ok(&self.files[index])
-    }
-
-    /// The files added so far.
-    pub fn files(&self) -> &[FileEntry] {
-        &self.files
-    }
-
-    /// Writes the files and at last the manifest, which makes the version visible.
-    ///
-    /// A publication that was killed is completed by publishing again, under the same version or a
-    /// new one.
-    ///
-    /// # Errors
-    /// If the version exists already with other contents, or cannot be written; then no version is
-    /// visible.
-    pub async fn publish(self, manifest: &Manifest) -> Result<VersionRef, StoreError> {
-        let folder = version_folder(&self.name, &manifest.version)?;
-        let key = format!("{folder}/{MANIFEST}");
-        let location = self.objects.location(&key);
-        expect_equal(&location, "name", &self.name, &manifest.name)?;
-        let refused = |source| StoreError::Manifest { location: location.clone(), source };
-        let json = manifest.to_json().map_err(refused)?;
-        // What a reader would refuse is not published.
-        Manifest::from_json(&json).map_err(refused)?;
-
-        let Self { objects, staging, files, .. } = self;
-        if !objects.commit(staging, &folder, &files, &json).await? {
-            // The same manifest means the same files: this version was published before, perhaps by
-            // a request whose answer was lost.
-            let existing = objects.read(&key).await?;
-            if existing.is_none_or(|existing| existing.bytes != json) {
-                return Err(StoreError::VersionExists { location: objects.location(&folder) });
-            }
-        }
-        Ok(VersionRef {
-            name: manifest.name.clone(),
-            version: manifest.version.clone(),
-            manifest_sha256: Sha256Hex::of_bytes(&json),
-        })
-    }
-}
-
 /// A published version, its manifest verified.
 #[derive(Clone, Debug)]
 pub struct ModelVersion {
@@ -180,7 +98,7 @@ pub struct ModelVersion {
     folder: String,
     /// Its name and the digest of its manifest.
     pub reference: VersionRef,
-    /// What it consists of.
+    /// Its files and their origin.
     pub manifest: Manifest,
 }
 
@@ -190,7 +108,7 @@ impl ModelVersion {
     /// # Errors
     /// If the manifest is missing, damaged, or of another format version.
     pub async fn in_folder(path: &Path) -> Result<Self, StoreError> {
-        let objects = Objects::Directory(Directory::new(path.to_owned()));
+        let objects = Objects::in_folder(path);
         let location = objects.location(MANIFEST);
         match objects.read(MANIFEST).await? {
             Some(object) => Self::new(objects, String::new(), &location, &object.bytes),
@@ -229,19 +147,20 @@ impl ModelVersion {
             return Ok(path);
         }
         let location = self.objects.location(&key);
-        let mut file = temporary_beside(&path)?;
+        let mut file = AtomicFile::create(&path)?;
         check_space(file.path(), entry.bytes)?;
         let Some((sha256, length)) = self.objects.fetch_known(&key, entry.bytes, &mut file).await? else {
             return Err(StoreError::NoFile { location });
         };
         expect_equal(&location, "length", &entry.bytes.to_string(), &length.to_string())?;
         expect_equal(&location, "sha256", entry.sha256.as_str(), sha256.as_str())?;
-        persist_unsynced(file, &path)?;
+        // It is verified before each use, so it need not survive a power failure.
+        file.commit_unsynced()?;
         Ok(path)
     }
 
-    /// Removes what was downloaded to `cache` of other versions of this model. Whoever has one of their files
-    /// open keeps it.
+    /// Removes the downloads of other versions of this model from `cache`. A process that has one of their
+    /// files open keeps it.
     ///
     /// # Errors
     /// If a folder cannot be read or removed.
@@ -259,11 +178,21 @@ impl ModelVersion {
         Ok(())
     }
 
-    /// The error of a reader that does not find what it needs in the manifest.
+    /// The error of a reader whose file is not in the manifest.
     pub fn no_such_file(&self, what: impl Into<String>) -> StoreError {
         let location = self.objects.location(&self.key(MANIFEST));
         StoreError::NoSuchFile { location, what: what.into() }
     }
+}
+
+/// Checks that there is room for `bytes` bytes where `path` is: a full disk would hinder others too.
+fn check_space(path: &Path, bytes: u64) -> Result<(), StoreError> {
+    let place = rustix::fs::statvfs(path).map_err(|error| at(path)(error.into()))?;
+    let free = place.f_bavail * place.f_frsize;
+    if free < bytes {
+        return Err(StoreError::NoSpace { path: path.to_owned(), needed: bytes, free });
+    }
+    Ok(())
 }
 
 fn verify_file(path: &Path, entry: &FileEntry) -> Result<(), StoreError> {
@@ -275,19 +204,8 @@ fn verify_file(path: &Path, entry: &FileEntry) -> Result<(), StoreError> {
     expect_equal(&location, "sha256", entry.sha256.as_str(), sha256.as_str())
 }
 
-fn version_folder(name: &str, version: &str) -> Result<String, StoreError> {
-    Ok(format!("{MODELS}/{}/{}", checked_name("model", name)?, checked_name("version", version)?))
-}
-
-/// The name and version of each manifest among the keys.
-fn manifests(keys: &[String]) -> impl Iterator<Item = (&str, &str)> {
-    keys.iter().filter_map(|key| match key.split('/').collect::<Vec<_>>()[..] {
-        [MODELS, name, version, MANIFEST] => Some((name, version)),
-        _ => None,
-    })
-}
-
-fn expect_equal(
+/// Compares a property of a file with what was published.
+pub(crate) fn expect_equal(
     location: &str,
     property: &'static str,
     expected: &str,

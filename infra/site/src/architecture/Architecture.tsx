@@ -1,35 +1,37 @@
 import { useCallback, useEffect, useState } from 'preact/hooks';
+import { SAMPLING_DEFAULTS } from '../api/limits.ts';
+import { loadedModel } from '../api/loaded-model.ts';
 import type { GenerateResponse } from '../api/types.ts';
-import { KeyForm } from '../components/KeyForm.tsx';
-import { Status } from '../components/Status.tsx';
-import { useApi } from '../components/use-api.ts';
-import { AttentionView, type HeadRef } from './AttentionView.tsx';
-import { Blocks } from './Blocks.tsx';
+import { KeyForm } from '../components/status/KeyForm.tsx';
+import { Status } from '../components/status/Status.tsx';
+import { useApi } from '../components/status/use-api.ts';
+import { AttentionView } from './attention/AttentionView.tsx';
+import type { HeadRef } from './attention/patterns.ts';
+import { Blocks } from './blocks/Blocks.tsx';
 import { Contents } from './Contents.tsx';
-import { NextToken, type Settings } from './NextToken.tsx';
-import { Notice } from './Notice.tsx';
-import { Numbers } from './Numbers.tsx';
-import { Production } from './Production.tsx';
-import { PromptForm } from './PromptForm.tsx';
-import { Tokens } from './Tokens.tsx';
-import { Training } from './Training.tsx';
-import { type Prompt, useInspection } from './use-inspection.ts';
-import { useMeasure } from './use-measure.ts';
-import { useSample } from './use-sample.ts';
-import { type Purpose, useTimings } from './use-timings.ts';
-import { useWalk } from './use-walk.ts';
-import { Vectors } from './Vectors.tsx';
-import { detailsOf } from './view.ts';
+import { NextToken } from './next-token/NextToken.tsx';
+import type { SamplingSettings } from './next-token/sampling.ts';
+import { Notice } from './prompt/Notice.tsx';
+import { Numbers } from './numbers/Numbers.tsx';
+import { Serving } from './serving/Serving.tsx';
+import { PromptForm } from './prompt/PromptForm.tsx';
+import { Tokens } from './tokens/Tokens.tsx';
+import { Training } from './training/Training.tsx';
+import { type Prompt, useInspection } from './prompt/use-inspection.ts';
+import { useMeasure } from './serving/use-measure.ts';
+import { useSample } from './prompt/use-sample.ts';
+import { type Purpose, useTimings } from './serving/use-timings.ts';
+import { useWalk } from './next-token/use-walk.ts';
+import { Vectors } from './vectors/Vectors.tsx';
 
-/** What the API takes for granted, too. */
-const SETTINGS: Settings = { temperature: 0.7, topK: 50 };
+const SETTINGS: SamplingSettings = { temperature: SAMPLING_DEFAULTS.temperature, topK: SAMPLING_DEFAULTS.top_k };
 /** For a model that brings no examples. */
 const FIRST_WORDS = 'Once more the light';
 
 /** A text on its way through the served model, station by station. */
 export function Architecture() {
   const api = useApi();
-  const known = detailsOf(api.state);
+  const known = loadedModel(api.state);
   const examples = known?.manifest.example_prompts ?? [];
   const [prompt, setPrompt] = useFirst<Prompt>(known && { text: examples[0] ?? FIRST_WORDS, typing: false }, { text: '', typing: false });
   const live = useInspection(api, prompt);
@@ -50,7 +52,7 @@ export function Architecture() {
   const measure = useMeasure(known && api.client, prompt.text, settings, timed('text'));
 
   const inspection = live.inspection ?? sample?.inspection;
-  const recorded = detailsOf(sample?.model);
+  const recorded = loadedModel(sample?.model);
   // A text is shown with the model that it went through, and all else with the one that is served.
   const ofText = live.inspection ? live.details : recorded;
   const details = known ?? recorded;
@@ -113,7 +115,7 @@ export function Architecture() {
         <div class="flow flow-about">
           <Numbers details={details} />
           <Training details={details} />
-          <Production details={details} recorded={known === null} requests={requests} measure={measure} />
+          <Serving details={details} recorded={known === null} requests={requests} measure={measure} />
         </div>
       )}
     </div>

@@ -59,7 +59,7 @@ function useCurrent(isShown: boolean): string | null {
       },
       { rootMargin: '-30% 0px -69% 0px' },
     );
-    for (const stage of document.querySelectorAll('.stage')) observer.observe(stage);
+    for (const section of document.querySelectorAll('.section')) observer.observe(section);
     return () => observer.disconnect();
   }, [isShown]);
   return current;

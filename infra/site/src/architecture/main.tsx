@@ -1,5 +1,5 @@
-import { mount } from '../components/Frame.tsx';
+import { mount } from '../components/frame/Frame.tsx';
 import { Architecture } from './Architecture.tsx';
-import './styles/index.css';
+import './index.css';
 
 mount('Architecture', <Architecture />);

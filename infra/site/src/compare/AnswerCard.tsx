@@ -1,10 +1,10 @@
 import { useEffect, useRef } from 'preact/hooks';
 import type { Client } from '../api/client.ts';
-import { ErrorNote } from '../components/ErrorNote.tsx';
-import { KeyForm } from '../components/KeyForm.tsx';
-import { Status } from '../components/Status.tsx';
+import { ErrorNote } from '../components/status/ErrorNote.tsx';
+import { KeyForm } from '../components/status/KeyForm.tsx';
+import { Status } from '../components/status/Status.tsx';
 import { count, milliseconds } from '../components/format.ts';
-import type { ModelWatch } from '../components/use-model.ts';
+import type { ModelWatch } from '../components/status/use-model.ts';
 import type { Answer } from './use-answers.ts';
 
 interface Props {

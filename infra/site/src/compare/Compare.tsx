@@ -1,15 +1,16 @@
 import { useMemo, useState } from 'preact/hooks';
 import { Client } from '../api/client.ts';
+import { loadedModel } from '../api/loaded-model.ts';
 import type { Sampling } from '../api/types.ts';
-import { type Api, useApi } from '../components/use-api.ts';
-import { useModel } from '../components/use-model.ts';
+import { type Api, useApi } from '../components/status/use-api.ts';
+import { useModel } from '../components/status/use-model.ts';
 import { AnswerCard } from './AnswerCard.tsx';
 import { Announcer } from './Announcer.tsx';
 import { Curves } from './Curves.tsx';
 import { Facts } from './Facts.tsx';
 import { HowToAdd } from './HowToAdd.tsx';
 import { PromptForm } from './PromptForm.tsx';
-import { columnNames, absolute, isSame, otherClients, served } from './columns.ts';
+import { absolute, columnNames, isSame, otherClients } from './columns.ts';
 import type { Measured } from './rows.ts';
 import { useAnswers } from './use-answers.ts';
 import { incomparable } from './validation.ts';
@@ -43,7 +44,7 @@ function Comparison({ own, others }: { own: Api; others: readonly Client[] | nul
     ask({ prompt, ...sampling });
   };
 
-  const models = watches.map(({ state }) => served(state));
+  const models = watches.map(({ state }) => loadedModel(state));
   const addresses = clients.map((client) => absolute(client?.base ?? ''));
   const names = columnNames(models, addresses);
   const measured = models.map((model, column): Measured | null => {

@@ -1,8 +1,9 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
-import { inWords } from '../components/LossCurve.tsx';
+import { useState } from 'preact/hooks';
+import type { LoadedModel } from '../api/loaded-model.ts';
+import { inWords } from '../components/loss/LossCurve.tsx';
 import { count, loss } from '../components/format.ts';
-import type { LossPlot, Series } from '../components/loss-plot.ts';
-import type { Served } from './columns.ts';
+import type { Series } from '../components/loss/loss-plot.ts';
+import { useLossPlot } from '../components/loss/use-loss-plot.ts';
 import { type Incomparable, REMARKS } from './validation.ts';
 
 /** From this ratio of their tokens on, curves on a linear scale are no longer all to be seen. */
@@ -10,7 +11,7 @@ const FAR_APART = 6;
 
 interface Props {
   names: readonly string[];
-  models: readonly (Served | null)[];
+  models: readonly (LoadedModel | null)[];
   remark: Incomparable | null;
 }
 
@@ -21,7 +22,7 @@ export function Curves({ names, models, remark }: Props) {
   const lengths = recorded.map(({ curve }) => curve.at(-1)?.tokens_seen ?? 0);
   const [chosen, setChosen] = useState<boolean | null>(null);
   const logarithmic = chosen ?? Math.max(...lengths) > FAR_APART * Math.min(...lengths);
-  const { box, failed } = usePlot(recorded.flatMap((run) => seriesOf(run, logarithmic)), logarithmic);
+  const { box, failed } = useLossPlot(recorded.flatMap((run) => seriesOf(run, logarithmic)), { logarithmic });
   const words = recorded.length > 0 ? recorded.map(inWords).join(' ') : 'No losses yet.';
   return (
     <section class="card compare-section" aria-labelledby="curves">
@@ -61,7 +62,7 @@ export function Curves({ names, models, remark }: Props) {
   );
 }
 
-type Run = { readonly name: string; readonly column: number; readonly curve: Served['curve'] };
+type Run = { readonly name: string; readonly column: number; readonly curve: LoadedModel['curve'] };
 
 function seriesOf({ name, column, curve }: Run, logarithmic: boolean): Series[] {
   const shown = curve.filter(({ tokens_seen: tokens }) => !logarithmic || tokens > 0);
@@ -72,40 +73,6 @@ function seriesOf({ name, column, curve }: Run, logarithmic: boolean): Series[] 
     color: column,
   });
   return [line('training', false, (point) => point.train_loss), line('validation', true, (point) => point.val_loss)];
-}
-
-/** Draws into `box` once that is scrolled into view: only then is the plotting library loaded. */
-function usePlot(series: readonly Series[], logarithmic: boolean) {
-  const box = useRef<HTMLDivElement>(null);
-  const [isVisible, setVisible] = useState(false);
-  const [failed, setFailed] = useState(false);
-  useEffect(() => {
-    if (!box.current) return;
-    const observer = new IntersectionObserver((entries) => {
-      if (entries.some((entry) => entry.isIntersecting)) setVisible(true);
-    });
-    observer.observe(box.current);
-    return () => observer.disconnect();
-  }, []);
-  // Curves come from the APIs as new objects with each answer; only what they say counts.
-  const key = JSON.stringify([series, logarithmic]);
-  useEffect(() => {
-    const element = box.current;
-    if (!element || !isVisible || series.length === 0) return;
-    let plot: LossPlot | undefined;
-    let left = false;
-    import('../components/loss-plot.ts').then(
-      ({ plotLosses }) => {
-        if (!left) plot = plotLosses(element, series, { logarithmic });
-      },
-      () => setFailed(true),
-    );
-    return () => {
-      left = true;
-      plot?.destroy();
-    };
-  }, [key, isVisible]);
-  return { box, failed };
 }
 
 function CurveTable({ name, column, curve }: Run) {

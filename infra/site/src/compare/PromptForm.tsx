@@ -1,19 +1,24 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { MAX_PROMPT_CHARS, MAX_SEED, SAMPLING_DEFAULTS, SAMPLING_LIMITS, randomSeed } from '../api/limits.ts';
 import type { Sampling } from '../api/types.ts';
 
-/** What the API does when it is asked for nothing else. */
-const DEFAULTS = { max_tokens: '50', temperature: '0.7', top_k: '50', top_p: '1', seed: '' };
+/** The settings as texts, as the fields have them. */
+const DEFAULTS = {
+  max_tokens: String(SAMPLING_DEFAULTS.max_tokens),
+  temperature: String(SAMPLING_DEFAULTS.temperature),
+  top_k: String(SAMPLING_DEFAULTS.top_k),
+  top_p: String(SAMPLING_DEFAULTS.top_p),
+  seed: '',
+};
 type Option = keyof typeof DEFAULTS;
 
-/** The controls, with the API's bounds: `functions/generate/src/settings.rs`. */
 const OPTIONS: { name: Option; label: string; min: number; max: number; step: number; placeholder?: string }[] = [
-  { name: 'max_tokens', label: 'Length, tokens', min: 1, max: 1000, step: 1 },
-  { name: 'temperature', label: 'Temperature', min: 0, max: 100, step: 0.01 },
-  { name: 'top_k', label: 'Top-k', min: 1, max: 1_000_000, step: 1 },
-  { name: 'top_p', label: 'Top-p', min: 0.01, max: 1, step: 0.01 },
-  { name: 'seed', label: 'Seed', min: 0, max: Number.MAX_SAFE_INTEGER, step: 1, placeholder: 'random' },
+  { name: 'max_tokens', label: 'Length, tokens', ...SAMPLING_LIMITS.max_tokens, step: 1 },
+  { name: 'temperature', label: 'Temperature', ...SAMPLING_LIMITS.temperature, step: 0.01 },
+  { name: 'top_k', label: 'Top-k', ...SAMPLING_LIMITS.top_k, step: 1 },
+  { name: 'top_p', label: 'Top-p', ...SAMPLING_LIMITS.top_p, step: 0.01 },
+  { name: 'seed', label: 'Seed', min: 0, max: MAX_SEED, step: 1, placeholder: 'random' },
 ];
-const MAX_PROMPT_CHARS = 16_384;
 
 interface Props {
   examples: readonly string[];
@@ -116,14 +121,12 @@ export function PromptForm({ examples, active, lastSeed, onSend, onStop }: Props
 }
 
 function toSampling(options: typeof DEFAULTS): Sampling & { seed: number } {
-  const [drawn = 0] = crypto.getRandomValues(new Uint32Array(1));
   const topP = Number(options.top_p);
   return {
     max_tokens: Number(options.max_tokens),
     temperature: Number(options.temperature),
     top_k: Number(options.top_k),
     ...(topP < 1 && { top_p: topP }),
-    // Drawn here, so that it is the same for all.
-    seed: options.seed === '' ? drawn : Number(options.seed),
+    seed: options.seed === '' ? randomSeed() : Number(options.seed),
   };
 }

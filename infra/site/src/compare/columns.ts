@@ -1,22 +1,7 @@
 import { Client } from '../api/client.ts';
 import type { Config } from '../api/config.ts';
-import type { Manifest, ModelInfo, ModelRef, ModelState } from '../api/types.ts';
-
-/** All that an API tells about a model that it has loaded. */
-export interface Served {
-  readonly model: ModelRef;
-  readonly info: ModelInfo;
-  readonly manifest: Manifest;
-  readonly curve: ModelState['curve'];
-  readonly start: ModelState['start'];
-}
-
-/** What `state` tells, if there is a model. */
-export function served(state: ModelState | null): Served | null {
-  if (!state?.model || !state.model_info || !state.manifest) return null;
-  const { model, model_info: info, manifest, curve, start } = state;
-  return { model, info, manifest, curve, start };
-}
+import type { LoadedModel } from '../api/loaded-model.ts';
+import type { ModelRef } from '../api/types.ts';
 
 /** Whether both are the same version, stored in the same way. */
 export function isSame(a: ModelRef, b: ModelRef): boolean {
@@ -40,8 +25,8 @@ export function absolute(base: string): string {
 }
 
 /** A name for each column: that of its model, with what tells it apart where two are called alike. */
-export function columnNames(models: readonly (Served | null)[], bases: readonly string[]): string[] {
-  const tries: ((served: Served) => string)[] = [
+export function columnNames(models: readonly (LoadedModel | null)[], bases: readonly string[]): string[] {
+  const tries: ((model: LoadedModel) => string)[] = [
     ({ model }) => model.name,
     ({ model }) => `${model.name} ${model.precision}`,
     // Versions end with a hash of what they consist of.
@@ -51,7 +36,7 @@ export function columnNames(models: readonly (Served | null)[], bases: readonly 
   return models.map((model, column) => {
     const address = (bases[column] ?? '').replace(/^https?:\/\//, '');
     if (!model) return address;
-    const isUnique = (name: (served: Served) => string) =>
+    const isUnique = (name: (model: LoadedModel) => string) =>
       models.every((other, index) => index === column || !other || name(other) !== name(model));
     return tries.find(isUnique)?.(model) ?? `${model.model.name} at ${address}`;
   });

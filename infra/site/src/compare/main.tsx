@@ -1,4 +1,4 @@
-import { mount } from '../components/Frame.tsx';
+import { mount } from '../components/frame/Frame.tsx';
 import { Compare } from './Compare.tsx';
 import './compare.css';
 import './facts.css';

@@ -7,8 +7,11 @@ import { type Measured, tableOf } from './rows.ts';
 function model(name: string, loss: number, texts = 1): Measured {
   const corpus = Array.from({ length: texts }, (_, index) => ({ name: `${index}.txt`, sha256: `${index}`, tokens: 1000 }));
   return {
+    status: 'ready',
+    reason: null,
+    loading: null,
     model: { name, version: 'v1', precision: 'w4' },
-    info: { layers: 2, heads: 2, embedding_dim: 12, context_length: 64, vocab_size: 50_257, parameters: 1_210_656 },
+    model_info: { layers: 2, heads: 2, embedding_dim: 12, context_length: 64, vocab_size: 50_257, parameters: 1_210_656 },
     manifest: {
       name,
       version: 'v1',

@@ -1,6 +1,6 @@
+import type { LoadedModel } from '../api/loaded-model.ts';
 import type { GenerateResponse, Variant } from '../api/types.ts';
 import { bytes, count, large, loss, milliseconds, percent, precision, seconds, time } from '../components/format.ts';
-import type { Served } from './columns.ts';
 import { age, scientific } from './format.ts';
 
 /** What one model has in a row. */
@@ -31,7 +31,7 @@ export interface Group {
 }
 
 /** A model, and its newest answer. */
-export interface Measured extends Served {
+export interface Measured extends LoadedModel {
   readonly answer: GenerateResponse | null;
 }
 
@@ -51,7 +51,7 @@ const amount = (value: number | null | undefined, format: (value: number) => str
   value === null || value === undefined ? null : { text: format(value), value };
 
 /** The variant that is served. */
-const variant = ({ manifest, model }: Served): Variant | undefined =>
+const variant = ({ manifest, model }: LoadedModel): Variant | undefined =>
   manifest.variants.find(({ precision }) => precision === model.precision);
 
 /** What is known without an answer. */
@@ -62,13 +62,13 @@ const FACTS: Record<string, Fact[]> = {
     { label: 'Made', of: ({ manifest }) => ({ text: age(manifest.created_at), detail: time(manifest.created_at) }) },
     { label: 'Started from', of: ({ manifest }) => manifest.parent },
     { label: 'Imported from', of: ({ manifest }) => manifest.imported_from?.file },
-    { label: 'Parameters', of: ({ info }) => amount(info.parameters, large) },
-    { label: 'Blocks', of: ({ info }) => amount(info.layers, count) },
-    { label: 'Heads in each', of: ({ info }) => amount(info.heads, count) },
-    { label: 'Width', of: ({ info }) => amount(info.embedding_dim, count) },
+    { label: 'Parameters', of: ({ model_info: info }) => amount(info.parameters, large) },
+    { label: 'Blocks', of: ({ model_info: info }) => amount(info.layers, count) },
+    { label: 'Heads in each', of: ({ model_info: info }) => amount(info.heads, count) },
+    { label: 'Width', of: ({ model_info: info }) => amount(info.embedding_dim, count) },
     { label: 'Inner width', of: ({ manifest }) => amount(manifest.config.d_ff, count) },
-    { label: 'Context, tokens', of: ({ info }) => amount(info.context_length, count) },
-    { label: 'Vocabulary, tokens', of: ({ info }) => amount(info.vocab_size, count) },
+    { label: 'Context, tokens', of: ({ model_info: info }) => amount(info.context_length, count) },
+    { label: 'Vocabulary, tokens', of: ({ model_info: info }) => amount(info.vocab_size, count) },
   ],
   Corpus: [
     { label: 'Texts', of: texts },
@@ -143,7 +143,7 @@ function ahead(cells: readonly (Cell | null)[], { word, largest = false, onText 
 }
 
 /** A row for each kind of file with weights that any of the models has. */
-function fileFacts(models: readonly Served[]): Fact[] {
+function fileFacts(models: readonly LoadedModel[]): Fact[] {
   const labels = new Set(models.flatMap((model) => weightFiles(model).map(({ label }) => label)));
   return [...labels].map((label) => ({
     label,
@@ -155,7 +155,7 @@ function fileFacts(models: readonly Served[]): Fact[] {
   }));
 }
 
-function weightFiles(model: Served): { label: string; bytes: number; served: boolean }[] {
+function weightFiles(model: LoadedModel): { label: string; bytes: number; served: boolean }[] {
   const { files, variants } = model.manifest;
   return files.flatMap(({ path, role, bytes }) => {
     const stored = variants.find(({ file }) => file === path);
@@ -164,14 +164,14 @@ function weightFiles(model: Served): { label: string; bytes: number; served: boo
   });
 }
 
-function texts({ manifest }: Served): Cell | null {
+function texts({ manifest }: LoadedModel): Cell | null {
   const corpus = manifest.training?.corpus;
   if (!corpus?.length) return null;
   const parts = corpus.map(({ name, tokens }) => ({ text: name, detail: `${count(tokens)} tokens` }));
   return { text: corpus.length === 1 ? '1 text' : `${count(corpus.length)} texts`, parts };
 }
 
-function corpusTokens({ training }: Served['manifest']): number | undefined {
+function corpusTokens({ training }: LoadedModel['manifest']): number | undefined {
   return training?.corpus.reduce((sum, { tokens }) => sum + tokens, 0);
 }
 

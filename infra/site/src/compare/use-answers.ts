@@ -2,6 +2,7 @@ import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import { type Client, isAbort } from '../api/client.ts';
 import { ApiError } from '../api/error.ts';
 import type { GenerateRequest, GenerateResponse } from '../api/types.ts';
+import { perFrame } from '../components/per-frame.ts';
 
 /** What a model made of the newest prompt. */
 export interface Answer {
@@ -72,14 +73,10 @@ async function write(
 ): Promise<Answer> {
   let answer: Answer = { request, text: '', phase: 'waiting', result: null, error: null };
   update(answer);
-  // Tokens can come faster than frames: each frame shows those that there are.
-  let frame = 0;
+  const frames = perFrame(() => update(answer));
   const onText = (piece: string) => {
     answer = { ...answer, text: answer.text + piece, phase: 'writing' };
-    frame ||= requestAnimationFrame(() => {
-      frame = 0;
-      update(answer);
-    });
+    frames.request();
   };
   try {
     const result = await client.generate(request, onText, signal);
@@ -88,6 +85,6 @@ async function write(
     if (isAbort(thrown) || signal.aborted) return { ...answer, phase: 'stopped' };
     return { ...answer, phase: 'failed', error: ApiError.wrap(thrown) };
   } finally {
-    cancelAnimationFrame(frame);
+    frames.cancel();
   }
 }

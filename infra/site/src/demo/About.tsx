@@ -1,10 +1,10 @@
 import type { ModelState } from '../api/types.ts';
-import { LossCurve } from '../components/LossCurve.tsx';
-import { aboutModel } from './about.ts';
+import { LossCurve } from '../components/loss/LossCurve.tsx';
+import { modelFacts } from './model-facts.ts';
 
 /** What the model is, from its own manifest. */
 export function About({ state }: { state: ModelState | null }) {
-  const facts = state ? aboutModel(state) : [];
+  const facts = state ? modelFacts(state) : [];
   const curve = state?.curve ?? [];
   const name = state?.model?.name ?? '';
   return (

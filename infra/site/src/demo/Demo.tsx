@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { KeyForm } from '../components/KeyForm.tsx';
-import { Status, describe } from '../components/Status.tsx';
-import { useApi } from '../components/use-api.ts';
+import { KeyForm } from '../components/status/KeyForm.tsx';
+import { Status, describe } from '../components/status/Status.tsx';
+import { useApi } from '../components/status/use-api.ts';
 import { About } from './About.tsx';
 import { Announcer } from './Announcer.tsx';
 import { Controls } from './Controls.tsx';

@@ -1,5 +1,5 @@
 import { count, milliseconds, seconds } from '../components/format.ts';
-import { useClock } from '../components/use-clock.ts';
+import { useClock } from '../components/status/use-clock.ts';
 import { type Run, isActive } from './run.ts';
 
 /** How long the text took and what it took; while it is written, how long it has taken. */

@@ -1,6 +1,6 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { ApiError } from '../api/error.ts';
-import { ErrorNote } from '../components/ErrorNote.tsx';
+import { ErrorNote } from '../components/status/ErrorNote.tsx';
 import { Actions, type Copied, NEWS } from './Actions.tsx';
 import { Facts } from './Facts.tsx';
 import { type Run, isActive } from './run.ts';

@@ -1,6 +1,6 @@
 import type { RefObject } from 'preact';
+import { MAX_PROMPT_CHARS } from '../api/limits.ts';
 import { Icon } from '../components/Icon.tsx';
-import { MAX_PROMPT } from './options.ts';
 
 interface Props {
   readonly prompt: string;
@@ -42,7 +42,7 @@ export function PromptForm({ prompt, onPrompt, active, onSend, onStop, examples,
         ref={box}
         class="field prompt-box"
         value={prompt}
-        maxLength={MAX_PROMPT}
+        maxLength={MAX_PROMPT_CHARS}
         placeholder={examples[0] ?? ''}
         aria-describedby="prompt-keys"
         aria-invalid={fault}

@@ -1,4 +1,4 @@
-import { mount } from '../components/Frame.tsx';
+import { mount } from '../components/frame/Frame.tsx';
 import { Demo } from './Demo.tsx';
 
 mount('Demo', <Demo />);

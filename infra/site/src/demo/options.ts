@@ -1,3 +1,4 @@
+import { MAX_SEED, SAMPLING_DEFAULTS, SAMPLING_LIMITS, randomSeed } from '../api/limits.ts';
 import type { Sampling } from '../api/types.ts';
 
 /** How a text is to be written, as the controls have it. */
@@ -14,8 +15,8 @@ export interface Options {
 /** Options of a text that was begun: its seed is known. */
 export type FixedOptions = Options & { readonly seed: number };
 
-/** What the API does when it is asked for nothing else. */
-export const DEFAULTS: Options = { temperature: 0.7, top_k: 50, top_p: 1, max_tokens: 50, seed: null };
+/** The defaults of the API, with another seed each time. */
+export const DEFAULTS: Options = { ...SAMPLING_DEFAULTS, seed: null };
 
 /** A number that can be set: what the API takes, and the part of it that a slider covers. */
 export interface Range {
@@ -25,22 +26,16 @@ export interface Range {
   readonly step: number;
 }
 
-/** Bounds of the API, `functions/generate/src/settings.rs`. */
+/** Ranges of the options. */
 export const RANGES = {
-  temperature: { min: 0, max: 100, slider: 2, step: 0.05 },
-  top_k: { min: 1, max: 1_000_000, slider: 200, step: 1 },
-  top_p: { min: 0.01, max: 1, slider: 1, step: 0.01 },
-  max_tokens: { min: 1, max: 1000, slider: 400, step: 1 },
+  temperature: { ...SAMPLING_LIMITS.temperature, slider: 2, step: 0.05 },
+  top_k: { ...SAMPLING_LIMITS.top_k, slider: 200, step: 1 },
+  top_p: { ...SAMPLING_LIMITS.top_p, slider: 1, step: 0.01 },
+  max_tokens: { ...SAMPLING_LIMITS.max_tokens, slider: 400, step: 1 },
 } as const satisfies Record<string, Range>;
 
 /** An option with a range. */
 export type Ranged = keyof typeof RANGES;
-
-/** The largest seed that the API takes: one that survives in a double. */
-const MAX_SEED = Number.MAX_SAFE_INTEGER;
-
-/** The longest prompt, in characters. */
-export const MAX_PROMPT = 16_384;
 
 /** The number that `text` is, if `name` can have it. */
 export function parseRanged(name: Ranged, text: string): number | null {
@@ -62,10 +57,9 @@ function parseNumber(text: string): number | null {
   return Number.isFinite(value) ? value : null;
 }
 
-/** The options with a seed; drawn here and not by the server, so that a text that is stopped has one too. */
+/** The options with their seed, or with a random one. */
 export function withSeed(options: Options): FixedOptions {
-  const [drawn = 0] = crypto.getRandomValues(new Uint32Array(1));
-  return { ...options, seed: options.seed ?? drawn };
+  return { ...options, seed: options.seed ?? randomSeed() };
 }
 
 /** The options as the API takes them. */

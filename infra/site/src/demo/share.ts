@@ -1,5 +1,6 @@
+import { MAX_PROMPT_CHARS } from '../api/limits.ts';
 import type { ModelRef } from '../api/types.ts';
-import { DEFAULTS, MAX_PROMPT, type Options, RANGES, type Ranged, parseRanged, parseSeed } from './options.ts';
+import { DEFAULTS, type Options, RANGES, type Ranged, parseRanged, parseSeed } from './options.ts';
 
 /** What a link to a text says: how to ask for it. It stands in the fragment, which no server gets to see. */
 export interface Shared {
@@ -30,7 +31,7 @@ export function fromFragment(fragment: string): Shared | null {
   if (prompt === null) return null;
   const ranged = (name: Ranged) => parseRanged(name, fields.get(name) ?? '') ?? DEFAULTS[name];
   return {
-    prompt: prompt.slice(0, MAX_PROMPT),
+    prompt: prompt.slice(0, MAX_PROMPT_CHARS),
     options: {
       temperature: ranged('temperature'),
       top_k: ranged('top_k'),

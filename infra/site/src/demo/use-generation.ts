@@ -1,6 +1,7 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import { type Client, isAbort } from '../api/client.ts';
 import { ApiError } from '../api/error.ts';
+import { perFrame } from '../components/per-frame.ts';
 import { type Options, sampling, withSeed } from './options.ts';
 import { type Run, complete } from './run.ts';
 
@@ -66,14 +67,12 @@ async function generate(
   const elapsedMs = () => performance.now() - begun;
   let run: Run = { id: Date.now(), prompt, options: withSeed(options), text: '', phase: 'waiting', result: null, elapsedMs: null };
   update(run);
-  // Tokens can come faster than frames: each frame shows those that there are.
-  let frame = 0;
+  const frames = perFrame(() => {
+    if (!signal.aborted) update(run);
+  });
   const onText = (piece: string) => {
     run = { ...run, text: run.text + piece, phase: 'writing' };
-    frame ||= requestAnimationFrame(() => {
-      frame = 0;
-      if (!signal.aborted) update(run);
-    });
+    frames.request();
   };
   try {
     const answer = await client.generate({ prompt, ...sampling(run.options) }, onText, signal);
@@ -82,6 +81,6 @@ async function generate(
     if (isAbort(thrown) || signal.aborted) return [{ ...run, phase: 'stopped', elapsedMs: elapsedMs() }, null];
     return [{ ...run, phase: 'failed', elapsedMs: elapsedMs() }, ApiError.wrap(thrown)];
   } finally {
-    cancelAnimationFrame(frame);
+    frames.cancel();
   }
 }

@@ -1,8 +1,9 @@
-//! Every place in a corpus where a sequence of ids occurs, by binary search.
+//! Suffix-array index of a corpus for n-gram drafting.
 //!
 //! A suffix array (Manber and Myers, "Suffix Arrays: A New Method for On-Line String Searches", 1993)
-//! over token ids: the positions of the corpus, sorted by what stands there. It is sorted by no more
-//! ids than a match and a draft have, so that repetitive corpora sort as fast as others.
+//! holds the positions of the corpus, sorted by the ids that begin there, so that all occurrences of a
+//! sequence of ids are found by binary search. It is sorted by no more ids than a match and a draft have,
+//! so that repetitive corpora sort as fast as others.
 //!
 //! The file, little endian: the magic, the format version (u32), the bytes of an id (u32: 2, or 4
 //! where the vocabulary needs them), the vocabulary size (u64), the number of ids (u64), the ids, and
@@ -10,7 +11,7 @@
 
 use std::ops::Range;
 
-use super::{MAX_DRAFT, MAX_MATCH, MIN_MATCH, MIN_SHARE};
+use super::limits::{MAX_DRAFT, MAX_MATCH, MIN_MATCH, MIN_SHARE};
 use crate::tokenizer::END_OF_TEXT;
 
 const MAGIC: [u8; 8] = *b"TRLDRAFT";
@@ -22,17 +23,17 @@ const SORTED_BY: usize = MAX_MATCH + MAX_DRAFT;
 /// Ids in an excerpt of a long corpus, with the separator after it.
 const EXCERPT: usize = 8192;
 
-/// Why there is no index.
+/// A draft index that cannot be built or read.
 #[derive(Debug, thiserror::Error, PartialEq)]
 pub enum DraftError {
     /// The bytes are not an index, or not one of this model.
     #[error("not a draft index: its {what} is {found}, expected {expected}; train the model again")]
     Differs {
-        /// What of it.
+        /// The property at fault.
         what: &'static str,
-        /// What it should be.
+        /// Its expected value.
         expected: String,
-        /// What it is.
+        /// Its value.
         found: String,
     },
     /// The ids were made with another vocabulary.
@@ -80,11 +81,11 @@ pub struct DraftIndex {
     count: usize,
 }
 
-/// Where the longest end of a text occurs.
+/// Occurrences of the longest suffix of a text that has any.
 pub(super) struct Match {
-    /// How long that end is, in ids.
+    /// Length of that suffix in ids.
     pub(super) length: usize,
-    /// Which of the sorted positions begin with it.
+    /// Ranks of the sorted positions that begin with it.
     occurrences: Range<usize>,
 }
 
@@ -190,11 +191,11 @@ impl DraftIndex {
         little_endian(&self.bytes[start..start + POSITION_BYTES]) as usize
     }
 
-    /// Finds the longest end of `recent`, within one document, that occurs in the corpus.
+    /// Finds the longest suffix of `recent`, within one document, that occurs in the corpus.
     pub(super) fn longest_match(&self, recent: &[u32]) -> Option<Match> {
         let document = recent.rsplit(|&id| id == END_OF_TEXT).next().unwrap_or_default();
         let mut best = None;
-        // Where an end occurs, all shorter ones do, so the length can be bisected.
+        // Where a suffix occurs, all shorter ones do, so the length can be bisected.
         let (mut shortest, mut longest) = (MIN_MATCH, document.len().min(MAX_MATCH));
         while shortest <= longest {
             let length = (shortest + longest).div_ceil(2);
@@ -209,7 +210,7 @@ impl DraftIndex {
         best
     }
 
-    /// The ranks of the positions where `ids` stand.
+    /// The ranks of the positions where `ids` occur.
     fn find(&self, ids: &[u32]) -> Range<usize> {
         let order = |rank: usize| {
             let position = self.position(rank);
@@ -221,9 +222,9 @@ impl DraftIndex {
         start..partition_point(start..self.count, |rank| order(rank).is_le())
     }
 
-    /// Appends to `drafted` what follows most often where a match occurs, one id after the other, as
-    /// long as that is so at one in [`MIN_SHARE`] of its occurrences: up to `max` ids, which must not
-    /// be above [`MAX_DRAFT`].
+    /// Appends to `drafted` the ids that most often follow a match, one after the other, as long as they
+    /// follow at one in [`MIN_SHARE`] of its occurrences: up to `max` ids, which must not be above
+    /// [`MAX_DRAFT`].
     pub(super) fn follow(&self, found: &Match, max: usize, drafted: &mut Vec<u32>) {
         let needed = found.occurrences.len().div_ceil(MIN_SHARE);
         let mut occurrences = found.occurrences.clone();
@@ -238,8 +239,8 @@ impl DraftIndex {
         }
     }
 
-    /// Among occurrences that agree in their first `depth` ids: the id that most of them have next,
-    /// and which of them, if these are `needed` or more. Of equally many, the smallest id.
+    /// Finds the most frequent next id among occurrences that agree in their first `depth` ids, and the
+    /// occurrences that have it, if there are `needed` or more. Of equally frequent ids, the smallest.
     fn most_frequent(
         &self,
         occurrences: Range<usize>,

@@ -1,17 +1,17 @@
-//! What followed when the end of a text occurred in it before.
+//! Repetition in the text so far: the last earlier occurrence of its last ids.
 
-use super::{MAX_MATCH, MIN_MATCH};
+use super::limits::{MAX_MATCH, MIN_MATCH};
 use crate::tokenizer::END_OF_TEXT;
 
-/// The last occurrence of the longest end of a text that has occurred before.
+/// The last earlier occurrence of the longest suffix of a text that has one.
 pub(super) struct Match {
-    /// How long that end is, in ids.
+    /// Length of that suffix in ids.
     pub(super) length: usize,
     /// Index of the id that followed.
     next: usize,
 }
 
-/// Finds the longest end of `recent` that occurs earlier in it.
+/// Finds the longest suffix of `recent` that occurs earlier in it.
 pub(super) fn longest_match(recent: &[u32]) -> Option<Match> {
     let mut best: Option<Match> = None;
     for next in (1..recent.len()).rev() {
@@ -28,8 +28,8 @@ pub(super) fn longest_match(recent: &[u32]) -> Option<Match> {
 }
 
 impl Match {
-    /// Appends what followed to `drafted`, up to `max` ids. Where that is the end of `recent`, the
-    /// text goes round in circles, and so does the draft.
+    /// Appends the ids that followed to `drafted`, up to `max`. Where they reach the end of `recent`, the
+    /// text repeats itself, and so does the draft.
     pub(super) fn follow(&self, recent: &[u32], max: usize, drafted: &mut Vec<u32>) {
         let period = recent.len() - self.next;
         let start = drafted.len();

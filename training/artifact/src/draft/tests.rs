@@ -1,3 +1,5 @@
+//! Tests of drafts: matches in the corpus and in the text, the index file.
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;

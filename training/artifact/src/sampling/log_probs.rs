@@ -1,4 +1,4 @@
-//! How likely the model found an id, and what it found most likely.
+//! Log-probabilities of the chosen token id and of the most likely ones.
 
 use super::ranking::{Ranking, largest};
 
@@ -24,7 +24,7 @@ impl LogProbs {
     /// it, and those of the `count` most likely ids, the most likely first and the smaller of equally
     /// likely ones.
     ///
-    /// Of logits without a finite maximum there is no distribution: all is NaN.
+    /// Logits without a finite maximum have no distribution: all log-probabilities are NaN.
     pub fn read(&mut self, logits: &[f32], chosen: u32, count: usize) -> (LogProb, &[LogProb]) {
         let max = f64::from(largest(logits));
         let shifted = |logit: f32| f64::from(logit) - max;

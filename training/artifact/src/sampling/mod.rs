@@ -1,11 +1,11 @@
-//! From logits to the next token id: greedy, or by temperature, top-k and top-p.
+//! Sampling of the next token id from logits: greedy, temperature, top-k, top-p (nucleus).
 //!
 //! Fan et al., "Hierarchical Neural Story Generation" (2018) for top-k; Holtzman et al., "The Curious
 //! Case of Neural Text Degeneration" (2020) for top-p. Training (for its sample texts) and serving use
 //! this one implementation.
 //!
 //! - `ranking`: the most likely ids of a row, without sorting the vocabulary;
-//! - [`log_probs`]: how likely an id was, and what else could have come.
+//! - [`log_probs`]: log-probabilities of the chosen and the most likely ids.
 //!
 //! A logit that is no number (NaN) is never chosen and counts for nothing.
 
@@ -19,12 +19,12 @@ mod ranking;
 #[cfg(test)]
 mod tests;
 
-/// How many of the most likely ids are looked at first for a nucleus; [`NUCLEUS_GROWTH`] times as
+/// Number of most likely ids that are ranked first for a nucleus; [`NUCLEUS_GROWTH`] times as
 /// many if that is not enough.
 const FIRST_NUCLEUS: usize = 64;
 const NUCLEUS_GROWTH: usize = 8;
 
-/// How the next token is chosen.
+/// Rule by which the next token is chosen.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Sampling {
     /// The most likely token; of equally likely ones, that with the smallest id.
@@ -63,7 +63,7 @@ pub struct Sampler {
     sampling: Sampling,
     random: ChaCha8Rng,
     ranking: Ranking,
-    /// Unnormalised probabilities, kept between calls to spare the allocation.
+    /// Unnormalized probabilities, kept between calls to spare the allocation.
     weights: Vec<f64>,
 }
 
@@ -76,8 +76,8 @@ impl Sampler {
 
     /// Chooses the next token id from `logits` of shape `[vocab_size]`, which must not be empty.
     ///
-    /// A random rule takes exactly one random number per call, and greedy none: whoever samples at
-    /// several positions at once gets the ids that one after the other would have got.
+    /// A random rule takes exactly one random number per call, and greedy none: sampling at several
+    /// positions at once gives the same ids as one after the other.
     pub fn sample(&mut self, logits: &[f32]) -> u32 {
         match self.sampling {
             Sampling::Greedy => first_of_largest(logits),
@@ -145,7 +145,7 @@ impl Sampler {
     }
 }
 
-/// The softmax of a row at a temperature, before it is normalised.
+/// The softmax of a row at a temperature, before it is normalized.
 #[derive(Clone, Copy)]
 struct Tempered {
     /// Largest logit. Subtracting it keeps exp() finite at any temperature.

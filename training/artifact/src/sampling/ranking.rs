@@ -1,4 +1,4 @@
-//! The most likely ids of a row of logits, in one pass over it.
+//! Top-k selection: the largest logits of a row, in one pass over it.
 //!
 //! A vocabulary has tens of thousands of ids, of which a few dozen are wanted. So most of the row is
 //! only compared, a block at a time, with the worst logit that is still wanted.
@@ -27,7 +27,7 @@ impl Ranking {
         }
         let room = count.saturating_mul(2).min(logits.len());
         self.ranks.reserve(room);
-        // What does not rank above `worst` is not wanted. It rises whenever there is no room left.
+        // Ids that do not rank above `worst` are not wanted. It rises whenever there is no room left.
         let mut worst = 0;
         let mut worst_logit = f32::NEG_INFINITY;
         for (block, first) in logits.chunks(BLOCK).zip((0..).step_by(BLOCK)) {

@@ -1,3 +1,5 @@
+//! Tests of sampling: greedy, top-k, top-p, and distributions of draws.
+
 use proptest::prelude::*;
 use rand::Rng as _;
 

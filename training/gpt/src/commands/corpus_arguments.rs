@@ -8,8 +8,8 @@ use anyhow::Result;
 use artifact::Tokenizer;
 use artifact::manifest::TokenizerRef;
 use clap::Args;
+use gpt::corpus::s3::download_texts;
 use gpt::corpus::{Corpus, Dataset, Loader, Source, Tokens, TooShort, default_cache};
-use store::download_texts;
 
 /// Where texts lie, and where they are kept.
 #[derive(Args)]

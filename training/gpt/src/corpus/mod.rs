@@ -2,7 +2,7 @@
 //!
 //! The pipeline, in order:
 //!
-//! 1. [`source`]: texts on this machine, on public addresses or in S3, as local files;
+//! 1. [`source`]: texts on this machine, on public addresses or in S3 ([`s3`]), as local files;
 //! 2. [`text`]: a file as normalized text, and which part of it is read;
 //! 3. [`tokens`]: texts encoded on all cores, and their ids in files that are written once;
 //! 4. [`dataset`] and [`permutation`]: windows of ids in shuffled batches.
@@ -20,6 +20,7 @@ pub mod dataset;
 mod error;
 pub mod loader;
 pub mod permutation;
+pub mod s3;
 pub mod source;
 pub mod text;
 pub mod tokens;

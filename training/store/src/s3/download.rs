@@ -1,114 +1,72 @@
-//! Large objects, in ranges that are requested side by side.
-//!
-//! One stream from S3 to Lambda carries 55 to 90 MB/s, several carry more. Ranges are written and hashed
-//! in their order; a range that fails, or comes too slowly, is asked for again.
+//! Downloads of whole objects in one request.
 
 use std::io::Write;
-use std::ops::Range;
-use std::time::Duration;
 
-use aws_sdk_s3::error::ProvideErrorMetadata;
-use aws_sdk_s3::operation::get_object::GetObjectError;
-use backon::{ExponentialBuilder, Retryable};
-use bytes::Bytes;
-use futures_util::stream::{self, StreamExt, TryStreamExt};
-use tempfile::NamedTempFile;
-
-use super::S3;
-use super::error::{broken_download, s3_error, too_slow};
-use crate::error::StoreError;
-use crate::local::at;
 use artifact::hash::{Sha256Hex, Sha256Writer};
+use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
 
-/// Bytes of a range.
-const RANGE_BYTES: u64 = 8 << 20;
-/// Ranges on their way at a time; so much memory they take.
-const PARALLEL: usize = 6;
-/// What a range may take: 1 MB/s is as good as nothing.
-const RANGE_TIMEOUT: Duration = Duration::from_secs(8);
-/// How often a range is asked for again.
-const RETRIES: usize = 2;
-/// The pause before that.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-
-/// A part of an object.
-struct Part {
-    segments: Vec<Bytes>,
-    /// Length of the whole object.
-    object_bytes: u64,
-}
-
-/// Why a range did not come.
-enum Failure {
-    /// It may come if it is asked for again.
-    Passing(StoreError),
-    Lasting(StoreError),
-}
+use super::client::S3;
+use super::error::{broken_download, s3_error};
+use super::listing::ListedObject;
+use crate::atomic::AtomicFile;
+use crate::error::{StoreError, at};
+use crate::object::{MAX_SMALL_BYTES, Object, Tag};
 
 impl S3 {
-    /// Copies an object of `bytes` bytes into a new file, in ranges, and returns its digest and its
-    /// length; `None` if there is none.
-    ///
-    /// Of a longer object only so much is fetched, and of a shorter one nothing: the length says so.
-    pub(crate) async fn fetch_ranges(
-        &self,
-        key: &str,
-        bytes: u64,
-        file: &mut NamedTempFile,
-    ) -> Result<Option<(Sha256Hex, u64)>, StoreError> {
-        let path = file.path().to_owned();
-        let mut writer = Sha256Writer::new(file);
-        let mut length = bytes;
-        let mut parts = stream::iter(ranges(bytes)).map(|range| self.range(key, range)).buffered(PARALLEL);
-        while let Some(part) = parts.try_next().await? {
-            let Some(part) = part else { return Ok(None) };
-            length = part.object_bytes;
-            if length < bytes {
-                break;
-            }
-            for segment in part.segments {
-                writer.write_all(&segment).map_err(at(&path))?;
+    pub(crate) async fn read(&self, key: &str) -> Result<Option<Object>, StoreError> {
+        let Some(mut answer) = self.get(key).await? else { return Ok(None) };
+        let mut bytes = Vec::new();
+        while let Some(chunk) = answer.body.next().await {
+            bytes.extend_from_slice(&chunk.map_err(|error| broken_download(self.location(key), &error))?);
+            if bytes.len() as u64 > MAX_SMALL_BYTES {
+                return Err(StoreError::TooLong { location: self.location(key), limit: MAX_SMALL_BYTES });
             }
         }
-        Ok(Some((writer.finish().0, length)))
+        Ok(Some(Object { bytes, tag: Tag(answer.e_tag.unwrap_or_default()) }))
     }
 
-    /// A range of an object, asked for until it comes; `None` if there is no object.
-    async fn range(&self, key: &str, range: Range<u64>) -> Result<Option<Part>, StoreError> {
-        let attempt = || async {
-            let answer = tokio::time::timeout(RANGE_TIMEOUT, self.range_once(key, &range)).await;
-            answer.unwrap_or_else(|_| Err(Failure::Passing(too_slow(self.location(key), RANGE_TIMEOUT))))
-        };
-        let pauses = ExponentialBuilder::default().with_min_delay(FIRST_PAUSE).with_max_times(RETRIES);
-        let part = attempt.retry(pauses).when(|failure| matches!(failure, Failure::Passing(_))).await;
-        part.map_err(|(Failure::Passing(error) | Failure::Lasting(error))| error)
+    pub(crate) async fn fetch(
+        &self,
+        key: &str,
+        file: &mut AtomicFile,
+    ) -> Result<Option<(Sha256Hex, u64)>, StoreError> {
+        let Some(answer) = self.get(key).await? else { return Ok(None) };
+        self.receive(key, answer, file).await.map(Some)
     }
 
-    async fn range_once(&self, key: &str, range: &Range<u64>) -> Result<Option<Part>, Failure> {
-        let request = self.client.get_object().bucket(&self.bucket).key(self.full_key(key));
-        let answer = match request.range(format!("bytes={}-{}", range.start, range.end - 1)).send().await {
-            Ok(answer) => answer,
-            Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => {
-                return Ok(None);
-            }
-            // The object ends before the range begins.
-            Err(error) if error.code() == Some("InvalidRange") => {
-                return Ok(Some(Part { segments: Vec::new(), object_bytes: range.start }));
-            }
-            // The SDK has tried again already where that may help.
-            Err(error) => return Err(Failure::Lasting(s3_error(self.location(key), &error))),
-        };
-        // `bytes 0-8388607/123456789`
-        let total = answer.content_range().and_then(|range| range.rsplit('/').next()?.parse().ok());
-        let object_bytes = total.unwrap_or(range.end);
-        let body = answer.body.collect().await;
-        let body = body.map_err(|error| Failure::Passing(broken_download(self.location(key), &error)))?;
-        Ok(Some(Part { segments: body.into_segments().collect(), object_bytes }))
+    /// Copies an object into a new file, if it has not changed since it was listed.
+    pub(crate) async fn fetch_unchanged(
+        &self,
+        listed: &ListedObject,
+        file: &mut AtomicFile,
+    ) -> Result<bool, StoreError> {
+        let Some(answer) = self.get(&listed.key).await? else { return Ok(false) };
+        if listed.e_tag.is_some() && answer.e_tag != listed.e_tag {
+            return Ok(false);
+        }
+        Ok(self.receive(&listed.key, answer, file).await?.1 == listed.bytes)
     }
-}
 
-/// `0..bytes` in ranges that are requested by themselves, at least one.
-fn ranges(bytes: u64) -> impl Iterator<Item = Range<u64>> {
-    let count = bytes.div_ceil(RANGE_BYTES).max(1);
-    (0..count).map(move |index| index * RANGE_BYTES..bytes.min((index + 1) * RANGE_BYTES).max(1))
+    async fn receive(
+        &self,
+        key: &str,
+        mut answer: GetObjectOutput,
+        file: &mut AtomicFile,
+    ) -> Result<(Sha256Hex, u64), StoreError> {
+        let path = file.path().to_owned();
+        let mut writer = Sha256Writer::new(file);
+        while let Some(chunk) = answer.body.next().await {
+            let chunk = chunk.map_err(|error| broken_download(self.location(key), &error))?;
+            writer.write_all(&chunk).map_err(at(&path))?;
+        }
+        Ok(writer.finish())
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<GetObjectOutput>, StoreError> {
+        match self.client.get_object().bucket(&self.bucket).key(self.full_key(key)).send().await {
+            Ok(answer) => Ok(Some(answer)),
+            Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => Ok(None),
+            Err(error) => Err(s3_error(self.location(key), &error)),
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! What the SDK's errors mean to a person.
+//! Error messages for S3: the SDK's errors in plain words, with a remedy.
 
 use std::error::Error;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use aws_sdk_s3::primitives::ByteStreamError;
 use crate::error::StoreError;
 
 /// `false` if the server refused a write because its condition did not hold: 412, or 409 while
-/// somebody else writes, or 404 when what was to be replaced is gone.
+/// another writer is active, or 404 when the object to replace is gone.
 pub(super) fn unless_refused<T, E: ProvideErrorMetadata + Error + 'static>(
     answer: Result<T, SdkError<E>>,
     location: impl FnOnce() -> String,
@@ -23,7 +23,7 @@ pub(super) fn unless_refused<T, E: ProvideErrorMetadata + Error + 'static>(
     }
 }
 
-/// A download that ended before its end, or whose checksum is wrong.
+/// The error of a download that was cut off, or whose checksum is wrong.
 pub(super) fn broken_download(location: String, error: &ByteStreamError) -> StoreError {
     StoreError::S3 {
         location,
@@ -32,7 +32,7 @@ pub(super) fn broken_download(location: String, error: &ByteStreamError) -> Stor
     }
 }
 
-/// A download that would take too long.
+/// The error of a download that would take too long.
 pub(super) fn too_slow(location: String, limit: Duration) -> StoreError {
     StoreError::S3 {
         location,
@@ -41,6 +41,7 @@ pub(super) fn too_slow(location: String, limit: Duration) -> StoreError {
     }
 }
 
+/// The error of a request.
 pub(super) fn s3_error<E: ProvideErrorMetadata + Error + 'static>(
     location: String,
     error: &SdkError<E>,
@@ -116,7 +117,7 @@ fn status<E>(error: &SdkError<E>) -> Option<u16> {
     error.raw_response().map(|response| response.status().as_u16())
 }
 
-/// The cause of causes, which says most.
+/// The innermost cause, which is the most specific.
 fn innermost(error: &dyn Error) -> String {
     let mut cause = error;
     while let Some(next) = cause.source() {

@@ -1,18 +1,20 @@
-//! What lies in a bucket.
+//! Listing and removal of objects.
 
-use super::S3;
-use super::error::s3_error;
+use super::client::S3;
+use super::error::{not_deleted, s3_error};
 use crate::error::StoreError;
 
-/// An object as it is listed.
+/// An object in the listing of a bucket.
 #[derive(Clone, Debug)]
-pub(crate) struct Listed {
-    pub(crate) key: String,
-    pub(crate) bytes: u64,
-    /// S3 lists one for every object, some other servers do not.
-    pub(crate) e_tag: Option<String>,
-    /// Seconds since 1970.
-    pub(crate) changed_at: i64,
+pub struct ListedObject {
+    /// Its key.
+    pub key: String,
+    /// Its length.
+    pub bytes: u64,
+    /// Its ETag; S3 lists one for every object, some other servers do not.
+    pub e_tag: Option<String>,
+    /// When it was last changed, in seconds since 1970.
+    pub changed_at: i64,
 }
 
 impl S3 {
@@ -23,7 +25,7 @@ impl S3 {
     }
 
     /// The objects whose keys begin with `start`, in the order of their keys: the first `limit`.
-    pub(crate) async fn find(&self, start: &str, limit: usize) -> Result<Vec<Listed>, StoreError> {
+    pub(crate) async fn find(&self, start: &str, limit: usize) -> Result<Vec<ListedObject>, StoreError> {
         let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(self.full_key(start));
         let mut pages = request.set_max_keys(i32::try_from(limit).ok()).into_paginator().send();
         let mut found = Vec::new();
@@ -32,7 +34,7 @@ impl S3 {
         {
             let page = page.map_err(|error| s3_error(self.location(start.trim_end_matches('/')), &error))?;
             found.extend(page.contents().iter().filter_map(|object| {
-                Some(Listed {
+                Some(ListedObject {
                     key: object.key()?.strip_prefix(&self.prefix)?.to_owned(),
                     bytes: object.size().and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default(),
                     e_tag: object.e_tag().map(str::to_owned),
@@ -42,5 +44,11 @@ impl S3 {
         }
         found.truncate(limit);
         Ok(found)
+    }
+
+    /// Removes an object, if it is there.
+    pub(crate) async fn remove(&self, key: &str) -> Result<(), StoreError> {
+        let request = self.client.delete_object().bucket(&self.bucket).key(self.full_key(key));
+        request.send().await.map(drop).map_err(|error| not_deleted(self.location(key), &error))
     }
 }

@@ -1,10 +1,11 @@
-//! Writing objects: in one request, or in parts where the file is large.
+//! Uploads: in one request, or in parts (multipart upload) for large files.
 //!
 //! Every request carries a CRC-32 of what it sends, which the server checks.
 
 use std::path::Path;
 use std::time::Duration;
 
+use artifact::hash::Sha256Hex;
 use aws_sdk_s3::config::Builder;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::operation::head_object::HeadObjectError;
@@ -13,30 +14,28 @@ use aws_sdk_s3::primitives::{ByteStream, Length};
 use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
 use tokio::task::JoinSet;
 
-use super::S3;
+use super::client::S3;
 use super::error::{s3_error, unless_refused};
-use crate::error::StoreError;
-use crate::local::at;
-use crate::objects::{Condition, Content};
-use artifact::hash::Sha256Hex;
+use crate::error::{StoreError, at};
+use crate::object::{Condition, Content};
 
 /// Files above this are uploaded in parts of this size.
 pub(crate) const PART_BYTES: u64 = 16 << 20;
 
-/// S3 takes no more; parts grow where they would be more.
+/// The limit of S3; parts of larger files are larger.
 const MAX_PARTS: u64 = 10_000;
 
-/// Parts on their way at once. They are read from the file as they are sent, not into memory.
+/// Parts in flight at a time. They are read from the file as they are sent, not into memory.
 const PARALLEL_PARTS: usize = 4;
 
-/// A part at 140 kB/s, and the time S3 may take to put the parts together.
+/// Time for a part at 140 kB/s, and for S3 to put the parts together.
 const TRANSFER_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(120);
 const TRANSFER_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// Under which the digest of a file is kept beside it.
+/// Metadata field that holds the digest of a file.
 const SHA256_METADATA: &str = "sha256";
 
-/// An upload in parts that has begun.
+/// A multipart upload that has begun.
 struct Multipart<'a> {
     key: &'a str,
     upload_id: String,
@@ -85,8 +84,8 @@ impl S3 {
         unless_refused(request.send().await, || self.location(key))
     }
 
-    /// Uploads a file unless the same contents lie there already, as after a publication that was
-    /// killed; `false` if others do.
+    /// Uploads a file unless the same contents are there already, as after an interrupted publication;
+    /// `false` if there are other contents.
     pub(super) async fn upload_once(
         &self,
         key: &str,
@@ -114,8 +113,8 @@ impl S3 {
         }
     }
 
-    /// Begins an upload and gives it up: that needs the same permissions as a write, and leaves
-    /// nothing behind.
+    /// Begins an upload and aborts it: that needs the same permissions as a write and leaves nothing
+    /// behind.
     pub(super) async fn check_writable(&self, key: &str) -> Result<(), StoreError> {
         let upload_id = self.begin(key, None).await?;
         self.abort(key, &upload_id).await
@@ -135,7 +134,7 @@ impl S3 {
             Err(error) => Err(error),
         };
         if !matches!(written, Ok(true)) {
-            // The first error is the one to tell; the bucket's lifecycle rule ends what stays.
+            // The first error is the one to report; the bucket's lifecycle rule ends what stays.
             let _ = self.abort(key, &upload.upload_id).await;
         }
         written
@@ -218,7 +217,7 @@ impl S3 {
     }
 }
 
-/// What S3 wants to hear again about a part: without its checksum it refuses to complete.
+/// A part in the request that completes an upload, which S3 refuses without the part's checksum.
 fn completed(number: i32, part: UploadPartOutput) -> CompletedPart {
     CompletedPart::builder()
         .part_number(number)
@@ -227,13 +226,13 @@ fn completed(number: i32, part: UploadPartOutput) -> CompletedPart {
         .build()
 }
 
-/// A piece of a file, read while it is sent and again if it must be sent again.
+/// A range of a file, read while it is sent and again if it must be sent again.
 async fn read_range(path: &Path, offset: u64, length: u64) -> Result<ByteStream, StoreError> {
     let body = ByteStream::read_from().path(path).offset(offset).length(Length::Exact(length)).build();
     body.await.map_err(|error| at(path)(std::io::Error::other(error)))
 }
 
-/// Settings for requests that carry much.
+/// Time limits for requests with large bodies.
 fn patient() -> Builder {
     let timeouts = TimeoutConfig::builder()
         .operation_attempt_timeout(TRANSFER_ATTEMPT_TIMEOUT)

@@ -1,9 +1,10 @@
-//! What only a directory does: it cleans up after writers that were killed.
+//! Stores in a directory: leftovers of killed writers, modes, empty folders.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
+use crate::atomic::PREFIX;
 
 async fn open(root: &TempDir) -> Store {
     Store::open(&format!("file://{}", root.path().display())).await.unwrap()
@@ -14,7 +15,7 @@ async fn what_a_killed_writer_left_is_removed_and_a_living_writers_is_not() {
     let root = tempfile::tempdir().unwrap();
     let store = open(&root).await;
     let living = store.stage(MODEL).await.unwrap();
-    let abandoned = root.path().join("models/the-verdict/.staging-killed");
+    let abandoned = root.path().join(format!("models/the-verdict/{PREFIX}killed"));
     fs::create_dir(&abandoned).unwrap();
     fs::write(abandoned.join("model.onnx"), "half").unwrap();
     let other = store.stage(MODEL).await.unwrap();
@@ -38,15 +39,16 @@ async fn what_is_published_is_for_every_reader() {
 }
 
 #[tokio::test]
-async fn half_an_object_is_not_listed_and_is_overwritten() {
+async fn half_an_object_is_not_listed_and_is_removed() {
     let root = tempfile::tempdir().unwrap();
     let store = open(&root).await;
     store.put_bytes("run/a", b"a").await.unwrap();
-    fs::write(root.path().join("checkpoints/run/.partial"), "much longer than b").unwrap();
+    let half = root.path().join(format!("checkpoints/run/{PREFIX}killed"));
+    fs::write(&half, "much longer than b").unwrap();
     assert_eq!(store.list("run").await.unwrap(), ["run/a"]);
     store.put_bytes("run/b", b"b").await.unwrap();
     assert_eq!(fs::read(root.path().join("checkpoints/run/b")).unwrap(), b"b");
-    assert!(!root.path().join("checkpoints/run/.partial").exists());
+    assert!(!half.exists());
 }
 
 #[tokio::test]

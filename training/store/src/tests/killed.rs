@@ -1,4 +1,4 @@
-//! Writers that die while they publish.
+//! Publication by writers that are killed at any moment.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;

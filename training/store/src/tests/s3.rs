@@ -1,13 +1,13 @@
-//! What only S3 does: uploads in parts, downloads to a cache, and a network that fails.
+//! Stores in S3: multipart uploads, the cache of downloads, network failures.
 
 use std::time::{Duration, Instant};
 
+use artifact::manifest::FileEntry;
 use s3_server::{ACCESS_KEY, BUCKET, EXPIRED_KEY, SECRET};
 use tokio::net::TcpListener;
 
 use super::*;
 use crate::s3::PART_BYTES;
-use artifact::manifest::FileEntry;
 
 /// The promise is seconds; a person at a terminal waits no longer.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -1,0 +1,12 @@
+//! Kernels that a model can run on.
+
+/// Whose operators a model runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kernels {
+    /// ONNX Runtime's own.
+    OnnxRuntime,
+    /// Those of the crate `kernels`, for processors with AVX2.
+    Avx2,
+    /// Those of the crate `kernels`, for processors with AVX-512 VNNI. They give the same bits.
+    Avx512,
+}

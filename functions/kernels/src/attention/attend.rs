@@ -1,0 +1,246 @@
+//! Causal attention over keys and values that are kept from run to run (a KV cache).
+//!
+//! New keys and values are written behind those that are there, in place. Each query then looks at the positions up to its
+//! own: scores of 16 keys at a time, their softmax, and the mean of the values.
+
+use super::head::Head;
+use super::memory::{MAX_D_HEAD, Memory, QUERIES, Run};
+use crate::instructions::{Instructions, dispatch};
+use crate::simd::{LANES, Simd};
+use crate::thread_pool::ThreadPool;
+
+/// Sizes of a run of attention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AttentionShape {
+    /// Heads, of keys as of queries.
+    pub n_heads: usize,
+    /// Numbers of a head's query, key or value: from 1 to [`MAX_D_HEAD`].
+    pub d_head: usize,
+    /// Positions that the cache has room for.
+    pub capacity: usize,
+    /// New positions, which are the last ones.
+    pub new: usize,
+    /// Positions with the new ones.
+    pub total: usize,
+}
+
+/// Tensors of a run of attention, last axis fastest.
+pub struct AttentionBuffers<'a> {
+    /// Queries, keys and values of the new positions, `[new, 3, n_heads, d_head]`.
+    pub packed: &'a [f32],
+    /// The cache of keys, `[n_heads, capacity, d_head]`; the new ones are written.
+    pub keys: &'a mut [f32],
+    /// The cache of values, `[n_heads, capacity, d_head]`; the new ones are written.
+    pub values: &'a mut [f32],
+    /// What is written: `[new, n_heads, d_head]`.
+    pub output: &'a mut [f32],
+    /// Attention weights, which are written if there is room for them: `[n_heads, new, total]`.
+    pub weights: Option<&'a mut [f32]>,
+}
+
+/// Memory for scores. Layers that run one after the other can share it.
+#[derive(Default)]
+pub struct AttentionScratch {
+    /// `[n_heads, QUERIES, padded]` or more
+    scores: Vec<f32>,
+}
+
+/// Computes causal attention of the new positions over all positions. A position gives the same bits whatever others are
+/// run with it.
+///
+/// # Panics
+/// If the sizes do not fit together, or the tensors do not have them.
+pub fn attention(
+    instructions: Instructions,
+    pool: &ThreadPool,
+    shape: AttentionShape,
+    scale: f32,
+    buffers: AttentionBuffers<'_>,
+    scratch: &mut AttentionScratch,
+) {
+    dispatch!(instructions, |simd| attend(simd, pool, shape, scale, buffers, scratch));
+}
+
+fn attend<S: Simd>(
+    simd: S,
+    pool: &ThreadPool,
+    shape: AttentionShape,
+    scale: f32,
+    buffers: AttentionBuffers<'_>,
+    scratch: &mut AttentionScratch,
+) {
+    let AttentionShape { n_heads: heads, d_head, capacity, new, total } = shape;
+    let AttentionBuffers { packed, keys, values, output, weights } = buffers;
+    assert!((1..=MAX_D_HEAD).contains(&d_head), "attention: heads of {d_head} numbers");
+    assert!(
+        new <= total && total <= capacity,
+        "attention: {new} new of {total}, room for {capacity} positions"
+    );
+    assert_eq!(packed.len(), new * 3 * heads * d_head, "attention: queries, keys and values");
+    assert_eq!([keys.len(), values.len()], [heads * capacity * d_head; 2], "attention: cache");
+    assert_eq!(output.len(), new * heads * d_head, "attention: output");
+    let weights = weights.map_or(std::ptr::null_mut(), |weights| {
+        assert_eq!(weights.len(), heads * new * total, "attention: weights");
+        weights.as_mut_ptr()
+    });
+    let padded = total.next_multiple_of(LANES);
+    let scores = &mut scratch.scores;
+    if scores.len() < heads * QUERIES * padded {
+        // For the whole context at once, so that it need not grow again.
+        scores.resize(heads * QUERIES * capacity.next_multiple_of(LANES), 0.0);
+    }
+    let memory = Memory {
+        packed: packed.as_ptr(),
+        keys: keys.as_mut_ptr(),
+        values: values.as_mut_ptr(),
+        output: output.as_mut_ptr(),
+        weights,
+        scores: scores.as_mut_ptr(),
+    };
+    let run = Run { heads, d_head, capacity, new, total, padded, scale };
+    pool.run(heads, |head| {
+        // SAFETY: the slices, borrowed until all heads are done, have the shapes of `run`, as asserted; every head is
+        // taken once.
+        unsafe { Head::new(&run, &memory, head) }.attend(simd);
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simd::on_each;
+
+    /// Attention as it is defined, in 64 bits, of the last `new` of `total` positions: of rows
+    /// `[total, 3, heads, d_head]`, outputs `[new, heads, d_head]`.
+    fn reference(
+        rows: &[f32],
+        heads: usize,
+        d_head: usize,
+        total: usize,
+        new: usize,
+        scale: f32,
+    ) -> Vec<f32> {
+        let at = |row: usize, part: usize, head: usize| {
+            rows[((row * 3 + part) * heads + head) * d_head..][..d_head].iter().map(|&x| f64::from(x))
+        };
+        let mut outputs = Vec::new();
+        for query in total - new..total {
+            for head in 0..heads {
+                let scores = (0..=query).map(|key| {
+                    let product: f64 = at(query, 0, head).zip(at(key, 1, head)).map(|(q, k)| q * k).sum();
+                    (product * f64::from(scale)).exp()
+                });
+                let scores: Vec<f64> = scores.collect();
+                let sum: f64 = scores.iter().sum();
+                for i in 0..d_head {
+                    let values = (0..=query).map(|key| at(key, 2, head).nth(i).unwrap());
+                    let mean: f64 = scores.iter().zip(values).map(|(score, value)| score / sum * value).sum();
+                    outputs.push(mean as f32);
+                }
+            }
+        }
+        outputs
+    }
+
+    /// Runs positions in parts of these lengths; gives the outputs of all.
+    fn attended(
+        simd: impl Simd,
+        rows: &[f32],
+        heads: usize,
+        d_head: usize,
+        parts: &[usize],
+        capacity: usize,
+    ) -> Vec<f32> {
+        let mut keys = vec![f32::NAN; heads * capacity * d_head];
+        let mut values = keys.clone();
+        let mut outputs = Vec::new();
+        let (pool, mut scratch) = (ThreadPool::new(1).unwrap(), AttentionScratch::default());
+        let (mut total, width) = (0, heads * d_head);
+        for &new in parts {
+            total += new;
+            let mut output = vec![f32::NAN; new * width];
+            let buffers = AttentionBuffers {
+                packed: &rows[(total - new) * 3 * width..total * 3 * width],
+                keys: &mut keys,
+                values: &mut values,
+                output: &mut output,
+                weights: None,
+            };
+            let shape = AttentionShape { n_heads: heads, d_head, capacity, new, total };
+            attend(simd, &pool, shape, 0.3, buffers, &mut scratch);
+            outputs.extend(output);
+        }
+        outputs
+    }
+
+    /// All widths of a head, whole registers and not; and in whatever parts positions are run, the same
+    /// bits: a row gives alone what it gives among others.
+    fn equals_the_definition_however_positions_are_run(simd: impl Simd) -> Vec<u32> {
+        let (heads, total) = (2, 75);
+        let mut bits = Vec::new();
+        for d_head in [8, 16, 24, 40, 64, 72, 96, 104, 128] {
+            let numbers = total * 3 * heads * d_head;
+            let rows: Vec<f32> =
+                (0..numbers as u32).map(|i| (i.wrapping_mul(2_654_435_761) as i32) as f32 / 1e9).collect();
+            let attended =
+                |parts: &[usize], capacity: usize| attended(simd, &rows, heads, d_head, parts, capacity);
+            let whole = attended(&[total], 80);
+            let expected = reference(&rows, heads, d_head, total, total, 0.3);
+            for (found, expected) in whole.iter().zip(&expected) {
+                assert!((found - expected).abs() < 1e-5, "d_head {d_head}: {found} != {expected}");
+            }
+            assert_eq!(whole, attended(&[1; 75], 80));
+            assert_eq!(whole, attended(&[33, 2, 7, 32, 1], 75));
+            bits.extend(whole.into_iter().map(f32::to_bits));
+        }
+        bits
+    }
+    on_each!(equals_the_definition_however_positions_are_run);
+
+    /// Attention weights sum to 1 over the positions up to a query's own, and are 0 after it; the outputs are the means
+    /// of the values that they weigh.
+    #[test]
+    fn weights_are_given_to_those_who_ask() {
+        let Some(instructions) = Instructions::detect() else { return };
+        let shape = AttentionShape { n_heads: 2, d_head: 8, capacity: 40, new: 37, total: 37 };
+        let rows: Vec<f32> = (0..37 * 3 * 16).map(|i| (i as f32 * 0.7).sin()).collect();
+        let (mut keys, mut values) = (vec![0.0; 2 * 40 * 8], vec![0.0; 2 * 40 * 8]);
+        let (mut output, mut weights) = (vec![f32::NAN; 37 * 16], vec![f32::NAN; 2 * 37 * 37]);
+        let buffers = AttentionBuffers {
+            packed: &rows,
+            keys: &mut keys,
+            values: &mut values,
+            output: &mut output,
+            weights: Some(&mut weights),
+        };
+        let pool = ThreadPool::new(2).unwrap();
+        attention(instructions, &pool, shape, 0.3, buffers, &mut AttentionScratch::default());
+        for (row, weights) in weights.chunks(37).enumerate() {
+            let (head, query) = (row / 37, row % 37);
+            assert!((weights.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+            assert!(weights[query + 1..].iter().all(|&weight| weight == 0.0));
+            for i in 0..8 {
+                let mean: f32 =
+                    (0..37).map(|key| weights[key] * rows[(key * 3 + 2) * 16 + head * 8 + i]).sum();
+                assert!((output[query * 16 + head * 8 + i] - mean).abs() < 1e-5);
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "room for 3 positions")]
+    fn more_positions_than_there_is_room_for_are_refused() {
+        let Some(instructions) = Instructions::detect() else { panic!("room for 3 positions: no AVX2 here") };
+        let shape = AttentionShape { n_heads: 1, d_head: 8, capacity: 3, new: 1, total: 4 };
+        let (mut keys, mut values, mut output) = ([0.0; 24], [0.0; 24], [0.0; 8]);
+        let buffers = AttentionBuffers {
+            packed: &[0.0; 24],
+            keys: &mut keys,
+            values: &mut values,
+            output: &mut output,
+            weights: None,
+        };
+        let pool = ThreadPool::new(1).unwrap();
+        attention(instructions, &pool, shape, 1.0, buffers, &mut AttentionScratch::default());
+    }
+}

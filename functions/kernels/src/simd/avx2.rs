@@ -1,0 +1,385 @@
+//! AVX2 with FMA, which most processors of the last ten years have: two registers of 8 numbers for 16.
+
+use std::arch::x86_64::*;
+
+use super::lanes::{LANES, Line, Simd};
+use super::methods::methods;
+
+/// Numbers of a half.
+const HALF: usize = LANES / 2;
+
+/// The proof that this processor has AVX2 and FMA.
+#[derive(Clone, Copy)]
+pub(crate) struct Avx2(());
+
+/// The lower and the upper 8 lanes.
+#[derive(Clone, Copy)]
+pub(crate) struct Halves<T>(T, T);
+
+type Floats = Halves<__m256>;
+type Integers = Halves<__m256i>;
+
+/// A mask of the first `count` lanes of a half.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn first(count: usize) -> __m256i {
+    let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    _mm256_cmpgt_epi32(_mm256_set1_epi32(count.min(HALF) as i32), lanes)
+}
+
+/// See [`Simd::dot`].
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn dot(weights: &[u8], activations: &[[i32; 2]]) -> i32 {
+    let (weights, _) = weights.as_chunks::<LANES>();
+    let (groups, _) = activations.as_chunks::<{ LANES / 4 }>();
+    let groups = &groups[..weights.len()];
+    // As `shorts` orders the activations.
+    let order = _mm_setr_epi8(0, 2, 1, 3, 4, 6, 5, 7, 8, 10, 9, 11, 12, 14, 13, 15);
+    let mut sums = _mm256_setzero_si256();
+    for (weights, groups) in weights.iter().zip(groups) {
+        // SAFETY: a chunk of weights has 16 bytes, and a chunk of groups 32.
+        let (weights, groups) =
+            unsafe { (_mm_loadu_si128(weights.as_ptr().cast()), _mm256_loadu_si256(groups.as_ptr().cast())) };
+        let weights = _mm256_cvtepu8_epi16(_mm_shuffle_epi8(weights, order));
+        sums = _mm256_add_epi32(sums, _mm256_madd_epi16(weights, groups));
+    }
+    sum_of_integers(sums)
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn sum_of_integers(a: __m256i) -> i32 {
+    let fours = _mm_add_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256::<1>(a));
+    let twos = _mm_add_epi32(fours, _mm_shuffle_epi32::<0b11_10_11_10>(fours));
+    _mm_cvtsi128_si32(_mm_add_epi32(twos, _mm_shuffle_epi32::<0b01>(twos)))
+}
+
+/// The lower and the upper four lanes.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn quarters(a: __m256) -> (__m128, __m128) {
+    (_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a))
+}
+
+/// `2^n` for integers from -126 to 127.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn power_of_two(n: __m256i) -> __m256 {
+    _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_add_epi32(n, _mm256_set1_epi32(127))))
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn scale(a: __m256, n: __m256) -> __m256 {
+    // In two steps, of which the first is exact: 2^n alone may be too small or too great for a number.
+    let n = _mm256_cvtps_epi32(n);
+    let half = _mm256_srai_epi32::<1>(n);
+    let a = _mm256_mul_ps(a, power_of_two(half));
+    _mm256_mul_ps(a, power_of_two(_mm256_sub_epi32(n, half)))
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn sums_of_quarters(a: __m256, b: __m256, c: __m256, d: __m256) -> __m256 {
+    let ab = _mm256_add_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+    let cd = _mm256_add_ps(_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
+    let (ab, cd) = (_mm256_castps_pd(ab), _mm256_castps_pd(cd));
+    _mm256_add_ps(_mm256_castpd_ps(_mm256_unpacklo_pd(ab, cd)), _mm256_castpd_ps(_mm256_unpackhi_pd(ab, cd)))
+}
+
+/// The sum of the quarters of `a` beside that of `b`.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn sums_across_quarters(a: Floats, b: Floats) -> __m256 {
+    // The first quarters of both, and the second, third and fourth.
+    let lower =
+        _mm256_add_ps(_mm256_permute2f128_ps::<0x20>(a.0, b.0), _mm256_permute2f128_ps::<0x31>(a.0, b.0));
+    let upper =
+        _mm256_add_ps(_mm256_permute2f128_ps::<0x20>(a.1, b.1), _mm256_permute2f128_ps::<0x31>(a.1, b.1));
+    _mm256_add_ps(lower, upper)
+}
+
+/// 16 integers as numbers of 16 bits.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn to_shorts(a: Integers) -> __m256i {
+    // Packed quarter by quarter: the second and the third are in each other's place.
+    _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packs_epi32(a.0, a.1))
+}
+
+impl<T> Halves<T> {
+    #[inline(always)]
+    fn splat(both: T) -> Self
+    where
+        T: Copy,
+    {
+        Self(both, both)
+    }
+}
+
+// SAFETY: loads and stores are masked to the first `count` lanes; 1 and 2 divide 2, 4 and 6 are at most 6; and
+// `detect`, which alone makes a value, has found the instructions.
+unsafe impl Simd for Avx2 {
+    type Floats = Floats;
+    type Integers = Integers;
+
+    const LINES: usize = 1;
+    const ROWS: usize = 4;
+    /// A product of two pairs is 2 * 15 * 127 at most, and a word has two of them: 30,480 of 32,767.
+    const WORDS: usize = 4;
+    const WAITS: bool = false;
+
+    fn detect() -> Option<Self> {
+        let has_all = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+        has_all.then_some(Self(()))
+    }
+
+    #[inline(always)]
+    fn vectorize<R>(self, run: impl FnOnce() -> R) -> R {
+        #[target_feature(enable = "avx2,fma")]
+        fn vectorized<R>(run: impl FnOnce() -> R) -> R {
+            run()
+        }
+        // SAFETY: `self` was made by `detect`, which has found all of these target features.
+        unsafe { vectorized(run) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_first(self, start: *const f32, count: usize) -> Floats {
+        // SAFETY: `self` proves that AVX2 is there; 16 numbers are read if there are as many, else masked loads read
+        // `count`, for which the caller vouches.
+        unsafe {
+            if count >= LANES {
+                return Halves(_mm256_loadu_ps(start), _mm256_loadu_ps(start.add(HALF)));
+            }
+            Halves(
+                _mm256_maskload_ps(start, first(count)),
+                _mm256_maskload_ps(start.wrapping_add(HALF), first(count.saturating_sub(HALF))),
+            )
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_first(self, start: *mut f32, count: usize, lanes: Floats) {
+        // SAFETY: `self` proves that AVX2 is there; 16 numbers are written if there is room for as many, else masked
+        // stores write `count`, for which the caller vouches.
+        unsafe {
+            if count >= LANES {
+                _mm256_storeu_ps(start, lanes.0);
+                _mm256_storeu_ps(start.add(HALF), lanes.1);
+                return;
+            }
+            _mm256_maskstore_ps(start, first(count), lanes.0);
+            _mm256_maskstore_ps(start.wrapping_add(HALF), first(count.saturating_sub(HALF)), lanes.1);
+        }
+    }
+
+    methods! {
+        "avx2,fma"
+
+        fn load_line(line: &Line<f32>) -> Floats {
+            let start = line.0.as_ptr();
+            // SAFETY: a line has 16 numbers and is aligned to 64 bytes.
+            unsafe { Halves(_mm256_load_ps(start), _mm256_load_ps(start.add(HALF))) }
+        }
+
+        fn load_words(line: &Line<u32>) -> Integers {
+            let start: *const __m256i = line.0.as_ptr().cast();
+            // SAFETY: a line has 16 numbers and is aligned to 64 bytes.
+            unsafe { Halves(_mm256_load_si256(start), _mm256_load_si256(start.add(1))) }
+        }
+
+        fn splat(number: f32) -> Floats {
+            Halves::splat(_mm256_set1_ps(number))
+        }
+
+        fn add(a: Floats, b: Floats) -> Floats {
+            Halves(_mm256_add_ps(a.0, b.0), _mm256_add_ps(a.1, b.1))
+        }
+
+        fn sub(a: Floats, b: Floats) -> Floats {
+            Halves(_mm256_sub_ps(a.0, b.0), _mm256_sub_ps(a.1, b.1))
+        }
+
+        fn mul(a: Floats, b: Floats) -> Floats {
+            Halves(_mm256_mul_ps(a.0, b.0), _mm256_mul_ps(a.1, b.1))
+        }
+
+        fn div(a: Floats, b: Floats) -> Floats {
+            Halves(_mm256_div_ps(a.0, b.0), _mm256_div_ps(a.1, b.1))
+        }
+
+        fn mul_add(a: Floats, b: Floats, c: Floats) -> Floats {
+            Halves(_mm256_fmadd_ps(a.0, b.0, c.0), _mm256_fmadd_ps(a.1, b.1, c.1))
+        }
+
+        fn neg_mul_add(a: Floats, b: Floats, c: Floats) -> Floats {
+            Halves(_mm256_fnmadd_ps(a.0, b.0, c.0), _mm256_fnmadd_ps(a.1, b.1, c.1))
+        }
+
+        fn min(a: Floats, b: Floats) -> Floats {
+            Halves(_mm256_min_ps(a.0, b.0), _mm256_min_ps(a.1, b.1))
+        }
+
+        fn max(a: Floats, b: Floats) -> Floats {
+            Halves(_mm256_max_ps(a.0, b.0), _mm256_max_ps(a.1, b.1))
+        }
+
+        fn round(a: Floats) -> Floats {
+            const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+            Halves(_mm256_round_ps::<NEAREST>(a.0), _mm256_round_ps::<NEAREST>(a.1))
+        }
+
+        fn scale(a: Floats, n: Floats) -> Floats {
+            Halves(scale(a.0, n.0), scale(a.1, n.1))
+        }
+
+        fn first_of(count: usize, a: Floats, b: Floats) -> Floats {
+            if count >= LANES {
+                return a;
+            }
+            let masks = [count, count.saturating_sub(HALF)].map(|count| _mm256_castsi256_ps(first(count)));
+            Halves(_mm256_blendv_ps(b.0, a.0, masks[0]), _mm256_blendv_ps(b.1, a.1, masks[1]))
+        }
+
+        fn sum(a: Floats) -> f32 {
+            // In the order of AVX-512's own sum.
+            let (lower, upper) = quarters(_mm256_add_ps(a.0, a.1));
+            let fours = _mm_add_ps(lower, upper);
+            let twos = _mm_add_ps(fours, _mm_movehl_ps(fours, fours));
+            _mm_cvtss_f32(_mm_add_ss(twos, _mm_shuffle_ps::<0b01>(twos, twos)))
+        }
+
+        fn greatest(a: Floats) -> f32 {
+            let (lower, upper) = quarters(_mm256_max_ps(a.0, a.1));
+            let fours = _mm_max_ps(lower, upper);
+            let twos = _mm_max_ps(fours, _mm_movehl_ps(fours, fours));
+            _mm_cvtss_f32(_mm_max_ps(twos, _mm_shuffle_ps::<0b01>(twos, twos)))
+        }
+
+        fn at_least(a: Floats, least: f32) -> u16 {
+            let least = _mm256_set1_ps(least);
+            let lower = _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GE_OQ>(a.0, least));
+            let upper = _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GE_OQ>(a.1, least));
+            (lower | upper << HALF) as u16
+        }
+
+        fn sums_of_quarters(registers: [Floats; 4]) -> Floats {
+            let [a, b, c, d] = registers;
+            Halves(sums_of_quarters(a.0, b.0, c.0, d.0), sums_of_quarters(a.1, b.1, c.1, d.1))
+        }
+
+        fn sums_across_quarters(registers: [Floats; 4]) -> Floats {
+            let [a, b, c, d] = registers;
+            Halves(sums_across_quarters(a, b), sums_across_quarters(c, d))
+        }
+
+        fn magnitudes(a: Floats) -> Integers {
+            let mask = _mm256_castsi256_ps(_mm256_set1_epi32(i32::MAX));
+            Halves(_mm256_castps_si256(_mm256_and_ps(a.0, mask)), _mm256_castps_si256(_mm256_and_ps(a.1, mask)))
+        }
+
+        fn max_magnitudes(a: Integers, b: Integers) -> Integers {
+            Halves(_mm256_max_epu32(a.0, b.0), _mm256_max_epu32(a.1, b.1))
+        }
+
+        fn greatest_magnitude(a: Integers) -> u32 {
+            let eights = _mm256_max_epu32(a.0, a.1);
+            let fours = _mm_max_epu32(_mm256_castsi256_si128(eights), _mm256_extracti128_si256::<1>(eights));
+            let twos = _mm_max_epu32(fours, _mm_shuffle_epi32::<0b11_10_11_10>(fours));
+            _mm_cvtsi128_si32(_mm_max_epu32(twos, _mm_shuffle_epi32::<0b01>(twos))) as u32
+        }
+
+        fn splat_integer(number: i32) -> Integers {
+            Halves::splat(_mm256_set1_epi32(number))
+        }
+
+        fn add_integers(a: Integers, b: Integers) -> Integers {
+            Halves(_mm256_add_epi32(a.0, b.0), _mm256_add_epi32(a.1, b.1))
+        }
+
+        fn sum_of_integers(a: Integers) -> i32 {
+            sum_of_integers(_mm256_add_epi32(a.0, a.1))
+        }
+
+        fn to_integers(a: Floats) -> Integers {
+            Halves(_mm256_cvtps_epi32(a.0), _mm256_cvtps_epi32(a.1))
+        }
+
+        fn to_floats(a: Integers) -> Floats {
+            Halves(_mm256_cvtepi32_ps(a.0), _mm256_cvtepi32_ps(a.1))
+        }
+
+        fn bytes(activations: Integers) -> [[i32; 2]; 2] {
+            let mut groups = [[0; 2]; 2];
+            let shorts = to_shorts(activations);
+            let bytes =
+                _mm_packs_epi16(_mm256_castsi256_si128(shorts), _mm256_extracti128_si256::<1>(shorts));
+            let order = _mm_setr_epi8(0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15);
+            let bytes = _mm_shuffle_epi8(bytes, order);
+            // SAFETY: the groups have 16 bytes.
+            unsafe { _mm_storeu_si128(groups.as_mut_ptr().cast(), bytes) };
+            groups
+        }
+
+        fn shorts(activations: Integers) -> [[i32; 2]; 4] {
+            let mut groups = [[0; 2]; 4];
+            let order = _mm_setr_epi8(0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15);
+            let shorts = _mm256_shuffle_epi8(to_shorts(activations), _mm256_broadcastsi128_si256(order));
+            // SAFETY: the groups have 32 bytes.
+            unsafe { _mm256_storeu_si256(groups.as_mut_ptr().cast(), shorts) };
+            groups
+        }
+
+        fn unpack<const BITS: usize>(words: Integers) -> [Integers; 2] {
+            let Halves(a, b) = words;
+            if BITS == 4 {
+                let lower_half = _mm256_set1_epi8(15);
+                let (upper_a, upper_b) = (_mm256_srli_epi16::<4>(a), _mm256_srli_epi16::<4>(b));
+                [
+                    Halves(_mm256_and_si256(a, lower_half), _mm256_and_si256(b, lower_half)),
+                    Halves(_mm256_and_si256(upper_a, lower_half), _mm256_and_si256(upper_b, lower_half)),
+                ]
+            } else {
+                let even = _mm256_set1_epi16(255);
+                [
+                    Halves(_mm256_and_si256(a, even), _mm256_and_si256(b, even)),
+                    Halves(_mm256_srli_epi16::<8>(a), _mm256_srli_epi16::<8>(b)),
+                ]
+            }
+        }
+
+        fn add_products<const BITS: usize>(
+            sums: Integers,
+            weights: Integers,
+            group: i32,
+        ) -> Integers {
+            let group = _mm256_set1_epi32(group);
+            if BITS == 4 {
+                // Sums of pairs, of 16 bits.
+                Halves(
+                    _mm256_add_epi16(sums.0, _mm256_maddubs_epi16(weights.0, group)),
+                    _mm256_add_epi16(sums.1, _mm256_maddubs_epi16(weights.1, group)),
+                )
+            } else {
+                Halves(
+                    _mm256_add_epi32(sums.0, _mm256_madd_epi16(weights.0, group)),
+                    _mm256_add_epi32(sums.1, _mm256_madd_epi16(weights.1, group)),
+                )
+            }
+        }
+
+        fn totals<const BITS: usize>(sums: Integers) -> Integers {
+            if BITS != 4 {
+                return sums;
+            }
+            let ones = _mm256_set1_epi16(1);
+            Halves(_mm256_madd_epi16(sums.0, ones), _mm256_madd_epi16(sums.1, ones))
+        }
+
+        fn dot(weights: &[u8], activations: &[[i32; 2]]) -> i32 {
+            dot(weights, activations)
+        }
+    }
+}

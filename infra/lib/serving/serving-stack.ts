@@ -1,0 +1,121 @@
+/** Serving: the Lambda function `generate`, its alias, and a REST API or function URL in front of it. */
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { CfnOutput, Duration, Fn, RemovalPolicy, Size, Stack, type StackProps } from 'aws-cdk-lib';
+import type * as ecr from 'aws-cdk-lib/aws-ecr';
+import * as iam from 'aws-cdk-lib/aws-iam';
+import * as lambda from 'aws-cdk-lib/aws-lambda';
+import * as logs from 'aws-cdk-lib/aws-logs';
+import type * as s3 from 'aws-cdk-lib/aws-s3';
+import type { Construct } from 'constructs';
+import type { Settings } from '../../settings.ts';
+import { functionRole } from '../function-role.ts';
+import { PROJECT_FOLDER } from '../paths.ts';
+import type { Endpoint } from './endpoint.ts';
+import { RestEndpoint } from './rest-endpoint.ts';
+
+export interface ServingStackProps extends StackProps {
+  readonly settings: Settings['serving'];
+  readonly artifacts: s3.IBucket;
+  readonly images: ecr.IRepository;
+}
+
+/** Time beyond a request's limit in which the function writes the end of its answer. */
+const GRACE_SECONDS = 5;
+
+export class ServingStack extends Stack {
+  readonly function: lambda.Function;
+  readonly alias: lambda.Alias;
+  readonly endpoint: Endpoint;
+
+  constructor(scope: Construct, id: string, props: ServingStackProps) {
+    super(scope, id, props);
+    const { settings } = props;
+
+    this.function = this.generate(props);
+    // It reads, and neither lists nor writes.
+    this.function.addToRolePolicy(
+      new iam.PolicyStatement({
+        sid: 'ReadModels',
+        actions: ['s3:GetObject'],
+        resources: [props.artifacts.arnForObjects('models/*'), props.artifacts.arnForObjects('channels/*')],
+      }),
+    );
+    this.alias = new lambda.Alias(this, 'Live', { aliasName: 'live', version: this.function.currentVersion });
+    this.endpoint =
+      settings.endpoint === 'rest-api'
+        ? new RestEndpoint(this, 'Api', { settings, handler: this.alias })
+        : this.functionUrl(settings);
+    new CfnOutput(this, 'Url', { value: this.endpoint.url });
+    new CfnOutput(this, 'FunctionName', { value: this.function.functionName });
+  }
+
+  private generate({ settings, artifacts, images }: ServingStackProps): lambda.Function {
+    const logGroup = new logs.LogGroup(this, 'FunctionLog', {
+      retention: settings.logDays,
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    const options = {
+      description: 'Serves the model that a channel of the store names',
+      architecture: settings.architecture === 'arm64' ? lambda.Architecture.ARM_64 : lambda.Architecture.X86_64,
+      memorySize: settings.memoryMb,
+      ephemeralStorageSize: Size.mebibytes(settings.temporaryStorageMb),
+      timeout: Duration.seconds(settings.timeLimitSeconds + GRACE_SECONDS),
+      environment: environment(settings, artifacts),
+      logGroup,
+      role: functionRole(this, 'GenerateRole', logGroup),
+      ...(settings.reservedConcurrency !== null && { reservedConcurrentExecutions: settings.reservedConcurrency }),
+    };
+    if (settings.package === 'zip') {
+      return new lambda.Function(this, 'Generate', {
+        ...options,
+        runtime: lambda.Runtime.PROVIDED_AL2023,
+        handler: 'bootstrap',
+        code: lambda.Code.fromAsset(existingZip(settings.zip)),
+      });
+    }
+    const image = new lambda.DockerImageFunction(this, 'Generate', {
+      ...options,
+      code: lambda.DockerImageCode.fromEcr(images, { tagOrDigest: settings.imageTag }),
+    });
+    // The construct library knows SnapStart for its own list of runtimes only, which lacks images.
+    const resource = image.node.defaultChild as lambda.CfnFunction;
+    resource.snapStart = { applyOn: 'PublishedVersions' };
+    return image;
+  }
+
+  private functionUrl(settings: Settings['serving']): Endpoint {
+    const { url } = this.alias.addFunctionUrl({
+      // The function asks for keys itself, and answers preflight requests.
+      authType: lambda.FunctionUrlAuthType.NONE,
+      invokeMode: settings.streaming ? lambda.InvokeMode.RESPONSE_STREAM : lambda.InvokeMode.BUFFERED,
+    });
+    return { url, domainName: Fn.select(2, Fn.split('/', url)), path: '' };
+  }
+}
+
+/** Environment variables that `generate` reads; `generate --help` describes them. */
+function environment(settings: Settings['serving'], artifacts: s3.IBucket): Record<string, string> {
+  const variables: Record<string, string | false> = {
+    MODEL_STORE: `s3://${artifacts.bucketName}`,
+    MODEL_CHANNEL: settings.channel,
+    MODEL_CHECK_SECONDS: String(settings.modelCheckSeconds),
+    MODEL_PRECISION: settings.precision !== 'auto' && settings.precision,
+    RESPONSE_MODE: settings.streaming ? 'streaming' : 'buffered',
+    TIME_LIMIT_SECONDS: String(settings.timeLimitSeconds),
+    CORS_ORIGINS: settings.corsOrigins.length > 0 && settings.corsOrigins.join(','),
+    API_KEY_SHA256: settings.apiKeySha256.length > 0 && settings.apiKeySha256.join(','),
+    // Read by lambda_http: routes are `/generate`, not `/api/generate`.
+    AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH: settings.endpoint === 'rest-api' && '1',
+  };
+  const isSet = (entry: [string, string | false]): entry is [string, string] => entry[1] !== false;
+  return Object.fromEntries(Object.entries(variables).filter(isSet));
+}
+
+function existingZip(zip: string): string {
+  const path = resolve(PROJECT_FOLDER, zip);
+  if (!existsSync(path)) {
+    throw new Error(`serving.zip: there is no ${path}; scripts/build-function.sh builds it`);
+  }
+  return path;
+}

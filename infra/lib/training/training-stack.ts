@@ -1,0 +1,118 @@
+/** Training: a job of AWS Batch, submitted by hand or on a schedule. */
+import { CfnOutput, Duration, RemovalPolicy, Stack, type StackProps, TimeZone } from 'aws-cdk-lib';
+import type * as ecr from 'aws-cdk-lib/aws-ecr';
+import * as iam from 'aws-cdk-lib/aws-iam';
+import * as logs from 'aws-cdk-lib/aws-logs';
+import type * as s3 from 'aws-cdk-lib/aws-s3';
+import * as scheduler from 'aws-cdk-lib/aws-scheduler';
+import * as targets from 'aws-cdk-lib/aws-scheduler-targets';
+import type { Construct } from 'constructs';
+import type { Settings } from '../../settings.ts';
+import { TrainingCompute } from './training-compute.ts';
+import { TrainingJob } from './training-job.ts';
+
+export interface TrainingStackProps extends StackProps {
+  readonly settings: Settings['training'];
+  /** Channel to promote new versions to. */
+  readonly channel: string;
+  readonly artifacts: s3.IBucket;
+  readonly corpus: s3.IBucket;
+  readonly images: ecr.IRepository;
+}
+
+export class TrainingStack extends Stack {
+  readonly queueArn: string;
+  readonly corpusPrefix: string;
+  readonly scheduleGroup: scheduler.ScheduleGroup;
+
+  constructor(scope: Construct, id: string, props: TrainingStackProps) {
+    super(scope, id, props);
+    const { settings } = props;
+    const log = new logs.LogGroup(this, 'Log', {
+      retention: settings.logDays,
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    const { queue } = new TrainingCompute(this, 'Compute', { settings });
+    const { definition } = new TrainingJob(this, 'Job', { ...props, role: this.jobRole(props), log });
+    this.corpusPrefix = settings.corpusPrefix;
+    this.queueArn = queue.jobQueueArn;
+
+    this.scheduleGroup = new scheduler.ScheduleGroup(this, 'Schedules', {
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    if (settings.schedule) {
+      const { cron, timeZone, flexibleMinutes } = settings.schedule;
+      new scheduler.Schedule(this, 'Retraining', {
+        description: 'Trains again and, if the gate lets it pass, makes the new model live',
+        scheduleGroup: this.scheduleGroup,
+        schedule: scheduler.ScheduleExpression.expression(`cron(${cron})`, TimeZone.of(timeZone)),
+        timeWindow: scheduler.TimeWindow.flexible(Duration.minutes(flexibleMinutes)),
+        target: new targets.Universal({
+          service: 'batch',
+          action: 'submitJob',
+          input: scheduler.ScheduleTargetInput.fromObject({
+            JobName: 'retraining',
+            JobQueue: queue.jobQueueArn,
+            JobDefinition: definition.jobDefinitionArn,
+          }),
+          retryAttempts: 3,
+          // Without these, CDK would allow batch:submitJob on everything.
+          policyStatements: [
+            new iam.PolicyStatement({
+              sid: 'SubmitRetraining',
+              actions: ['batch:SubmitJob'],
+              resources: [definition.jobDefinitionArn, queue.jobQueueArn],
+            }),
+          ],
+        }),
+      });
+    }
+
+    const submit = `aws batch submit-job --job-queue ${queue.jobQueueArn} --job-definition ${definition.jobDefinitionArn}`;
+    new CfnOutput(this, 'Train', { value: `${submit} --job-name by-hand` });
+    new CfnOutput(this, 'TrainPresets', {
+      description: 'One job for each preset; each promotes to a channel of its own, sweep-PRESET',
+      value:
+        `${submit} --job-name sweep --array-properties size=2 ` +
+        `--container-overrides '{"environment":[{"name":"PRESETS","value":"the-verdict books"}]}'`,
+    });
+  }
+
+  /** Role of a job: reads texts; reads and writes models, channels and checkpoints; deletes nothing. */
+  private jobRole({ artifacts, corpus, settings }: TrainingStackProps): iam.Role {
+    const role = new iam.Role(this, 'JobRole', {
+      assumedBy: new iam.ServicePrincipal('ecs-tasks.amazonaws.com'),
+      description: 'What a training job may do',
+    });
+    const prefix = settings.corpusPrefix;
+    const store = ['models/*', 'channels/*', 'checkpoints/*'].map((keys) => artifacts.arnForObjects(keys));
+    for (const statement of [
+      new iam.PolicyStatement({
+        sid: 'ReadTexts',
+        actions: ['s3:GetObject'],
+        resources: [corpus.arnForObjects(`${prefix}*`)],
+      }),
+      new iam.PolicyStatement({
+        sid: 'ListTexts',
+        actions: ['s3:ListBucket'],
+        resources: [corpus.bucketArn],
+        conditions: { StringLike: { 's3:prefix': `${prefix}*` } },
+      }),
+      new iam.PolicyStatement({
+        sid: 'Publish',
+        actions: ['s3:GetObject', 's3:PutObject', 's3:AbortMultipartUpload'],
+        resources: store,
+      }),
+      new iam.PolicyStatement({
+        // On the whole bucket: with a condition on the prefix, S3 answers "denied" instead of "not found" for
+        // a key that does not exist yet.
+        sid: 'FindModels',
+        actions: ['s3:ListBucket'],
+        resources: [artifacts.bucketArn],
+      }),
+    ]) {
+      role.addToPolicy(statement);
+    }
+    return role;
+  }
+}

@@ -1,0 +1,83 @@
+import { useEffect, useId, useRef } from 'preact/hooks';
+import { MAX_SEED } from '../../api/limits.ts';
+import { ErrorNote } from '../../components/status/ErrorNote.tsx';
+import { percent } from '../../components/format.ts';
+import { quoted, visible } from '../shared/pieces.ts';
+import type { Walk } from './walk.ts';
+
+/** The text as far as it has come, and the button that draws what comes next. */
+export function WalkPanel({ walk }: { walk: Walk }) {
+  const seedId = useId();
+  const box = useRef<HTMLDivElement>(null);
+  const { steps, start } = walk;
+  useEffect(() => {
+    if (box.current) box.current.scrollTop = box.current.scrollHeight;
+  }, [steps]);
+  return (
+    <div class="walk">
+      <div ref={box} class="walk-text scrolls" tabIndex={0} role="group" aria-label="The text so far">
+        {start}
+        {steps.map((step, index) => (
+          <mark key={index} class={index === steps.length - 1 ? 'walk-new' : ''}>
+            {step.text}
+          </mark>
+        ))}
+        <span class="walk-caret" aria-hidden="true" />
+      </div>
+      <div class="walk-buttons">
+        {/* Not `disabled`, which would take the focus from who walks by keyboard. */}
+        <button type="button" class="button button-primary" aria-disabled={!walk.ready} onClick={walk.next}>
+          Next token
+        </button>
+        <button type="button" class="button" aria-disabled={!steps.length || walk.busy} onClick={walk.back}>
+          Take back
+        </button>
+        <label class="walk-seed" for={seedId}>
+          Seed
+          <input
+            id={seedId}
+            class="field number"
+            type="number"
+            min={0}
+            max={MAX_SEED}
+            step={1}
+            value={walk.seed}
+            onChange={(event) => {
+              const { valueAsNumber: seed } = event.currentTarget;
+              if (Number.isSafeInteger(seed) && seed >= 0) walk.setSeed(seed);
+              else event.currentTarget.value = String(walk.seed);
+            }}
+          />
+        </label>
+      </div>
+      <div class="walk-said">
+        {walk.error ? (
+          <ErrorNote error={walk.error} onRetry={walk.next} />
+        ) : (
+          <p class="soft" role="status">
+            <Said walk={walk} />
+          </p>
+        )}
+      </div>
+    </div>
+  );
+}
+
+/** What happened in the last step, or why there can be none. */
+function Said({ walk }: { walk: Walk }) {
+  const { obstacle, remark } = walk;
+  const step = walk.steps.at(-1);
+  if (obstacle && !walk.busy) return <>{obstacle}</>;
+  if (!step) return <>Draws one token from the bars below. The same seed, text and settings draw the same; each draw takes the next seed.</>;
+  return (
+    <>
+      Drawn with seed <span class="number">{step.seed}</span>: <code title={quoted(step.text)}>{visible(step.text)}</code>
+      {step.chance !== null && step.rank !== null && (
+        <>
+          , number {step.rank + 1} in the list, with a chance of <span class="number">{percent(step.chance)}</span>
+        </>
+      )}
+      . {remark}
+    </>
+  );
+}

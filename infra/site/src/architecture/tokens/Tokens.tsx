@@ -1,0 +1,54 @@
+import { count } from '../../components/format.ts';
+import { charactersOf, plural, quoted, visible } from '../shared/pieces.ts';
+import { Choice } from '../shared/Choice.tsx';
+import { Section } from '../shared/Section.tsx';
+import type { TokenChoice, View } from '../view.ts';
+
+/** The text in pieces, each with its id. */
+export function Tokens({ view, token, choose }: { view: View } & TokenChoice) {
+  const { tokens, model_info: info } = view.inspection;
+  const characters = charactersOf(view.text);
+  return (
+    <Section
+      id="tokens"
+      wide
+      title="Text becomes tokens"
+      shape={plural(tokens.length, 'id')}
+      words={
+        <>
+          <p>
+            A model computes with numbers, so the text is first cut into pieces that have one each. Which pieces there
+            are was settled by <strong>byte-pair encoding</strong>: starting from single bytes, the two neighbours seen
+            most often in a large collection of texts became a piece of their own, then the next two, and so on. There
+            are {count(info.vocab_size)} of them.
+          </p>
+          <p>
+            A frequent word is one piece, a rare one several. The space before a word belongs to it (·): to the model,{' '}
+            <em>lamp</em> at the start of a text and <em>lamp</em> within it are two different things.
+          </p>
+        </>
+      }
+    >
+      <Choice
+        label="Tokens of the text"
+        class="chips scrolls"
+        count={tokens.length}
+        chosen={token}
+        onChoose={choose}
+        describe={(index) => `${quoted(tokens[index]?.text ?? '')}, id ${tokens[index]?.id}`}
+        itemClass={(index) => `piece piece-${index % 4}`}
+      >
+        {(index) => (
+          <>
+            <span class="piece-text">{visible(tokens[index]?.text ?? '')}</span>
+            <span class="piece-note number">{tokens[index]?.id}</span>
+          </>
+        )}
+      </Choice>
+      <p class="figures soft">
+        {plural(characters, 'character')} in {plural(tokens.length, 'token')}, {(characters / tokens.length).toFixed(1)}{' '}
+        each. They take {count(tokens.length)} of the {count(info.context_length)} positions that the model can see.
+      </p>
+    </Section>
+  );
+}

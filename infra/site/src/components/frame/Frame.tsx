@@ -1,0 +1,63 @@
+import type { ComponentChildren } from 'preact';
+import { render } from 'preact';
+import { keepApi } from '../../api/config.ts';
+import '../../styles/index.css';
+import { ThemeToggle } from './ThemeToggle.tsx';
+
+/** The pages of the site. */
+const PAGES = [
+  { file: 'index.html', name: 'Demo' },
+  { file: 'architecture.html', name: 'Architecture' },
+  { file: 'compare.html', name: 'Compare' },
+] as const;
+
+/** A page's name, as the navigation has it. */
+export type PageName = (typeof PAGES)[number]['name'];
+
+/** What every page has around its content. */
+export function Frame({ page, children }: { page: PageName; children: ComponentChildren }) {
+  const query = keepApi();
+  return (
+    <>
+      <a class="skip" href="#main">
+        Skip to the content
+      </a>
+      <header class="site-header">
+        <div class="wide site-header-row">
+          <a class="brand" href={`index.html${query}`}>
+            <span class="brand-mark" aria-hidden="true" />
+            TroelsLLM
+          </a>
+          <nav aria-label="Pages">
+            <ul class="site-nav">
+              {PAGES.map(({ file, name }) => (
+                <li key={file}>
+                  <a href={`${file}${query}`} aria-current={name === page ? 'page' : undefined}>
+                    {name}
+                  </a>
+                </li>
+              ))}
+            </ul>
+          </nav>
+          <ThemeToggle />
+        </div>
+      </header>
+      <main id="main" class="wide" tabIndex={-1}>
+        {children}
+      </main>
+      <footer class="site-footer">
+        <div class="wide">
+          A small GPT that one trains and serves oneself. Every number on this page comes from the served model
+          {page === 'Architecture' && ' or from its recorded sample'}.
+        </div>
+      </footer>
+    </>
+  );
+}
+
+/** Shows a page. */
+export function mount(page: PageName, content: ComponentChildren): void {
+  const root = document.getElementById('page');
+  if (!root) throw new Error('the document has no element #page');
+  render(<Frame page={page}>{content}</Frame>, root);
+}

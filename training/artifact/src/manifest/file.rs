@@ -1,0 +1,43 @@
+//! Files of a model version.
+
+use serde::{Deserialize, Serialize};
+
+use crate::hash::Sha256Hex;
+
+/// One file of a version.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FileEntry {
+    /// File name inside the version's folder.
+    pub path: String,
+    /// Its purpose.
+    pub role: FileRole,
+    /// Length in bytes.
+    pub bytes: u64,
+    /// Digest of its contents.
+    pub sha256: Sha256Hex,
+}
+
+/// Purpose of a file of a version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileRole {
+    /// An ONNX graph with its weights.
+    Onnx,
+    /// The weights as safetensors, under PyTorch's names.
+    Weights,
+    /// One JSON object per evaluation.
+    Metrics,
+    /// Texts sampled during training.
+    Samples,
+    /// Plot of the loss.
+    Plot,
+    /// The effective settings of the training run, as a preset.
+    Preset,
+    /// A page about the training run.
+    Report,
+    /// An index of the training corpus, see [`draft`](crate::draft).
+    Draft,
+    /// A role of a newer writer; readers ignore it.
+    #[serde(other)]
+    Other,
+}
