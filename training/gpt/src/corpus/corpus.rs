@@ -62,7 +62,7 @@ impl Corpus {
         self.encoded.document_tokens.iter().sum()
     }
 
-    /// How a manifest records it: each document, or all as one where there are very many.
+    /// Its entries in a manifest: one for each document, or one for all where there are very many.
     pub fn entries(&self) -> Vec<CorpusEntry> {
         if self.documents.len() > MAX_ENTRIES {
             let (name, sha256) = (self.name(), self.sha256.clone());

@@ -84,7 +84,7 @@ impl Dataset {
     }
 
     /// The windows of one epoch in full batches, shuffled as the seed and the epoch's number say.
-    /// What is left over is dropped: a smaller batch would weigh its windows more.
+    /// Windows that fill no batch are dropped: a smaller batch would weigh its windows more.
     pub fn shuffled(
         &self,
         batch_size: usize,

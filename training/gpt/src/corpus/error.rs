@@ -25,7 +25,7 @@ pub enum CorpusError {
     NotUtf8 {
         /// The file.
         path: PathBuf,
-        /// Where it goes wrong, in bytes from the beginning of the file.
+        /// Position of the wrong byte in the file.
         offset: u64,
     },
     /// A stretch of text in which no word ends cannot be encoded in constant memory.
@@ -36,9 +36,9 @@ pub enum CorpusError {
     NoWordEnds {
         /// The file.
         path: PathBuf,
-        /// Where the stretch begins, in bytes of the normalised text.
+        /// Beginning of the stretch, in bytes of the normalized text.
         offset: u64,
-        /// How long it is at least.
+        /// Its length at least, in bytes.
         length: usize,
     },
     /// A file is not the one that was looked at a moment ago.
@@ -55,7 +55,7 @@ pub enum CorpusError {
     Nothing {
         /// The source.
         source_text: String,
-        /// What was looked for, and what would help.
+        /// Expected files or objects, and a remedy.
         expected: &'static str,
     },
     /// A file name pattern that is none.
@@ -63,7 +63,7 @@ pub enum CorpusError {
     Pattern {
         /// The pattern.
         pattern: String,
-        /// Where it goes wrong.
+        /// The mistake in it.
         reason: &'static str,
     },
     /// An address could not be read.
@@ -104,12 +104,12 @@ pub enum CorpusError {
         #[source]
         source: io::Error,
     },
-    /// What was just written reads differently.
+    /// A token cache that was just written reads differently.
     #[error("token cache {path}: {damage}, right after it was written; is the disk sound?")]
     Damaged {
         /// The file or folder.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The difference.
         damage: String,
     },
     /// The environment names no folder for the cache.

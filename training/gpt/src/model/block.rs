@@ -46,7 +46,7 @@ impl TransformerBlock {
     }
 
     /// The two residual connections, around sub-layers that a caller may watch at work: each is given its
-    /// normalised input.
+    /// normalized input.
     ///
     /// # Shapes
     /// - `x` and output, and those of both sub-layers: `[batch, seq, d_model]`

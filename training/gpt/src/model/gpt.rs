@@ -88,7 +88,7 @@ impl Gpt {
         self.embedding_dropout.forward(tokens + positions.unsqueeze())
     }
 
-    /// The blocks and the final normalisation.
+    /// The blocks and the final LayerNorm.
     ///
     /// # Shapes
     /// - `x` and output: `[batch, seq, d_model]`

@@ -16,7 +16,7 @@ pub struct LayerNorm {
 }
 
 impl LayerNorm {
-    /// A normalisation that does not yet scale or shift.
+    /// A normalization that does not yet scale or shift.
     pub fn new(d_model: usize, device: &Device) -> Self {
         Self {
             scale: Param::from_tensor(Tensor::ones([d_model], device)),

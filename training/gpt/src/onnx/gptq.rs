@@ -131,7 +131,7 @@ mod tests {
         assert!(made_up < 0.25 * plain, "{made_up} {plain}");
     }
 
-    /// What lies in one direction cannot be made up for in another.
+    /// Without correlations between inputs, no weight can make up for another.
     #[test]
     fn without_anything_in_common_each_weight_is_rounded_for_itself() {
         let (columns, blocks) = (300, Blocks { bits: 4, block_size: 64 });

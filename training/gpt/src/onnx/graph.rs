@@ -170,7 +170,7 @@ impl GptGraph {
         self.graph.node(by_head, "Transpose", &[&heads], vec![ints("perm", &[0, 2, 1, 3])])
     }
 
-    /// Final normalisation and output head, at the wanted positions only.
+    /// Final LayerNorm and output head, at the wanted positions only.
     fn head(&mut self, x: &str) {
         let wanted = self.graph.node("wanted", "Gather", &[x, LOGIT_POSITIONS], vec![int("axis", 1)]);
         let x = self.layer_norm("final_norm", &wanted); // [batch, wanted, d_model]

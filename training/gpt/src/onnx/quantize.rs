@@ -14,7 +14,7 @@ pub struct Blocks {
     pub block_size: usize,
 }
 
-/// A quantised matrix.
+/// A quantized matrix.
 #[derive(Debug, PartialEq)]
 pub struct Quantized {
     /// `[rows, blocks, block_size * bits / 8]`; of two integers in a byte, the first is the lower half.
@@ -85,7 +85,7 @@ impl Blocks {
         best
     }
 
-    /// How far beyond the levels the largest weight may lie, at the start of a search: with few levels
+    /// Factors by which the largest weight may lie beyond the levels, at the start of a search: with few levels
     /// it pays to clip it.
     fn spreads(self) -> &'static [f32] {
         match self.bits {

@@ -123,7 +123,7 @@ impl QuantizedGraph<'_> {
         (TOKEN_EMBEDDINGS.to_owned(), positions)
     }
 
-    /// The sum of `x` and `residual`, normalised and as it is: the next residual.
+    /// The sum of `x` and `residual`, normalized and as it is: the next residual.
     ///
     /// # Shapes
     /// - `x`, `residual` and outputs: `[batch, seq, d_model]`
@@ -139,7 +139,7 @@ impl QuantizedGraph<'_> {
         (normalised, sum)
     }
 
-    /// A block, up to the normalisation that the next one begins with.
+    /// A block, up to the LayerNorm that the next one begins with.
     fn block(
         &mut self,
         layer: usize,

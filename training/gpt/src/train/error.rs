@@ -32,7 +32,7 @@ pub enum TrainError {
     Stopped {
         /// The last step.
         step: usize,
-        /// Where it can go on from.
+        /// The checkpoint to go on from.
         checkpoint: PathBuf,
     },
 }

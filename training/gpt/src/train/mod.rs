@@ -4,7 +4,7 @@
 //! - [`schedule`], [`gradients`], [`optimizer`], [`mod@adamw`]: learning rate, clipping, and the step;
 //! - [`evaluation`], [`samples`]: validation loss and sample texts, which [`records`] writes down;
 //! - [`state`], [`checkpoint`]: what a run needs to go on, on this machine or another;
-//! - [`observer`], [`progress`]: reports to whoever waits.
+//! - [`observer`], [`progress`]: progress reports.
 
 pub mod adamw;
 pub mod checkpoint;

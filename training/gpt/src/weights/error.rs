@@ -109,7 +109,7 @@ pub enum ImportError {
         field: &'static str,
         /// Its value.
         found: String,
-        /// What would have been accepted.
+        /// Accepted values.
         expected: String,
     },
     /// Tensors have the same shapes whatever the number of heads.
@@ -121,7 +121,7 @@ pub enum ImportError {
         /// The file.
         path: PathBuf,
     },
-    /// What the tensors and the configuration say together describes no model.
+    /// Tensors and configuration together describe no model.
     #[error("{path}: {source}")]
     InvalidShape {
         /// The file.

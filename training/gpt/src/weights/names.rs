@@ -28,19 +28,19 @@ pub(super) enum Convention {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Names {
     pub(super) convention: Convention,
-    /// What all names begin with, such as `model_state_dict.` where a training script has saved its
+    /// Prefix of all names, such as `model_state_dict.` where a training script has saved its
     /// optimizer too.
     prefix: String,
 }
 
-/// Where a parameter lies in a file.
+/// Place of a parameter in a file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Place {
     /// Name of the tensor.
     pub(super) name: String,
     /// Whether the tensor is the transpose of the parameter.
     pub(super) transposed: bool,
-    /// Which third of the tensor's last axis the parameter is, if not all of it.
+    /// The third of the tensor's last axis that the parameter is, if not all of it.
     pub(super) third: Option<usize>,
 }
 
@@ -73,7 +73,7 @@ impl Names {
         names.filter_map(recognise).min_by(|a, b| (depth(a), &a.prefix).cmp(&(depth(b), &b.prefix)))
     }
 
-    /// Where the parameter at `path` lies.
+    /// Place of the parameter at `path`.
     pub(super) fn place(&self, path: &str, is_linear_weight: bool) -> Place {
         let prefix = &self.prefix;
         match self.convention {

@@ -6,9 +6,9 @@ use burn::tensor::DType;
 
 /// A tensor that has not been read yet.
 pub(super) struct StoredTensor {
-    /// How its numbers are stored, if they are floating-point numbers.
+    /// Type of its elements, if they are floating-point numbers.
     pub(super) float: Option<DType>,
-    /// How its numbers are stored, in words.
+    /// Name of the type of its elements.
     pub(super) dtype: String,
     pub(super) shape: Vec<usize>,
     /// Reads its bytes, row by row.

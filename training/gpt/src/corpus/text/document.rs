@@ -81,7 +81,7 @@ fn find_body(path: &Path) -> Result<Range<Position>, CorpusError> {
 pub struct BodyReader {
     reader: TextReader<File>,
     block: String,
-    /// Bytes of normalised text before the block.
+    /// Bytes of normalized text before the block.
     position: u64,
     body: Range<u64>,
 }

@@ -35,7 +35,7 @@ pub struct BodyFinder {
     part: Part,
 }
 
-/// Where in the file the line is.
+/// Part of the file that a line is in.
 #[derive(Default)]
 enum Part {
     #[default]

@@ -31,7 +31,7 @@ fn step(count: usize) -> usize {
     count.div_ceil(PROMPTS).max(1)
 }
 
-/// How the paragraphs of a text begin.
+/// The first words of each paragraph.
 fn openings(text: &str) -> impl Iterator<Item = String> {
     text.split("\n\n")
         .map(|paragraph| paragraph.split_whitespace().take(WORDS).collect::<Vec<_>>())

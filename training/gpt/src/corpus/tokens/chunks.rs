@@ -32,7 +32,7 @@ pub struct Chunk {
     pub is_first: bool,
     /// The text.
     pub text: String,
-    /// Where in `text` training ends and validation begins, in bytes.
+    /// Border between training and validation in `text`, in bytes.
     pub border: usize,
 }
 

@@ -24,7 +24,7 @@ pub struct Tokens {
     count: usize,
 }
 
-/// How much of a split was written.
+/// Lengths of a split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Written {
@@ -55,7 +55,7 @@ impl Tokens {
         Ok(Self { split, shards: shards.into(), count })
     }
 
-    /// Which split they are.
+    /// Their split.
     pub fn split(&self) -> Split {
         self.split
     }

@@ -1,6 +1,6 @@
 //! First difference between the settings of two runs.
 
-/// Where two JSON values differ first, as `path: this, then that`.
+/// The first difference between two JSON values, as a sentence that names its path.
 pub(super) fn first_difference(path: &str, a: &serde_json::Value, b: &serde_json::Value) -> Option<String> {
     if let (Some(a), Some(b)) = (a.as_object(), b.as_object()) {
         let keys = a.keys().chain(b.keys().filter(|key| !a.contains_key(*key)));

@@ -37,7 +37,7 @@ impl<'a> Mirror<'a> {
 
     /// Copies a checkpoint to the store, and removes older ones there but for the one before it.
     ///
-    /// What fails is told to `note`, and is no error: the checkpoint is on this machine.
+    /// A failure is told to `note`, and is no error: the checkpoint is on this machine.
     pub fn save(&self, checkpoint: &Path, mut note: impl FnMut(&str)) {
         let name = checkpoint.file_name().unwrap_or_default().to_string_lossy();
         if let Err(error) = self.runtime.block_on(self.upload(checkpoint, &name)) {
@@ -116,7 +116,7 @@ impl<'a> Mirror<'a> {
         let mut keys = self.keys()?;
         let kept = complete(&keys).into_iter().filter(|name| Some(&**name) <= newest).take(KEPT);
         let kept: Vec<String> = kept.map(str::to_owned).collect();
-        // What loses its state first is never taken for complete.
+        // A checkpoint without its state is never taken for complete, so the state goes first.
         keys.sort_by_key(|key| !key.ends_with(STATE));
         for key in keys {
             if !kept.iter().any(|kept| key.split('/').next() == Some(kept.as_str())) {
