@@ -12,9 +12,9 @@ use anyhow::{Context, Result, bail, ensure};
 use e2e::bench::{Machine, Summary, cores, json_file, peak_rss_bytes, print_table, write_json};
 use e2e::measure::{self, Clock, in_process, load_corpus};
 use e2e::process::root;
-use gpt::train::checkpoint::Checkpoints;
-use gpt::train::{Run, TrainError, new_model};
-use gpt::{Preset, dataset, device, environment};
+use gpt::corpus::dataset;
+use gpt::train::{Checkpoints, Run, TrainError, new_model};
+use gpt::{Preset, device, environment};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -32,7 +32,7 @@ const DISK: u64 = 2;
 #[derive(Debug, Serialize, Deserialize)]
 struct Measurement {
     tokens: u64,
-    /// From the text or the cache to ids that are mapped into memory.
+    /// From the text or the cache to ids that can be read.
     load_seconds: f64,
     /// Of each training step; none if it did not train.
     step_seconds: Vec<f64>,
@@ -120,6 +120,8 @@ fn measure_here(what: &str, text: &Path) -> Result<Measurement> {
             validation_set: &validation_set,
             settings: &training,
             device: &device,
+            samples: None,
+            records: None,
             checkpoints: &Checkpoints::new(text.with_extension("checkpoints"), serde_json::Value::Null),
             mirror: None,
             resume: false,

@@ -10,10 +10,10 @@ use burn::tensor::{Int, Tensor};
 use e2e::bench::{Machine, Summary, cores, json_file, peak_rss_bytes, print_table, write_json};
 use e2e::measure::{self, Clock, in_process, load_corpus};
 use e2e::{process, trained};
+use gpt::corpus::dataset;
 use gpt::preset::TrainingSettings;
-use gpt::train::checkpoint::Checkpoints;
-use gpt::train::{Run, new_model};
-use gpt::{Dataset, Preset, dataset, device, environment};
+use gpt::train::{Checkpoints, Run, new_model};
+use gpt::{Dataset, Preset, device, environment};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -166,6 +166,8 @@ fn train_here() -> Result<Measurement> {
         validation_set: &validation_set,
         settings: &preset.training,
         device: &device,
+        samples: None,
+        records: None,
         checkpoints: &Checkpoints::new(folder.path(), serde_json::Value::Null),
         mirror: None,
         resume: false,

@@ -1,13 +1,12 @@
 //! Measurements in a process of their own, since a process has one peak of memory.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use artifact::Tokenizer;
-use gpt::Gpt;
 use gpt::corpus::{Corpus, Loader, Source};
 use gpt::train::{Evaluation, Observer, Step};
 use serde::de::DeserializeOwned;
@@ -89,24 +88,11 @@ impl Observer for Clock<'_> {
     }
 
     /// There is one before the first step, which must not count.
-    fn evaluation(&mut self, _evaluation: &Evaluation) -> std::io::Result<()> {
+    fn evaluation(&mut self, _evaluation: &Evaluation) {
         self.last = Instant::now();
-        Ok(())
-    }
-
-    fn epoch(&mut self, _epoch: usize, _model: &Gpt) -> std::io::Result<()> {
-        Ok(())
     }
 
     fn note(&mut self, text: &str) {
         eprintln!("{text}");
-    }
-
-    fn records(&self) -> Vec<PathBuf> {
-        Vec::new()
-    }
-
-    fn resume(&mut self, _checkpoint: &Path, _step: usize) -> std::io::Result<()> {
-        Ok(())
     }
 }

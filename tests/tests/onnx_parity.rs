@@ -10,7 +10,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 use e2e::process::python;
 use e2e::reference::{TinyGpt, largest_difference};
 use engine::{Engine, FinishReason, GenerationOptions, OnnxModel};
-use gpt::dataset::Batch;
+use gpt::corpus::Batch;
 use gpt::model::attention::causal_mask;
 use gpt::onnx::{Calibration, Recipe};
 use gpt::release::evaluation::{compare, random_windows};

@@ -4,13 +4,14 @@
 #![allow(clippy::unwrap_used)] // In a test, the panic is the report.
 
 use artifact::{Sampler, Sampling};
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use e2e::reference::{TinyGpt, largest_difference};
-use gpt::model::{Gpt, cross_entropy};
+use gpt::model::parameters::{self, ParameterPath, ParameterVisitor};
+use gpt::model::{Gpt, cross_entropy, generate};
 use gpt::preset::Preset;
-use gpt::{device, sample, train, weights};
+use gpt::{device, train, weights};
 
 fn tensor(rows: &[Vec<i64>], device: &Device) -> Tensor<2, Int> {
     let data = TensorData::new(rows.concat(), [rows.len(), rows[0].len()]);
@@ -35,23 +36,14 @@ fn logits_are_within_1e_4() {
 /// Norms of all gradients by PyTorch name.
 struct GradientNorms<'a> {
     gradients: &'a GradientsParams,
-    path: Vec<String>,
     norms: Vec<(String, f64)>,
 }
 
-impl ModuleVisitor for GradientNorms<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+impl ParameterVisitor for GradientNorms<'_> {
+    fn visit<const D: usize>(&mut self, path: &ParameterPath, param: &Param<Tensor<D>>) {
         let gradient = self.gradients.get::<D>(param.id).unwrap();
         let norm: f32 = gradient.square().sum().sqrt().into_scalar();
-        self.norms.push((weights::pytorch_name(&self.path.join(".")), f64::from(norm)));
-    }
-
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
+        self.norms.push((weights::pytorch_name(&path.name()), f64::from(norm)));
     }
 }
 
@@ -68,8 +60,8 @@ fn loss_is_within_1e_5_and_gradient_norms_within_a_thousandth() {
     println!("difference of loss: {:e}", (loss - reference.loss).abs());
     assert!((loss - reference.loss).abs() <= 1e-5);
 
-    let mut visitor = GradientNorms { gradients: &gradients, path: Vec::new(), norms: Vec::new() };
-    model.visit(&mut visitor);
+    let visitor = GradientNorms { gradients: &gradients, norms: Vec::new() };
+    let visitor = parameters::visit(&model, visitor);
     assert_eq!(visitor.norms.len(), reference.grad_norms.len());
     let mut largest = 0.0f64;
     for (name, norm) in visitor.norms {
@@ -109,5 +101,5 @@ fn greedy_text_is_the_same_past_the_context() {
     let (prompt, expected) = reference.greedy.split_at(5);
     assert!(reference.greedy.len() > model.config().context_length);
     let mut sampler = Sampler::new(Sampling::Greedy, 0);
-    assert_eq!(sample::generate(&model, prompt, expected.len(), &mut sampler, &device), expected);
+    assert_eq!(generate(&model, prompt, expected.len(), &mut sampler, &device), expected);
 }

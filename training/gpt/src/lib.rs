@@ -1,8 +1,8 @@
 //! Trains a GPT on a text, exports it to ONNX and publishes it to a store.
 //!
 //! - [`model`]: the network, from tensor primitives;
-//! - [`corpus`] and [`dataset`]: from a file to batches of token ids;
-//! - [`train`]: the training loop, with [`evaluate`] and [`sample`], told by a [`preset`];
+//! - [`corpus`]: from a file to batches of token ids;
+//! - [`train`]: the training loop, told by a [`preset`];
 //! - [`weights`]: weights in and out, from and for PyTorch and Hugging Face too;
 //! - [`onnx`]: the graph that serving runs;
 //! - [`release`]: from a model to a published version: exports, judgement, gate, report.
@@ -10,20 +10,15 @@
 //! The binary `gpt` has a short file for each command.
 
 pub mod corpus;
-pub mod dataset;
 pub mod device;
 pub mod environment;
-pub mod evaluate;
 pub mod model;
 pub mod onnx;
-mod permutation;
 pub mod preset;
-pub mod progress;
 pub mod release;
-pub mod sample;
 pub mod train;
 pub mod weights;
 
-pub use dataset::{Batch, Dataset};
+pub use corpus::{Batch, Dataset};
 pub use model::Gpt;
 pub use preset::Preset;

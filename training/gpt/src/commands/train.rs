@@ -10,16 +10,13 @@ use burn::tensor::Device;
 use clap::Args;
 use gpt::device;
 use gpt::preset::{CorpusSettings, Override, Preset};
-use gpt::progress::{LogFormat, Progress};
 use gpt::release::naming::model_name;
 use gpt::release::plan::check_vocabulary;
 use gpt::release::report::Stopwatch;
 use gpt::release::{ModelSource, ModelSpec, Outcome, Promotion, TrainingPlan, trained};
-use gpt::train::checkpoint::Checkpoints;
-use gpt::train::mirror::Mirror;
-use gpt::train::{Observer, Run, Trained};
+use gpt::train::{LogFormat, Mirror, Observer, Progress, Records, Run, Trained};
 use gpt::weights::ImportOptions;
-use store::{StagedVersion, Store};
+use store::Store;
 use tokio::runtime::Runtime;
 
 use super::corpus_arguments::CorpusArguments;
@@ -94,9 +91,22 @@ pub fn run(arguments: Arguments, runtime: &Runtime, stop: &AtomicBool) -> Result
     // Staged now rather than after the training: a store that cannot be written is an early error.
     let staged = runtime.block_on(store.stage(&plan.name))?;
     let checkpoints = plan.checkpoints(&arguments.checkpoints);
-    let mirror = arguments.mirror_checkpoints.then(|| Mirror::new(&store, runtime, &plan.name, &checkpoints));
-    let run = arguments.run(&plan, &checkpoints, mirror.as_ref(), &device, stop);
-    let mut progress = arguments.progress(&plan, &run, &staged)?;
+    let digest = checkpoints.run_digest();
+    let mirror = arguments.mirror_checkpoints.then(|| Mirror::new(&store, runtime, &plan.name, &digest));
+    let run = Run {
+        train_set: &plan.train_set,
+        validation_set: &plan.validation_set,
+        settings: &plan.preset.training,
+        device: &device,
+        samples: Some(&plan.sample_writer(&device)),
+        records: Some(&Records::create(&staged.path(""))?),
+        checkpoints: &checkpoints,
+        mirror: mirror.as_ref(),
+        resume: arguments.resume,
+        stop,
+    };
+    let mut progress = Progress::new(run.total_steps(), arguments.log);
+    progress.settings(&plan.preset, &plan.preset_toml);
     let trained = train(&plan, &run, runtime, &mut progress)?;
 
     // The training has its own clock, which an interruption does not reset.
@@ -144,47 +154,9 @@ impl Arguments {
         let store = Some(self.store.location.as_str());
         Ok(Some(runtime.block_on(ModelSource::find(init, store, &options, device))?))
     }
-
-    fn run<'a>(
-        &self,
-        plan: &'a TrainingPlan,
-        checkpoints: &'a Checkpoints,
-        mirror: Option<&'a Mirror<'a>>,
-        device: &'a Device,
-        stop: &'a AtomicBool,
-    ) -> Run<'a> {
-        Run {
-            train_set: &plan.train_set,
-            validation_set: &plan.validation_set,
-            settings: &plan.preset.training,
-            device,
-            checkpoints,
-            mirror,
-            resume: self.resume,
-            stop,
-        }
-    }
-
-    /// Progress messages, and records of the run in the version's folder.
-    fn progress<'a>(
-        &self,
-        plan: &'a TrainingPlan,
-        run: &Run<'a>,
-        staged: &StagedVersion,
-    ) -> Result<Progress<'a>> {
-        let writer = plan.sample_writer(run.device);
-        let progress = Progress::new(run.total_steps(), &staged.path(""), writer, self.log)?;
-        progress.settings(&plan.preset, &plan.preset_toml);
-        Ok(progress)
-    }
 }
 
-fn train(
-    plan: &TrainingPlan,
-    run: &Run<'_>,
-    runtime: &Runtime,
-    progress: &mut Progress<'_>,
-) -> Result<Trained> {
+fn train(plan: &TrainingPlan, run: &Run<'_>, runtime: &Runtime, progress: &mut Progress) -> Result<Trained> {
     let model = runtime.block_on(plan.model(run.device))?;
     let training = &plan.preset.training;
     progress.note(&format!(

@@ -1,9 +1,10 @@
-//! Why a corpus cannot be used.
+//! Errors of loading a corpus.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use artifact::Sha256Hex;
+use store::PathError;
 
 /// Why a corpus cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -24,7 +25,7 @@ pub enum CorpusError {
     NotUtf8 {
         /// The file.
         path: PathBuf,
-        /// Where it goes wrong, in bytes from the beginning of the file.
+        /// Position of the wrong byte in the file.
         offset: u64,
     },
     /// A stretch of text in which no word ends cannot be encoded in constant memory.
@@ -35,9 +36,9 @@ pub enum CorpusError {
     NoWordEnds {
         /// The file.
         path: PathBuf,
-        /// Where the stretch begins, in bytes of the normalised text.
+        /// Beginning of the stretch, in bytes of the normalized text.
         offset: u64,
-        /// How long it is at least.
+        /// Its length at least, in bytes.
         length: usize,
     },
     /// A file is not the one that was looked at a moment ago.
@@ -54,7 +55,7 @@ pub enum CorpusError {
     Nothing {
         /// The source.
         source_text: String,
-        /// What was looked for, and what would help.
+        /// Expected files or objects, and a remedy.
         expected: &'static str,
     },
     /// A file name pattern that is none.
@@ -62,7 +63,7 @@ pub enum CorpusError {
     Pattern {
         /// The pattern.
         pattern: String,
-        /// Where it goes wrong.
+        /// The mistake in it.
         reason: &'static str,
     },
     /// An address could not be read.
@@ -103,15 +104,15 @@ pub enum CorpusError {
         #[source]
         source: io::Error,
     },
-    /// What was just written reads differently.
+    /// A token cache that was just written reads differently.
     #[error("token cache {path}: {damage}, right after it was written; is the disk sound?")]
     Damaged {
         /// The file or folder.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The difference.
         damage: String,
     },
-    /// Nobody says where the cache is to be.
+    /// The environment names no folder for the cache.
     #[error("neither XDG_CACHE_HOME nor HOME names a folder for the token cache; pass one: --cache DIR")]
     NoCacheFolder,
 }
@@ -125,5 +126,10 @@ impl CorpusError {
     /// Names the cache file that an I/O error is about.
     pub(super) fn cache(path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Cache { path: path.to_owned(), source }
+    }
+
+    /// The same for an error that names its file already.
+    pub(super) fn cache_path(PathError { path, source }: PathError) -> Self {
+        Self::Cache { path, source }
     }
 }

@@ -1,12 +1,9 @@
-//! Functions that libtorch computes in one pass over memory, and their derivatives.
+//! Fused functions with derivatives: GELU, softmax and cross-entropy in one pass over memory.
 //!
 //! Of tensor primitives, each of them is five to ten passes, and twice as many backwards. That was a
-//! seventh of a training step: all but matrix products waits for memory. The model defines these
-//! functions by primitives, and comes here for the same values and gradients in less time; its tests
-//! compare the two.
+//! seventh of a training step: all but matrix products waits for memory.
 //!
-//! Each function takes a tensor with or without autodiff. A tensor of another backend than libtorch
-//! comes back as the error.
+//! Each function takes tensors with or without autodiff, and has the contract of [this folder](super).
 
 use std::fmt::Debug;
 
@@ -23,27 +20,22 @@ type Tracked = Autodiff<LibTorch>;
 
 /// GELU in its tanh form.
 ///
-/// # Errors
-/// The tensor, if it is not on libtorch.
-///
 /// # Shapes
 /// - `x` and output: any, the same
-pub fn gelu<const D: usize>(x: Tensor<D>) -> Result<Tensor<D>, Tensor<D>> {
+pub fn gelu<const D: usize>(x: Tensor<D>, definition: impl FnOnce(Tensor<D>) -> Tensor<D>) -> Tensor<D> {
     apply(
         x,
         |x| (TchTensor::new(x.tensor.gelu("tanh")), x.clone()),
         |x, gradient| TchTensor::new(x.tensor.gelu_backward(&gradient.tensor, "tanh")),
     )
+    .unwrap_or_else(definition)
 }
 
-/// Softmax over the last axis.
-///
-/// # Errors
-/// The tensor, if it is not on libtorch.
+/// Softmax over the last dimension.
 ///
 /// # Shapes
 /// - `x` and output: any, the same
-pub fn softmax<const D: usize>(x: Tensor<D>) -> Result<Tensor<D>, Tensor<D>> {
+pub fn softmax<const D: usize>(x: Tensor<D>, definition: impl FnOnce(Tensor<D>) -> Tensor<D>) -> Tensor<D> {
     apply(
         x,
         |x| {
@@ -55,41 +47,43 @@ pub fn softmax<const D: usize>(x: Tensor<D>) -> Result<Tensor<D>, Tensor<D>> {
             TchTensor::new(tch::Tensor::internal_softmax_backward_data(gradient, &y.tensor, -1, Float))
         },
     )
+    .unwrap_or_else(definition)
 }
 
-/// `-mean(log softmax(logits)[target])`.
-///
-/// # Errors
-/// The logits, if they are not on libtorch.
+/// Cross-entropy, `-mean(log softmax(logits)[target])`.
 ///
 /// # Shapes
 /// - `logits`: `[n, vocab_size]`
 /// - `targets`: `[n]`
 /// - output: `[1]`
-pub fn cross_entropy(logits: Tensor<2>, targets: &Tensor<1, Int>) -> Result<Tensor<1>, Tensor<2>> {
-    let targets = targets.clone().unsqueeze_dim::<2>(1); // [n, 1]
-    let targets =
-        targets.clone().try_into_primitive::<LibTorch>().or(targets.try_into_primitive::<Tracked>());
-    let Ok(targets) = targets else { return Err(logits) };
+pub fn cross_entropy(
+    logits: Tensor<2>,
+    targets: Tensor<1, Int>,
+    definition: impl FnOnce(Tensor<2>, Tensor<1, Int>) -> Tensor<1>,
+) -> Tensor<1> {
+    let column = targets.clone().unsqueeze_dim::<2>(1); // [n, 1]
+    let column = column.clone().try_into_primitive::<LibTorch>().or(column.try_into_primitive::<Tracked>());
+    let Ok(column) = column else { return definition(logits, targets) };
     apply(
         logits,
         |logits| {
             let log_probabilities = logits.tensor.log_softmax(-1, Float);
-            let loss = -log_probabilities.gather(1, &targets.tensor, false).mean(Float).reshape([1]);
-            (TchTensor::new(loss), (TchTensor::new(log_probabilities), targets))
+            let loss = -log_probabilities.gather(1, &column.tensor, false).mean(Float).reshape([1]);
+            (TchTensor::new(loss), (TchTensor::new(log_probabilities), column))
         },
         // (softmax(logits) - one_hot(targets)) gradient / n
-        |(log_probabilities, targets), gradient| {
+        |(log_probabilities, column), gradient| {
             let mut difference = log_probabilities.unary_ops(|mut x| x.exp_(), |x| x.exp()).tensor;
-            let ones = targets.tensor.ones_like().to_kind(Float);
-            let _ = difference.scatter_add_(1, &targets.tensor, &-ones);
-            TchTensor::new(difference.g_mul_(&(gradient.tensor / targets.tensor.numel() as f64)))
+            let ones = column.tensor.ones_like().to_kind(Float);
+            let _ = difference.scatter_add_(1, &column.tensor, &-ones);
+            TchTensor::new(difference.g_mul_(&(gradient.tensor / column.tensor.numel() as f64)))
         },
     )
+    .unwrap_or_else(|logits| definition(logits, targets))
 }
 
 /// Computes `forward(x)`, which is a result and what `backward` needs besides the gradient of the
-/// result to make the gradient of `x`.
+/// result to make the gradient of `x`. A tensor that is not on libtorch comes back as the error.
 fn apply<const D: usize, const E: usize, K: Clone + Debug + Send + 'static>(
     x: Tensor<D>,
     forward: impl FnOnce(&TchTensor) -> (TchTensor, K),
@@ -107,7 +101,7 @@ fn apply<const D: usize, const E: usize, K: Clone + Debug + Send + 'static>(
     }))
 }
 
-/// What autodiff does with a function on the way back.
+/// Node of the autodiff graph: the backward pass of a function.
 #[derive(Debug)]
 struct Derivative<K>(fn(K, TchTensor) -> TchTensor);
 
@@ -121,52 +115,14 @@ impl<K: Clone + Debug + Send + 'static> Backward<LibTorch, 1> for Derivative<K> 
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use burn::tensor::TensorData;
-
+mod tests {
     use super::*;
     use crate::device;
-
-    /// Checks that a function has the same values and gradients as its definition, and the same values
-    /// without autodiff. The gradient is that of a sum with unequal weights.
-    pub fn assert_same<const D: usize, const E: usize>(
-        shape: [usize; D],
-        function: impl Fn(Tensor<D>) -> Tensor<E>,
-        definition: impl Fn(Tensor<D>) -> Tensor<E>,
-    ) {
-        let device = device::cpu().autodiff();
-        // All different, positive and negative; drawn numbers could depend on another test.
-        let numbers = |shape: &[usize], step: f32| {
-            let values = (0..shape.iter().product()).map(|i: usize| 3.0 * ((i + 1) as f32 * step).sin());
-            TensorData::new(values.collect::<Vec<f32>>(), shape.to_vec())
-        };
-        let x = Tensor::<D>::from_data(numbers(&shape, 0.7), &device).require_grad();
-        let values_and_gradient = |function: &dyn Fn(Tensor<D>) -> Tensor<E>| {
-            let y = function(x.clone());
-            let weights = Tensor::<E>::from_data(numbers(&y.dims(), 1.3), &device);
-            let gradients = (y.clone() * weights).sum().backward();
-            [y.inner().into_data(), x.grad(&gradients).unwrap().into_data()]
-        };
-        let [values, gradient] = values_and_gradient(&function);
-        let [expected, expected_gradient] = values_and_gradient(&definition);
-        let without_autodiff = function(x.clone().inner()).into_data();
-        for (what, found, expected) in [
-            ("values", &values, &expected),
-            ("values without autodiff", &without_autodiff, &expected),
-            ("gradient", &gradient, &expected_gradient),
-        ] {
-            let pairs: Vec<(f32, f32)> = found.iter::<f32>().zip(expected.iter::<f32>()).collect();
-            let largest = pairs.iter().map(|(_, expected)| expected.abs()).fold(0.0, f32::max);
-            let difference = pairs.iter().map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-            assert!(found.shape() == expected.shape() && largest > 0.0);
-            assert!(difference <= 2e-6 * largest.max(1.0), "{what}: {difference} of {largest}");
-        }
-    }
 
     /// A constant is a constant: without a gradient to find, there is nothing to record.
     #[test]
     fn untracked_tensors_stay_untracked() {
         let x = Tensor::<1>::ones([3], &device::cpu().autodiff());
-        assert!(!gelu(x).unwrap().is_require_grad());
+        assert!(!gelu(x, |_| panic!("it is on libtorch")).is_require_grad());
     }
 }

@@ -1,4 +1,4 @@
-//! Arithmetic that updates tensors in place, in one pass over memory.
+//! Elementwise updates of large tensors, in place and in one pass over memory.
 //!
 //! An expression of tensor primitives reads and writes all its numbers once for every operator in
 //! it. For an optimizer, which touches each weight of a model, that was a quarter of a training step.
@@ -11,20 +11,27 @@ use rayon::prelude::*;
 /// Elements that a thread takes at once: few enough to stay in its cache.
 const CHUNK: usize = 1 << 14;
 
-/// Sets the elements at each position `i` of three tensors: `[a, b, c] = update([a, b, c], x)`.
-/// Memory that one of them shares with another tensor is copied first.
+/// Sets the elements at each position of three tensors: `[a, b, c] = update([a, b, c], x)`. Memory that
+/// one of them shares with another tensor is copied first.
+///
+/// `definition` is the same update of whole tensors, by primitives; it is computed unless all tensors are
+/// float32 on the CPU through libtorch, without autodiff.
 ///
 /// # Shapes
 /// - all tensors: any, the same
 ///
 /// # Panics
-/// If the shapes differ, or a tensor is not one of 32-bit numbers on the CPU without autodiff.
+/// If the shapes differ.
 pub fn update<const D: usize>(
     tensors: [Tensor<D>; 3],
     x: Tensor<D>,
     update: impl Fn([f32; 3], f32) -> [f32; 3] + Sync,
+    definition: impl FnOnce([Tensor<D>; 3], Tensor<D>) -> [Tensor<D>; 3],
 ) -> [Tensor<D>; 3] {
     assert!(tensors.iter().all(|tensor| tensor.dims() == x.dims()), "the shapes differ");
+    if !tensors.iter().chain([&x]).all(is_float32_on_cpu) {
+        return definition(tensors, x);
+    }
     let mut tensors = tensors.map(|tensor| unshared(primitive(tensor)));
     let x = contiguous(primitive(x));
     let [a, b, c] = tensors.each_mut().map(elements_mut);
@@ -35,6 +42,13 @@ pub fn update<const D: usize>(
         }
     });
     tensors.map(Tensor::from_primitive::<LibTorch>)
+}
+
+fn is_float32_on_cpu<const D: usize>(tensor: &Tensor<D>) -> bool {
+    let is_float32_on_cpu = |tensor: &tch::Tensor| {
+        tensor.kind() == tch::Kind::Float && tensor.device() == tch::Device::Cpu && tensor.numel() > 0
+    };
+    tensor.clone().try_into_primitive::<LibTorch>().is_ok_and(|tensor| is_float32_on_cpu(&tensor.tensor))
 }
 
 fn primitive<const D: usize>(tensor: Tensor<D>) -> TchTensor {
@@ -70,7 +84,8 @@ fn elements(tensor: &TchTensor) -> &[f32] {
 
 fn elements_mut(tensor: &mut TchTensor) -> &mut [f32] {
     assert!(tensor.can_mut(), "another tensor shares the memory");
-    // SAFETY: As for `elements`; and nobody else reads or writes them, as no other tensor has them.
+    // SAFETY: `start` has checked that there lie `numel` numbers one after the other. They stay there
+    // as long as the tensor is borrowed, and no other tensor has them, so nobody else reads or writes them.
     unsafe { std::slice::from_raw_parts_mut(start(tensor), tensor.tensor.numel()) }
 }
 
@@ -84,6 +99,14 @@ mod tests {
         Tensor::from_floats(values.as_slice(), &device::cpu())
     }
 
+    fn add([a, b, c]: [f32; 3], x: f32) -> [f32; 3] {
+        [a + x, b, c]
+    }
+
+    fn not_called<const D: usize>(_: [Tensor<D>; 3], _: Tensor<D>) -> [Tensor<D>; 3] {
+        panic!("the tensors are on the CPU through libtorch")
+    }
+
     fn address(tensor: &Tensor<1>) -> *mut f32 {
         start(&primitive(tensor.clone()))
     }
@@ -93,7 +116,8 @@ mod tests {
         let count = 3 * CHUNK + 5;
         let tensors = [vector(count, 0), vector(count, 1), vector(count, 2)];
         let addresses = tensors.each_ref().map(address);
-        let updated = update(tensors, vector(count, 3), |[a, b, c], x| [a + x, b - x, c * 2.0]);
+        let change = |[a, b, c]: [f32; 3], x: f32| [a + x, b - x, c * 2.0];
+        let updated = update(tensors, vector(count, 3), change, not_called);
         assert_eq!(updated.each_ref().map(address), addresses);
         let [a, b, c] = updated.map(|tensor| tensor.into_data().try_to_vec::<f32>().unwrap());
         for i in 0..count {
@@ -106,20 +130,30 @@ mod tests {
     fn leaves_others_their_memory() {
         let [a, b, x] = [vector(4, 0), vector(4, 10), vector(4, 20)];
         let ([a_before, x_before], transposed) = ([a.clone(), x.clone()], vector(4, 5).reshape([2, 2]));
-        let [a, _, _] = update([a, b, vector(4, 0)], x, |[a, b, c], x| [a + x, b, c]);
+        let [a, _, _] = update([a, b, vector(4, 0)], x, add, not_called);
         assert_eq!(a.into_data().try_to_vec::<f32>().unwrap(), [20.0, 22.0, 24.0, 26.0]);
         assert_eq!(a_before.into_data(), vector(4, 0).into_data());
         assert_eq!(x_before.into_data(), vector(4, 20).into_data());
 
         let transposed: Tensor<2> = transposed.transpose();
         let ones = || Tensor::<2>::ones([2, 2], &device::cpu());
-        let [sum, _, _] = update([transposed, ones(), ones()], ones(), |[a, b, c], x| [a + x, b, c]);
+        let [sum, _, _] = update([transposed, ones(), ones()], ones(), add, not_called);
         assert_eq!(sum.into_data().try_to_vec::<f32>().unwrap(), [6.0, 8.0, 7.0, 9.0]);
     }
 
     #[test]
     #[should_panic(expected = "the shapes differ")]
     fn refuses_other_shapes() {
-        update([vector(4, 0), vector(4, 0), vector(5, 0)], vector(4, 0), |values, _| values);
+        update([vector(4, 0), vector(4, 0), vector(5, 0)], vector(4, 0), add, not_called);
+    }
+
+    #[test]
+    fn tensors_elsewhere_are_updated_by_the_definition() {
+        let tracked = || Tensor::<1>::from_floats([1.0, 2.0], &device::cpu().autodiff());
+        let [sum, b, c] =
+            update([tracked(), tracked(), tracked()], tracked(), add, |[a, b, c], x| [a + x, b, c]);
+        for (found, expected) in [(sum, [2.0, 4.0]), (b, [1.0, 2.0]), (c, [1.0, 2.0])] {
+            assert_eq!(found.into_data().try_to_vec::<f32>().unwrap(), expected);
+        }
     }
 }

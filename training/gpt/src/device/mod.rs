@@ -1,9 +1,15 @@
-//! The compute device: the only folder that names a burn backend.
+//! Compute device: libtorch on the CPU, and what it computes faster than burn's tensor primitives do.
 //!
-//! - this file: the device, from which models and tensors take their backend;
-//! - [`fused`][]: functions that libtorch has as one operation, with their derivatives;
-//! - [`in_place`][]: arithmetic on large tensors in one pass over memory;
-//! - [`linear_algebra`][]: factors of matrices.
+//! This is the only folder that names libtorch. Functions come in three kinds:
+//!
+//! - [`fused`]: functions with derivatives, in one pass over memory;
+//! - [`in_place`]: updates of large tensors, in one pass over memory;
+//! - [`linear_algebra`]: factors of matrices, in double precision.
+//!
+//! All of them have one contract. The last argument is the function's definition by tensor primitives,
+//! which runs on any backend and stands where one reads about it, in the model for example. The function
+//! gives the same values and gradients, and is the definition itself for tensors that are not on
+//! libtorch. A test beside each definition compares the two.
 //!
 //! Moving to another backend means changing this folder and one feature in `Cargo.toml`.
 
@@ -11,28 +17,13 @@
 // why that version is pinned and why its deprecation is accepted here.
 #![allow(deprecated)]
 
-use std::num::NonZero;
-use std::sync::Once;
-
-pub use burn::tensor::Device;
-
+mod cpu;
 pub mod fused;
 pub mod in_place;
 pub mod linear_algebra;
+#[cfg(test)]
+pub(crate) mod testing;
 
-/// The CPU through libtorch, with one thread for each core.
-pub fn cpu() -> Device {
-    static THREADS: Once = Once::new();
-    // Both of libtorch's thread pools are sized once, before the first operation starts them.
-    THREADS.call_once(|| {
-        let threads = std::thread::available_parallelism().map_or(1, NonZero::get) as i32;
-        tch::set_num_threads(threads);
-        tch::set_num_interop_threads(1);
-    });
-    Device::libtorch()
-}
+pub use burn::tensor::Device;
 
-/// How a manifest records [`cpu`].
-pub fn describe() -> String {
-    format!("cpu, libtorch 2.9.0, {} threads", tch::get_num_threads())
-}
+pub use cpu::{cpu, describe};

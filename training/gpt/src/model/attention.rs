@@ -1,25 +1,26 @@
-//! Multi-head causal self-attention: how tokens look at the tokens before them.
+//! Multi-head causal self-attention: each token gathers from the tokens up to itself.
 //!
-//! Vaswani et al., "Attention Is All You Need" (2017), <https://arxiv.org/abs/1706.03762>, section 3.2.
+//! LLMs-from-scratch, chapter 3. Vaswani et al., "Attention Is All You Need" (2017), <https://arxiv.org/abs/1706.03762>, section 3.2.
 
 use artifact::GptConfig;
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 
-use super::{Dropout, Linear};
+use super::dropout::Dropout;
+use super::linear::Linear;
 use crate::device::fused;
 
 /// Each head lets every token ask (query) the tokens up to itself what they offer (key), and gather
 /// what they hold (value) in proportion to how well the two match.
 #[derive(Module, Debug)]
 pub struct CausalSelfAttention {
-    /// What a token looks for.
+    /// Queries: what a token looks for.
     pub query: Linear,
-    /// What a token offers.
+    /// Keys: what a token offers.
     pub key: Linear,
-    /// What a token gives to those that attend to it.
+    /// Values: what a token gives to those that attend to it.
     pub value: Linear,
-    /// Mixes the heads' results.
+    /// Output projection, which mixes the heads.
     pub output: Linear,
     attention_dropout: Dropout,
     n_heads: usize,
@@ -48,7 +49,7 @@ impl CausalSelfAttention {
         self.output.forward(self.context(x, mask))
     }
 
-    /// What the heads gather, side by side, before [`output`](Self::output) mixes it.
+    /// Context vectors of all heads side by side: the input of the [output projection](Self::output).
     ///
     /// # Shapes
     /// - as for [`forward`](Self::forward)
@@ -62,7 +63,8 @@ impl CausalSelfAttention {
         context_vec.swap_dims(1, 2).reshape([batch, seq, d_model])
     }
 
-    /// `softmax(queries keys^T / sqrt(d_head) + mask)`: in what proportion a token gathers from each.
+    /// Attention weights, `softmax(queries keys^T / sqrt(d_head) + mask)`: in what proportion a token
+    /// gathers from each.
     ///
     /// # Shapes
     /// - `x` and `mask`: as for [`forward`](Self::forward)
@@ -88,12 +90,12 @@ impl CausalSelfAttention {
     }
 }
 
-/// Positive numbers with the sum 1, in proportion to `exp(x)`, along the last axis.
+/// Softmax over the last dimension: `exp(x)` in proportion to its sum.
 ///
 /// # Shapes
 /// - `x` and output: `[.., n]`
 fn softmax<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    fused::softmax(x).unwrap_or_else(softmax_from_primitives)
+    fused::softmax(x, softmax_from_primitives)
 }
 
 /// `exp(x - max(x)) / sum(exp(x - max(x)))`: without the largest number, which changes nothing, it
@@ -104,8 +106,8 @@ fn softmax_from_primitives<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     powers.clone() / powers.sum_dim(D - 1)
 }
 
-/// What keeps a token from seeing the future: 0 where row `i` may look at column `j`, which is where
-/// `j <= i`, and minus infinity where it may not. Added to the scores before the softmax.
+/// Causal mask, which keeps a token from seeing the future: 0 where row `i` may look at column `j`, which
+/// is where `j <= i`, and minus infinity where it may not. It is added to the scores before the softmax.
 ///
 /// # Shapes
 /// - output: `[seq, seq]`
@@ -120,7 +122,7 @@ pub fn causal_mask(seq: usize, device: &Device) -> Tensor<2> {
 mod tests {
     use super::*;
     use crate::device;
-    use crate::device::fused::tests::assert_same;
+    use crate::device::testing::assert_same;
 
     #[test]
     fn the_mask_hides_the_future_only() {

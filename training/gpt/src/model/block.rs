@@ -1,12 +1,15 @@
-//! The transformer block, in the pre-LayerNorm form of GPT-2.
+//! Transformer block in the pre-LayerNorm form of GPT-2.
 //!
-//! Xiong et al., "On Layer Normalization in the Transformer Architecture" (2020).
+//! LLMs-from-scratch, chapter 4. Xiong et al., "On Layer Normalization in the Transformer Architecture" (2020).
 
 use artifact::GptConfig;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
-use super::{CausalSelfAttention, Dropout, FeedForward, LayerNorm};
+use super::attention::CausalSelfAttention;
+use super::dropout::Dropout;
+use super::feed_forward::FeedForward;
+use super::layer_norm::LayerNorm;
 
 /// Attention, then a feed-forward layer. Each adds to its input rather than replacing it, which
 /// keeps a straight path for the gradient through any number of blocks.
@@ -14,11 +17,11 @@ use super::{CausalSelfAttention, Dropout, FeedForward, LayerNorm};
 pub struct TransformerBlock {
     /// Before attention.
     pub norm1: LayerNorm,
-    /// Between tokens.
+    /// Gathers from other tokens.
     pub attention: CausalSelfAttention,
     /// Before the feed-forward layer.
     pub norm2: LayerNorm,
-    /// Within each token.
+    /// Works on each token by itself.
     pub feed_forward: FeedForward,
     residual_dropout: Dropout,
 }
@@ -39,10 +42,24 @@ impl TransformerBlock {
     /// - `x` and output: `[batch, seq, d_model]`
     /// - `mask`: `[seq, seq]`, see [`causal_mask`](super::attention::causal_mask)
     pub fn forward(&self, x: Tensor<3>, mask: Tensor<2>) -> Tensor<3> {
-        let attended = self.attention.forward(self.norm1.forward(x.clone()), mask);
+        self.residual(x, |x| self.attention.forward(x, mask), |x| self.feed_forward.forward(x))
+    }
+
+    /// The two residual connections, around sub-layers that a caller may watch at work: each is given its
+    /// normalized input.
+    ///
+    /// # Shapes
+    /// - `x` and output, and those of both sub-layers: `[batch, seq, d_model]`
+    pub fn residual(
+        &self,
+        x: Tensor<3>,
+        attention: impl FnOnce(Tensor<3>) -> Tensor<3>,
+        feed_forward: impl FnOnce(Tensor<3>) -> Tensor<3>,
+    ) -> Tensor<3> {
+        let attended = attention(self.norm1.forward(x.clone()));
         let x = x + self.residual_dropout.forward(attended);
 
-        let transformed = self.feed_forward.forward(self.norm2.forward(x.clone()));
+        let transformed = feed_forward(self.norm2.forward(x.clone()));
         x + self.residual_dropout.forward(transformed)
     }
 }

@@ -1,4 +1,4 @@
-//! Dropout.
+//! Dropout: a share of the activations is set to 0 in training.
 //!
 //! Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from Overfitting" (2014).
 

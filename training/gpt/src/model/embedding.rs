@@ -1,4 +1,4 @@
-//! A table of vectors, one for each id.
+//! Embedding table: a vector for each id.
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Distribution, Int, Tensor};

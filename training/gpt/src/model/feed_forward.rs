@@ -1,10 +1,13 @@
-//! The feed-forward layer: what each token makes of what it has gathered.
+//! Feed-forward layer of a transformer block: it works on each token by itself.
+//!
+//! LLMs-from-scratch, chapter 4.
 
 use artifact::GptConfig;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
-use super::{Linear, gelu};
+use super::gelu::gelu;
+use super::linear::Linear;
 
 /// Two linear maps with a GELU between them, applied to each token on its own.
 #[derive(Module, Debug)]
@@ -30,7 +33,7 @@ impl FeedForward {
         self.contract.forward(self.hidden(x))
     }
 
-    /// What lies between the two maps.
+    /// Hidden activations between the two maps: the input of [`contract`](Self::contract).
     ///
     /// # Shapes
     /// - `x`: `[batch, seq, d_model]`

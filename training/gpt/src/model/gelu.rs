@@ -1,4 +1,4 @@
-//! The Gaussian error linear unit, in the tanh form that GPT-2 uses.
+//! GELU, the Gaussian error linear unit, in the tanh form that GPT-2 uses.
 //!
 //! Hendrycks and Gimpel, "Gaussian Error Linear Units" (2016), <https://arxiv.org/abs/1606.08415>.
 
@@ -13,7 +13,7 @@ use crate::device::fused;
 /// # Shapes
 /// - `x` and output: any, the same
 pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    fused::gelu(x).unwrap_or_else(from_primitives)
+    fused::gelu(x, from_primitives)
 }
 
 /// `0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))`
@@ -27,7 +27,7 @@ fn from_primitives<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 mod tests {
     use super::*;
     use crate::device;
-    use crate::device::fused::tests::assert_same;
+    use crate::device::testing::assert_same;
 
     /// Reference: the formula in double precision (Python's `math`).
     #[test]

@@ -1,23 +1,27 @@
-//! The whole model.
+//! GPT-2, the whole model: embeddings, transformer blocks, output head.
 //!
-//! Radford et al., "Language Models are Unsupervised Multitask Learners" (2019).
+//! LLMs-from-scratch, chapter 4. Radford et al., "Language Models are Unsupervised Multitask Learners" (2019).
 
 use artifact::GptConfig;
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 
 use super::attention::causal_mask;
-use super::{Dropout, Embedding, LayerNorm, Linear, TransformerBlock};
+use super::block::TransformerBlock;
+use super::dropout::Dropout;
+use super::embedding::Embedding;
+use super::layer_norm::LayerNorm;
+use super::linear::Linear;
 
 /// A decoder of the GPT-2 family: from token ids to the logits of the next token at every position.
 #[derive(Module, Debug)]
 pub struct Gpt {
-    /// What a token is.
+    /// A vector for each token id.
     pub token_embedding: Embedding,
-    /// Where it stands.
+    /// A vector for each position.
     pub position_embedding: Embedding,
     embedding_dropout: Dropout,
-    /// What the tokens make of each other.
+    /// Transformer blocks.
     pub blocks: Vec<TransformerBlock>,
     /// Before the output head.
     pub final_norm: LayerNorm,
@@ -69,7 +73,7 @@ impl Gpt {
         self.logits(x.narrow(1, seq - 1, 1)).squeeze_dim(1)
     }
 
-    /// What each token is and where it stands.
+    /// Token embeddings plus position embeddings.
     ///
     /// # Shapes
     /// - `ids`: `[batch, seq]`, as for [`forward`](Self::forward)
@@ -84,7 +88,7 @@ impl Gpt {
         self.embedding_dropout.forward(tokens + positions.unsqueeze())
     }
 
-    /// The blocks and the final normalisation.
+    /// The blocks and the final LayerNorm.
     ///
     /// # Shapes
     /// - `x` and output: `[batch, seq, d_model]`
@@ -176,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn the_seed_model_has_162_419_712_parameters() {
+    fn the_verdict_model_has_162_419_712_parameters() {
         let preset = crate::preset::Preset::named("the-verdict", &[]).unwrap();
         assert_eq!(preset.model.vocab_size, Tokenizer::gpt2().unwrap().vocab_size());
         assert_eq!(Gpt::new(&preset.model, &device::cpu()).num_params(), 162_419_712);

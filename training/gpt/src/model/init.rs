@@ -1,13 +1,14 @@
-//! GPT-2's initial weights, an alternative to PyTorch's that the layers draw by themselves.
+//! Weight initialization of GPT-2, an alternative to PyTorch's that the layers draw by themselves.
 //!
 //! Radford et al., "Language Models are Unsupervised Multitask Learners" (2019), section 2.3: small
 //! weights, and smaller ones where a block adds to the residual stream, so that the sum over all
 //! blocks keeps its size.
 
-use burn::module::{Module, ModuleMapper, Param};
+use burn::module::Param;
 use burn::tensor::{Distribution, Tensor};
 
-use super::Gpt;
+use super::gpt::Gpt;
+use super::parameters::{self, ParameterMapper, ParameterPath};
 
 const STANDARD_DEVIATION: f64 = 0.02;
 
@@ -15,27 +16,16 @@ const STANDARD_DEVIATION: f64 = 0.02;
 /// residual stream divided by `sqrt(2 n_layers)`, biases 0. LayerNorms stay as they are.
 pub fn gpt2(model: Gpt) -> Gpt {
     let residual_scale = 1.0 / (2.0 * model.config().n_layers as f64).sqrt();
-    model.map(&mut Gpt2 { path: Vec::new(), residual_scale })
+    parameters::map(model, Gpt2 { residual_scale }).0
 }
 
 struct Gpt2 {
-    /// Names of the fields that lead to the current parameter.
-    path: Vec<String>,
     residual_scale: f64,
 }
 
-impl ModuleMapper for Gpt2 {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let [.., layer, field] = self.path.as_slice() else { return param };
-        let standard_deviation = match (layer.as_str(), field.as_str()) {
+impl ParameterMapper for Gpt2 {
+    fn map<const D: usize>(&mut self, path: &ParameterPath, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let standard_deviation = match (path.layer(), path.field()) {
             (_, "bias") => 0.0,
             ("output" | "contract", "weight") => STANDARD_DEVIATION * self.residual_scale,
             (_, "weight") => STANDARD_DEVIATION,

@@ -1,6 +1,6 @@
-//! Layer normalisation.
+//! LayerNorm: each token's vector brought to mean 0 and variance 1.
 //!
-//! Ba, Kiros and Hinton, "Layer Normalization" (2016), <https://arxiv.org/abs/1607.06450>.
+//! LLMs-from-scratch, chapter 4. //! Ba, Kiros and Hinton, "Layer Normalization" (2016), <https://arxiv.org/abs/1607.06450>.
 
 use artifact::config::LAYER_NORM_EPSILON;
 use burn::module::{Module, Param};
@@ -16,7 +16,7 @@ pub struct LayerNorm {
 }
 
 impl LayerNorm {
-    /// A normalisation that does not yet scale or shift.
+    /// A normalization that does not yet scale or shift.
     pub fn new(d_model: usize, device: &Device) -> Self {
         Self {
             scale: Param::from_tensor(Tensor::ones([d_model], device)),

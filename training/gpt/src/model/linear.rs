@@ -1,4 +1,4 @@
-//! A matrix product and an offset: `y = x W + b`.
+//! Linear layer: `y = x W + b`.
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Distribution, Tensor};

@@ -1,7 +1,11 @@
-//! A GPT from tensor primitives, small parts first and the whole model last.
+//! GPT-2 from tensor primitives, small parts first and the whole model last.
 //!
-//! Read it in this order: [`linear`], [`embedding`], [`layer_norm`], [`dropout`], [`gelu`],
-//! [`feed_forward`], [`attention`], [`block`], [`gpt`], [`loss`].
+//! Read it in this order: [`linear`], [`embedding`], [`layer_norm`], [`dropout`], [`mod@gelu`],
+//! [`feed_forward`], [`attention`], [`block`], [`gpt`]; then [`loss`] for training and [`mod@generate`]
+//! for text.
+//!
+//! Beside the model itself, [`init`] draws GPT-2's initial weights, and [`parameters`] walks over all
+//! weights by name.
 //!
 //! Shapes are written as `[batch, seq, d_model]`: `batch` texts of `seq` tokens, each token a vector
 //! of `d_model` numbers.
@@ -12,11 +16,13 @@ pub mod dropout;
 pub mod embedding;
 pub mod feed_forward;
 pub mod gelu;
+pub mod generate;
 pub mod gpt;
 pub mod init;
 pub mod layer_norm;
 pub mod linear;
 pub mod loss;
+pub mod parameters;
 
 pub use attention::CausalSelfAttention;
 pub use block::TransformerBlock;
@@ -24,6 +30,7 @@ pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use feed_forward::FeedForward;
 pub use gelu::gelu;
+pub use generate::generate;
 pub use gpt::Gpt;
 pub use layer_norm::LayerNorm;
 pub use linear::Linear;

@@ -1,4 +1,4 @@
-//! Builds an ONNX graph, node by node.
+//! Builder of an ONNX graph, node by node.
 
 use artifact::GptConfig;
 use artifact::onnx::{POSITION_EMBEDDINGS, TOKEN_EMBEDDINGS, attention_weights};
@@ -111,8 +111,8 @@ impl GraphBuilder {
         self.graph.output.push(value_info(name, data_type, shape));
     }
 
-    /// Makes what happens inside a GPT outputs of the graph, for whoever looks into the model: a run that
-    /// does not ask for them does not pay for them.
+    /// Makes embeddings and attention weights outputs of the graph, for inspection: a run that does not ask
+    /// for them does not pay for them.
     pub fn inner_outputs(&mut self, config: &GptConfig) {
         let (batch, seq) = (named("batch"), named("seq"));
         for embeddings in [TOKEN_EMBEDDINGS, POSITION_EMBEDDINGS] {

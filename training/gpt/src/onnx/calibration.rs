@@ -1,72 +1,42 @@
-//! What errors of rounding cost a model, on a text.
+//! GPTQ calibration: Hessians of the layers' inputs on a calibration text.
 //!
-//! The cost of an error `e` of a row of weights is `e H e^T`, with a Hessian `H` that all rows of a matrix
-//! share. Of a matrix that `x` is multiplied with, `H` is the second moments `x^T x`: then the cost is what
-//! the error changes in the products. Of the token embedding, it is the second moments of the gradients of
-//! the loss at its vectors: the empirical Fisher information, since nothing closer by is linear.
+//! The Hessian of a matrix that `x` is multiplied with is the second moments `x^T x` of its inputs: so the
+//! cost of an error is what it changes in the products. That of the token embedding is the second moments
+//! of the gradients of the loss at its vectors, the empirical Fisher information, since nothing closer by
+//! is linear.
 
+use artifact::GptConfig;
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 
-use super::quantized_graph::padded_head;
-use super::writer::ExportError;
-use crate::dataset::Batch;
-use crate::device::linear_algebra::inverse_factor;
+use super::error::ExportError;
+use super::hessian::{Hessian, Moments};
+use super::padding::{pad_heads, padded_head};
+use crate::corpus::Batch;
 use crate::model::attention::causal_mask;
-use crate::model::{Gpt, cross_entropy};
+use crate::model::{Gpt, TransformerBlock, cross_entropy};
 
-/// Of the mean of a Hessian's diagonal, what is added to it: a text with fewer tokens than a vector has
-/// numbers says nothing about some directions.
-const DAMPING: f32 = 0.01;
-
-/// What errors in the rows of a matrix cost.
-#[derive(Clone, Debug)]
-pub struct Hessian {
-    /// `[columns, columns]`, upper triangular: `factor^T factor` is the inverse.
-    pub factor: Tensor<2>,
-}
-
-impl Hessian {
-    /// # Shapes
-    /// - `moments`: `[columns, columns]`, of any scale
-    ///
-    /// # Errors
-    /// If they are not finite, or there is no memory.
-    pub fn of_moments(moments: Tensor<2>) -> Result<Self, ExportError> {
-        let [columns, _] = moments.dims();
-        let identity = Tensor::eye(columns, &moments.device());
-        let mean = (moments.clone() * identity.clone()).sum() / columns as f32;
-        let mean: f32 = mean.into_scalar();
-        if !mean.is_finite() {
-            return Err(ExportError::NotFinite);
-        }
-        // Of as good as zeros alone: any error is as good as another.
-        let damping = if mean < f32::MIN_POSITIVE / DAMPING { 1.0 } else { DAMPING * mean };
-        Ok(Self { factor: inverse_factor(moments + identity * damping)? })
-    }
-}
-
-/// Of the matrices of a transformer block.
+/// Hessians of the matrices of a transformer block.
 #[derive(Clone, Debug)]
 pub struct BlockHessians {
-    /// Queries, keys and values.
+    /// Projections to queries, keys and values, which share their input.
     pub qkv: Hessian,
-    /// What mixes the heads, each filled up to a width that the operator takes.
+    /// Output projection of attention, its input padded head by head.
     pub attention_output: Hessian,
-    /// The first half of the feed-forward layer.
+    /// First layer of the feed-forward network.
     pub expand: Hessian,
-    /// Its second half.
+    /// Second layer of the feed-forward network.
     pub contract: Hessian,
 }
 
-/// Of all matrices of a model.
+/// Hessians of all matrices of a model.
 #[derive(Clone, Debug)]
 pub struct Calibration {
-    /// The token embedding.
+    /// Token embedding.
     pub embedding: Hessian,
-    /// Each block.
+    /// Transformer blocks.
     pub blocks: Vec<BlockHessians>,
-    /// The output head.
+    /// Output head.
     pub head: Hessian,
 }
 
@@ -86,32 +56,7 @@ impl Calibration {
         let mut streams: Vec<_> = texts.iter().map(|batch| model.embed(batch.inputs.clone())).collect();
         let mut blocks = Vec::new();
         for block in &model.blocks {
-            let (mut qkv, mut expand) = (moments(config.d_model), moments(config.d_model));
-            let mut attention_output = moments(config.n_heads * padded_head(config));
-            let mut contract = moments(config.d_ff);
-            for x in &mut streams {
-                let [_, seq, _] = x.dims();
-                let normalised = block.norm1.forward(x.clone());
-                qkv.add(&normalised);
-                let context = block.attention.context(normalised, causal_mask(seq, &x.device()));
-                attention_output.add(&with_padded_heads(
-                    context.clone(),
-                    config.n_heads,
-                    padded_head(config),
-                ));
-                *x = x.clone() + block.attention.output.forward(context);
-                let normalised = block.norm2.forward(x.clone());
-                expand.add(&normalised);
-                let hidden = block.feed_forward.hidden(normalised);
-                contract.add(&hidden);
-                *x = x.clone() + block.feed_forward.contract.forward(hidden);
-            }
-            blocks.push(BlockHessians {
-                qkv: qkv.hessian()?,
-                attention_output: attention_output.hessian()?,
-                expand: expand.hessian()?,
-                contract: contract.hessian()?,
-            });
+            blocks.push(block_hessians(block, config, &mut streams)?);
         }
         let mut head = moments(config.d_model);
         for x in streams {
@@ -121,7 +66,46 @@ impl Calibration {
     }
 }
 
-/// How the loss changes with each number that comes out of the embedding.
+/// Hessians of a block, which is applied to all `streams`.
+///
+/// # Shapes
+/// - each of `streams`: `[batch, seq, d_model]`
+fn block_hessians(
+    block: &TransformerBlock,
+    config: &GptConfig,
+    streams: &mut [Tensor<3>],
+) -> Result<BlockHessians, ExportError> {
+    let (attention, feed_forward) = (&block.attention, &block.feed_forward);
+    let padded = padded_head(config);
+    let moments = |columns| Moments::new(columns, &attention.output.weight.device());
+    let (mut qkv, mut attention_output) = (moments(config.d_model), moments(config.n_heads * padded));
+    let (mut expand, mut contract) = (moments(config.d_model), moments(config.d_ff));
+    for x in streams {
+        let [_, seq, _] = x.dims();
+        let mask = causal_mask(seq, &x.device());
+        let attend = |x: Tensor<3>| {
+            qkv.add(&x);
+            let context = attention.context(x, mask);
+            attention_output.add(&pad_heads(context.clone(), config.n_heads, padded));
+            attention.output.forward(context)
+        };
+        let feed = |x: Tensor<3>| {
+            expand.add(&x);
+            let hidden = feed_forward.hidden(x);
+            contract.add(&hidden);
+            feed_forward.contract.forward(hidden)
+        };
+        *x = block.residual(x.clone(), attend, feed);
+    }
+    Ok(BlockHessians {
+        qkv: qkv.hessian()?,
+        attention_output: attention_output.hessian()?,
+        expand: expand.hessian()?,
+        contract: contract.hessian()?,
+    })
+}
+
+/// Gradients of the loss at the output of the embedding.
 ///
 /// # Shapes
 /// - output: `[batch, seq, d_model]`
@@ -133,43 +117,8 @@ fn gradients_at_embedding(model: &Gpt, batch: &Batch) -> Tensor<3> {
     x.grad(&loss.backward()).unwrap_or_else(|| x.zeros_like().inner())
 }
 
-/// A sum of `x^T x`.
-struct Moments(Tensor<2>);
-
-impl Moments {
-    fn new(columns: usize, device: &Device) -> Self {
-        Self(Tensor::zeros([columns, columns], device))
-    }
-
-    /// # Shapes
-    /// - `x`: `[batch, seq, columns]`
-    fn add(&mut self, x: &Tensor<3>) {
-        let [batch, seq, columns] = x.dims();
-        let x = x.clone().reshape([batch * seq, columns]);
-        self.0 = self.0.clone() + x.clone().transpose().matmul(x);
-    }
-
-    fn hessian(self) -> Result<Hessian, ExportError> {
-        Hessian::of_moments(self.0)
-    }
-}
-
-/// Zeros after each head, up to a width of `padded`.
-///
-/// # Shapes
-/// - `x`: `[batch, seq, n_heads * d_head]`
-/// - output: `[batch, seq, n_heads * padded]`
-fn with_padded_heads(x: Tensor<3>, n_heads: usize, padded: usize) -> Tensor<3> {
-    let [batch, seq, width] = x.dims();
-    let d_head = width / n_heads;
-    let heads = x.reshape([batch, seq, n_heads, d_head]);
-    let zeros = Tensor::zeros([batch, seq, n_heads, padded - d_head], &heads.device());
-    Tensor::cat(vec![heads, zeros], 3).reshape([batch, seq, n_heads * padded])
-}
-
 #[cfg(test)]
 mod tests {
-    use artifact::GptConfig;
     use burn::module::Param;
     use burn::tensor::{Int, TensorData};
 
@@ -179,20 +128,6 @@ mod tests {
 
     fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
         tensor.into_data().try_to_vec().unwrap()
-    }
-
-    #[test]
-    fn heads_are_filled_up_one_by_one() {
-        let x = Tensor::<1>::from_floats([1.0, 2.0, 3.0, 4.0], &device::cpu()).reshape([1, 1, 4]);
-        assert_eq!(values(with_padded_heads(x, 2, 3)), [1.0, 2.0, 0.0, 3.0, 4.0, 0.0]);
-    }
-
-    #[test]
-    fn moments_of_zeros_are_no_error_and_others_than_numbers_are() {
-        let zeros = Tensor::zeros([2, 2], &device::cpu());
-        assert_eq!(values(Hessian::of_moments(zeros.clone()).unwrap().factor), [1.0, 0.0, 0.0, 1.0]);
-        let error = Hessian::of_moments(zeros + f32::NAN).unwrap_err();
-        assert!(error.to_string().contains("not finite"), "{error}");
     }
 
     /// A model of 16 tokens whose output head is the identity: it gives what the head multiplies with.
@@ -223,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn the_blocks_are_walked_as_the_model_walks_them() {
+    fn streams_pass_through_the_blocks_as_in_the_model() {
         let (model, texts) = (without_head(), [text(0), text(7)]);
         let x = Tensor::cat(texts.iter().map(|text| model.forward(text.inputs.clone())).collect(), 0);
         let x = x.reshape([24, 16]);

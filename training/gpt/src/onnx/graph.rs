@@ -1,4 +1,4 @@
-//! The nodes of a GPT: prefill and decode in one graph, in float32 and standard operators.
+//! Float32 ONNX graph of a GPT in standard operators: prefill and decode in one graph.
 //!
 //! It mirrors [`crate::model`] step by step and differs in two things: keys and values of earlier
 //! positions come in as `past` and go out as `present`, so that decoding computes one position at a
@@ -14,8 +14,9 @@ use artifact::onnx::{
 };
 
 use super::builder::{GraphBuilder, Value, fixed, float, int, ints, named, string};
+use super::error::ExportError;
 use super::proto::{DataType, GraphProto};
-use super::writer::{ExportError, write_model};
+use super::writer::write_model;
 use crate::model::Gpt;
 
 /// Writes a model to an ONNX file. Weights keep the names and the layout that they have here.
@@ -169,7 +170,7 @@ impl GptGraph {
         self.graph.node(by_head, "Transpose", &[&heads], vec![ints("perm", &[0, 2, 1, 3])])
     }
 
-    /// Final normalisation and output head, at the wanted positions only.
+    /// Final LayerNorm and output head, at the wanted positions only.
     fn head(&mut self, x: &str) {
         let wanted = self.graph.node("wanted", "Gather", &[x, LOGIT_POSITIONS], vec![int("axis", 1)]);
         let x = self.layer_norm("final_norm", &wanted); // [batch, wanted, d_model]

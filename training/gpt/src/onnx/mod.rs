@@ -1,24 +1,31 @@
-//! Writes a model as an ONNX graph.
+//! Export to ONNX: a float32 graph for any runtime, and quantized graphs for serving.
 //!
-//! - [`proto`]: the messages of the ONNX format;
-//! - [`builder`]: a graph, node by node;
-//! - [`graph`]: the nodes of a GPT in standard operators, for any runtime;
-//! - [`quantized_graph`]: the same model for serving, small and fast;
-//! - [`quantize`]: its weights as small integers;
-//! - [`calibration`]: what rounding them costs the model, on a text;
-//! - [`writer`]: the file, one weight at a time.
+//! - [`graph`]: the nodes of a GPT in standard operators;
+//! - [`quantized_graph`]: the same model for serving, small and fast, as a [`recipe`] says;
+//! - [`quantize`] and [`gptq`]: weights as small integers, rounded alone or together;
+//! - [`calibration`]: what GPTQ needs to know of a text, in a [`hessian`] for each matrix;
+//! - [`cholesky`], `padding`, `parameter`: what these share;
+//! - [`builder`], [`proto`], [`writer`]: a graph node by node, the messages of the format, the file.
 //!
 //! ONNX: <https://onnx.ai/onnx/intro/concepts.html>.
 
 pub mod builder;
 pub mod calibration;
+pub mod cholesky;
+pub mod error;
+pub mod gptq;
 pub mod graph;
+pub mod hessian;
+mod padding;
+mod parameter;
 pub mod proto;
 pub mod quantize;
 pub mod quantized_graph;
+pub mod recipe;
 pub mod writer;
 
 pub use calibration::Calibration;
+pub use error::ExportError;
 pub use graph::export;
-pub use quantized_graph::{Recipe, export_quantized};
-pub use writer::ExportError;
+pub use quantized_graph::export_quantized;
+pub use recipe::Recipe;

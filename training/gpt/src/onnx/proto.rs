@@ -1,11 +1,11 @@
-//! The part of the ONNX format that the exporter writes, as protobuf messages. Field numbers are
+//! Protobuf messages of the ONNX format, as far as the exporter writes them. Field numbers are
 //! those of `onnx.proto`, IR version 9 (ONNX 1.15); fields that are never written are left out.
 
 /// Version of the format itself.
 pub const IR_VERSION: i64 = 9;
 /// Version of the standard operators: the first with `Gelu`.
 pub const OPSET_VERSION: i64 = 20;
-/// Where ONNX Runtime keeps its own operators.
+/// Domain of ONNX Runtime's own operators.
 pub const MICROSOFT_DOMAIN: &str = "com.microsoft";
 /// Version of those.
 pub const MICROSOFT_OPSET_VERSION: i64 = 1;
@@ -44,16 +44,16 @@ pub struct ModelProto {
     /// [`IR_VERSION`]
     #[prost(int64, tag = "1")]
     pub ir_version: i64,
-    /// Who wrote it.
+    /// Name of the program that wrote it.
     #[prost(string, tag = "2")]
     pub producer_name: String,
-    /// In which version.
+    /// Version of that program.
     #[prost(string, tag = "3")]
     pub producer_version: String,
-    /// What it computes.
+    /// The computation.
     #[prost(message, optional, tag = "7")]
     pub graph: Option<GraphProto>,
-    /// Which operators it uses.
+    /// Sets of operators that it uses.
     #[prost(message, repeated, tag = "8")]
     pub opset_import: Vec<OperatorSetIdProto>,
 }
@@ -69,7 +69,7 @@ pub struct OperatorSetIdProto {
     pub version: i64,
 }
 
-/// What a model computes.
+/// Computation of a model.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct GraphProto {
     /// In an order in which they can be computed.
@@ -81,10 +81,10 @@ pub struct GraphProto {
     /// Constants: weights, shapes.
     #[prost(message, repeated, tag = "5")]
     pub initializer: Vec<TensorProto>,
-    /// What goes in.
+    /// Inputs.
     #[prost(message, repeated, tag = "11")]
     pub input: Vec<ValueInfoProto>,
-    /// What comes out.
+    /// Outputs.
     #[prost(message, repeated, tag = "12")]
     pub output: Vec<ValueInfoProto>,
 }
@@ -104,7 +104,7 @@ pub struct NodeProto {
     /// The operator.
     #[prost(string, tag = "4")]
     pub op_type: String,
-    /// How it is done.
+    /// Constant settings.
     #[prost(message, repeated, tag = "5")]
     pub attribute: Vec<AttributeProto>,
     /// The set that the operator belongs to; empty for the standard operators.

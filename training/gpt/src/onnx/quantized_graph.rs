@@ -1,9 +1,9 @@
-//! The same model for serving: quantised weights and ONNX Runtime's fused operators.
+//! Quantized ONNX graph for serving, with ONNX Runtime's fused operators.
 //!
-//! It differs from [`super::graph`] in three things. Matrices are quantised in blocks
-//! ([`super::quantize`]). Keys and values have room for the whole context and are written in place,
-//! so that a step of decoding copies none of them. And what only the last block computes is computed
-//! at the wanted positions alone.
+//! It differs from [`super::graph`] in three things. Matrices are quantized in blocks
+//! ([`super::quantize`]). The KV cache has room for the whole context and is written in place, so that a
+//! step of decoding copies nothing. And what only the last block computes is computed at the wanted
+//! positions alone.
 
 use std::path::Path;
 
@@ -13,18 +13,18 @@ use artifact::onnx::{
     INPUT_IDS, LOGIT_POSITIONS, LOGITS, POSITION_EMBEDDINGS, POSITION_IDS, SEQLENS_K, TOKEN_EMBEDDINGS,
     TOTAL_SEQUENCE_LENGTH, attention_weights, past_key, past_value, present_key, present_value,
 };
-use burn::module::Param;
-use burn::tensor::Tensor;
 
 use super::builder::{GraphBuilder, Value, fixed, float, int, named};
-use super::calibration::{Calibration, Hessian};
+use super::calibration::Calibration;
+use super::error::ExportError;
+use super::hessian::Hessian;
+use super::padding::{pad, padded_head};
+use super::parameter::{bias, numbers, rows};
 use super::proto::DataType;
 use super::quantize::{Blocks, Quantized};
-use super::writer::{ExportError, write_graph};
+use super::recipe::Recipe;
+use super::writer::write_graph;
 use crate::model::{Gpt, LayerNorm, Linear, TransformerBlock};
-
-/// `GroupQueryAttention` takes heads whose width is a multiple of this; zeros fill others up.
-const HEAD_MULTIPLE: usize = 8;
 
 /// `accuracy_level` of `MatMulNBits` at which activations are rounded to 8 bits for each block, so that
 /// integers are multiplied.
@@ -33,35 +33,8 @@ const INTEGER_ACCURACY: i64 = 4;
 /// `qk_output` of `GroupQueryAttention` whose fourth output is how much is attended to each position.
 const WEIGHTS_AFTER_SOFTMAX: i64 = 2;
 
-/// How the matrices of a model are quantised.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Recipe {
-    /// Of the transformer blocks.
-    pub body: Blocks,
-    /// Of the output head.
-    pub head: Blocks,
-    /// Of the token embedding.
-    pub embedding: Blocks,
-}
-
-impl Recipe {
-    /// 8 bits. What the embedding rounds goes through the whole model, and its scales cost no arithmetic:
-    /// there blocks are smallest. Elsewhere their size matters little where weights are rounded for a text.
-    pub const W8: Self = Self {
-        body: Blocks { bits: 8, block_size: 128 },
-        head: Blocks { bits: 8, block_size: 64 },
-        embedding: Blocks { bits: 8, block_size: 16 },
-    };
-    /// 4 bits where most of the weights are. With a head and an embedding of 4 bits too, the divergence
-    /// from the model was four times as large; smaller blocks are slower without being much closer.
-    pub const W4: Self = {
-        let outer = Blocks { bits: 8, block_size: 256 };
-        Self { body: Blocks { bits: 4, block_size: 256 }, head: outer, embedding: outer }
-    };
-}
-
-/// Writes a model, quantised, to an ONNX file. With a calibration the weights of a row are rounded together,
-/// so that it loses little on that text; without one, each for itself.
+/// Writes a model, quantized, to an ONNX file: by GPTQ if there is a calibration, else each weight is
+/// rounded to the nearest integer.
 ///
 /// # Errors
 /// If the file cannot be written, or the model is beyond the 2 GB of the format.
@@ -84,11 +57,6 @@ pub fn export_quantized(
     }
     graph.head(model, &normalised);
     write_graph(path, graph.graph.finish())
-}
-
-/// The width of a head with what fills it up.
-pub(super) fn padded_head(config: &GptConfig) -> usize {
-    config.d_head().next_multiple_of(HEAD_MULTIPLE)
 }
 
 struct QuantizedGraph<'a> {
@@ -155,7 +123,7 @@ impl QuantizedGraph<'_> {
         (TOKEN_EMBEDDINGS.to_owned(), positions)
     }
 
-    /// The sum of `x` and `residual`, normalised and as it is: the next residual.
+    /// The sum of `x` and `residual`, normalized and as it is: the next residual.
     ///
     /// # Shapes
     /// - `x`, `residual` and outputs: `[batch, seq, d_model]`
@@ -171,7 +139,7 @@ impl QuantizedGraph<'_> {
         (normalised, sum)
     }
 
-    /// A block, up to the normalisation that the next one begins with.
+    /// A block, up to the LayerNorm that the next one begins with.
     fn block(
         &mut self,
         layer: usize,
@@ -194,11 +162,7 @@ impl QuantizedGraph<'_> {
         }
         let hessians = self.calibration.map(|calibration| &calibration.blocks[layer]);
         let output = Matrix {
-            weight: filled_up(
-                &rows(&block.attention.output),
-                self.config.d_head(),
-                padded_head(&self.config),
-            ),
+            weight: pad(&rows(&block.attention.output), self.config.d_head(), padded_head(&self.config)),
             d_in: self.config.n_heads * padded_head(&self.config),
             bias: bias(&block.attention.output),
             hessian: hessians.map(|hessians| &hessians.attention_output),
@@ -224,11 +188,11 @@ impl QuantizedGraph<'_> {
         let parts = [&attention.query, &attention.key, &attention.value];
         let d_model = self.config.d_model;
         let (d_head, padded) = (self.config.d_head(), padded_head(&self.config));
-        let biases = parts.iter().map(|part| Some(filled_up(&bias(part)?, d_head, padded)));
+        let biases = parts.iter().map(|part| Some(pad(&bias(part)?, d_head, padded)));
         let qkv = Matrix {
             weight: parts
                 .iter()
-                .flat_map(|part| filled_up(&rows(part), d_head * d_model, padded * d_model))
+                .flat_map(|part| pad(&rows(part), d_head * d_model, padded * d_model))
                 .collect(),
             d_in: d_model,
             bias: biases.collect::<Option<Vec<_>>>().map(|biases| biases.concat()),
@@ -298,14 +262,14 @@ impl QuantizedGraph<'_> {
     }
 }
 
-/// What a linear map multiplies with and adds.
+/// Weight and bias of a linear layer.
 struct Matrix<'a> {
     /// `[d_out, d_in]`
     weight: Vec<f32>,
     d_in: usize,
     /// `[d_out]`
     bias: Option<Vec<f32>>,
-    /// On the text that it is rounded for, if there is one.
+    /// Of its inputs on the calibration text, if there is one.
     hessian: Option<&'a Hessian>,
 }
 
@@ -316,33 +280,10 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// Weights as integers: rounded together where it is known what errors cost, else each for itself.
+/// Weights as integers, by GPTQ where there is a Hessian.
 fn quantized(blocks: Blocks, values: &[f32], columns: usize, hessian: Option<&Hessian>) -> Quantized {
     match hessian {
         Some(hessian) => blocks.quantize_for(values, columns, hessian),
         None => blocks.quantize(values, columns),
     }
-}
-
-/// Zeros after each `length` values, up to a multiple of `unit`.
-fn filled_up(values: &[f32], length: usize, unit: usize) -> Vec<f32> {
-    let zeros = length.next_multiple_of(unit) - length;
-    values
-        .chunks(length)
-        .flat_map(|chunk| chunk.iter().copied().chain(std::iter::repeat_n(0.0, zeros)))
-        .collect()
-}
-
-/// The values of a parameter, last axis fastest.
-fn numbers<const D: usize>(param: &Param<Tensor<D>>) -> Vec<f32> {
-    param.val().without_autodiff().into_data().iter().collect()
-}
-
-/// The weight of a linear map as `[d_out, d_in]`.
-fn rows(linear: &Linear) -> Vec<f32> {
-    linear.weight.val().without_autodiff().transpose().into_data().iter().collect()
-}
-
-fn bias(linear: &Linear) -> Option<Vec<f32>> {
-    linear.bias.as_ref().map(numbers)
 }

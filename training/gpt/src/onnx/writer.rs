@@ -1,59 +1,26 @@
-//! Writes an ONNX file, one weight at a time: a model of 650 MB needs no second copy in memory.
+//! ONNX file writer, one weight at a time: a model of 650 MB needs no second copy in memory.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use burn::module::Param;
 use burn::tensor::Tensor;
 use prost::Message;
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint, key_len};
 
+use super::error::{ExportError, MAX_FILE_BYTES};
 use super::proto::{
     DataType, GraphProto, IR_VERSION, MICROSOFT_DOMAIN, MICROSOFT_OPSET_VERSION, ModelProto, OPSET_VERSION,
     OperatorSetIdProto, TensorProto,
 };
-use crate::device::linear_algebra::FactorError;
 use crate::model::Gpt;
-use crate::weights::{ParameterVisitor, Walk};
+use crate::model::parameters::{self, ParameterPath, ParameterVisitor};
 
 /// Field numbers that are written by hand, see [`super::proto`].
 const MODEL_GRAPH: u32 = 7;
 const GRAPH_INITIALIZER: u32 = 5;
 const TENSOR_RAW_DATA: u32 = 9;
-
-/// Protobuf readers stop here.
-const MAX_FILE_BYTES: usize = i32::MAX as usize;
-
-/// Why an ONNX file could not be written.
-#[derive(Debug, thiserror::Error)]
-pub enum ExportError {
-    /// The file system said no.
-    #[error("{path}: {source}")]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What it said.
-        #[source]
-        source: io::Error,
-    },
-    /// Protobuf ends at 2 GB.
-    #[error(
-        "the ONNX file would have {bytes} bytes, the format ends at {MAX_FILE_BYTES}; make the model smaller"
-    )]
-    TooLarge {
-        /// What it would take.
-        bytes: usize,
-    },
-    /// Weights cannot be rounded for such a model and text.
-    #[error(
-        "on the text that its weights are to be rounded for, the model computes numbers that are not finite"
-    )]
-    NotFinite,
-    /// What errors of rounding cost could not be computed.
-    #[error(transparent)]
-    Factor(#[from] FactorError),
-}
 
 /// The message around a graph. Readers refuse operators of sets that it does not name.
 fn header(microsoft: bool) -> ModelProto {
@@ -71,7 +38,7 @@ fn header(microsoft: bool) -> ModelProto {
     }
 }
 
-/// Writes a graph that has its weights, and operators of ONNX Runtime's own.
+/// Writes a graph that has its weights in it, with ONNX Runtime's own operators.
 ///
 /// # Errors
 /// If the file cannot be written or would be too large.
@@ -92,7 +59,7 @@ pub fn write_graph(path: &Path, graph: GraphProto) -> Result<(), ExportError> {
 pub fn write_model(path: &Path, graph: GraphProto, model: &Gpt) -> Result<(), ExportError> {
     let header = header(false);
     // Protobuf writes a message's length before the message, so lengths come first.
-    let initializer_bytes = Walk::over(model, InitializerLengths(0)).0;
+    let initializer_bytes = parameters::visit(model, InitializerLengths(0)).0;
     let graph_bytes = graph.encoded_len() + initializer_bytes;
     let bytes = header.encoded_len() + field_header_len(MODEL_GRAPH, graph_bytes) + graph_bytes;
     if bytes > MAX_FILE_BYTES {
@@ -105,18 +72,18 @@ pub fn write_model(path: &Path, graph: GraphProto, model: &Gpt) -> Result<(), Ex
     encode_field_header(MODEL_GRAPH, graph_bytes, &mut start);
     start.extend(graph.encode_to_vec());
     file.write_all(&start).map_err(at)?;
-    let initializers = Walk::over(model, Initializers { file, result: Ok(()) });
+    let initializers = parameters::visit(model, Initializers { file, result: Ok(()) });
     initializers.result.map_err(at)?;
     initializers.file.into_inner().map_err(|error| at(error.into_error()))?;
     Ok(())
 }
 
 /// A tensor without its data, and the length of that data.
-fn describe<const D: usize>(path: &str, shape: [usize; D]) -> (TensorProto, usize) {
+fn describe<const D: usize>(path: &ParameterPath, shape: [usize; D]) -> (TensorProto, usize) {
     let tensor = TensorProto {
         dims: shape.iter().map(|&length| length as i64).collect(),
         data_type: DataType::Float as i32,
-        name: path.to_owned(),
+        name: path.name(),
         raw_data: Vec::new(),
     };
     (tensor, shape.iter().product::<usize>() * size_of::<f32>())
@@ -126,7 +93,7 @@ fn describe<const D: usize>(path: &str, shape: [usize; D]) -> (TensorProto, usiz
 struct InitializerLengths(usize);
 
 impl ParameterVisitor for InitializerLengths {
-    fn visit<const D: usize>(&mut self, path: &str, _is_linear_weight: bool, param: &Param<Tensor<D>>) {
+    fn visit<const D: usize>(&mut self, path: &ParameterPath, param: &Param<Tensor<D>>) {
         let (tensor, data_bytes) = describe(path, param.dims());
         let tensor_bytes = tensor.encoded_len() + field_header_len(TENSOR_RAW_DATA, data_bytes) + data_bytes;
         self.0 += field_header_len(GRAPH_INITIALIZER, tensor_bytes) + tensor_bytes;
@@ -141,7 +108,7 @@ struct Initializers {
 }
 
 impl ParameterVisitor for Initializers {
-    fn visit<const D: usize>(&mut self, path: &str, _is_linear_weight: bool, param: &Param<Tensor<D>>) {
+    fn visit<const D: usize>(&mut self, path: &ParameterPath, param: &Param<Tensor<D>>) {
         if self.result.is_err() {
             return;
         }

@@ -10,7 +10,7 @@ use engine::EngineError;
 use store::{StoreError, VersionRef};
 
 use super::report::plot::PlotError;
-use crate::dataset::TooShort;
+use crate::corpus::TooShort;
 use crate::onnx::ExportError;
 use crate::weights::{ImportError, SaveError};
 

@@ -10,7 +10,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use crate::dataset::Batch;
+use crate::corpus::Batch;
 use crate::model::Gpt;
 
 /// Loss of a model on a text.

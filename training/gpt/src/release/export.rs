@@ -7,8 +7,7 @@ use artifact::manifest::Precision;
 use engine::OnnxModel;
 
 use super::error::ReleaseError;
-use crate::corpus::Corpus;
-use crate::dataset::{Batch, Dataset};
+use crate::corpus::{Batch, Corpus, Dataset};
 use crate::device;
 use crate::model::Gpt;
 use crate::onnx::{self, Calibration, Recipe};

@@ -10,8 +10,7 @@ use engine::OnnxModel;
 use super::error::ReleaseError;
 use super::evaluation::{Comparison, Score, compare, random_windows, score_export};
 use super::export::Export;
-use crate::corpus::{Corpus, Tokens};
-use crate::dataset::{Dataset, TooShort};
+use crate::corpus::{Corpus, Dataset, Tokens, TooShort};
 use crate::device;
 use crate::model::Gpt;
 

@@ -9,13 +9,10 @@ use serde_json::json;
 use super::error::ReleaseError;
 use super::judgement::ValidationText;
 use super::source::{ModelSource, downloads};
-use crate::corpus::Corpus;
-use crate::dataset::{self, Dataset};
+use crate::corpus::{Corpus, Dataset, dataset};
 use crate::model::Gpt;
 use crate::preset::Preset;
-use crate::progress::SampleWriter;
-use crate::train::checkpoint::Checkpoints;
-use crate::train::new_model;
+use crate::train::{Checkpoints, SampleWriter, new_model};
 
 /// A training run that can begin.
 pub struct TrainingPlan {

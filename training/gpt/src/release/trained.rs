@@ -16,8 +16,8 @@ use super::publication::Release;
 use super::report::{Report, Stopwatch, loss_curve};
 use crate::corpus::Tokens;
 use crate::device;
-use crate::progress::{METRICS, SAMPLES, read_samples};
 use crate::train::Trained;
+use crate::train::records::{METRICS, SAMPLES, read_samples};
 
 /// File name of the loss curve inside a version's folder.
 const PLOT: &str = "loss.svg";

@@ -1,10 +1,11 @@
-//! What happens to gradients between the backward pass and the step.
+//! Gradient clipping, between the backward pass and the step.
 
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::Param;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
 use crate::model::Gpt;
+use crate::model::parameters::{self, ParameterPath, ParameterVisitor};
 
 /// Scales all gradients by the same factor so that their norm together is at most `largest_norm`,
 /// and returns the norm that they had.
@@ -15,15 +16,13 @@ pub fn clip_global_norm(
     gradients: GradientsParams,
     largest_norm: f64,
 ) -> (GradientsParams, f64) {
-    let mut squares = SumOfSquares { gradients: &gradients, sum: None };
-    model.visit(&mut squares);
+    let squares = parameters::visit(model, SumOfSquares { gradients: &gradients, sum: None });
     let norm = squares.sum.map_or(0.0, |sum| f64::from(sum.sqrt().into_scalar::<f32>()));
     if norm <= largest_norm {
         return (gradients, norm);
     }
-    let mut scale = Scale { from: gradients, to: GradientsParams::new(), factor: largest_norm / norm };
-    model.visit(&mut scale);
-    (scale.to, norm)
+    let scale = Scale { from: gradients, to: GradientsParams::new(), factor: largest_norm / norm };
+    (parameters::visit(model, scale).to, norm)
 }
 
 /// Sums on the device: one number comes back to the host, not one for each parameter.
@@ -32,8 +31,8 @@ struct SumOfSquares<'a> {
     sum: Option<Tensor<1>>,
 }
 
-impl ModuleVisitor for SumOfSquares<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+impl ParameterVisitor for SumOfSquares<'_> {
+    fn visit<const D: usize>(&mut self, _path: &ParameterPath, param: &Param<Tensor<D>>) {
         if let Some(gradient) = self.gradients.get::<D>(param.id) {
             let squares = gradient.square().sum();
             self.sum = Some(match self.sum.take() {
@@ -50,8 +49,8 @@ struct Scale {
     factor: f64,
 }
 
-impl ModuleVisitor for Scale {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+impl ParameterVisitor for Scale {
+    fn visit<const D: usize>(&mut self, _path: &ParameterPath, param: &Param<Tensor<D>>) {
         if let Some(gradient) = self.from.remove::<D>(param.id) {
             self.to.register(param.id, gradient * self.factor);
         }

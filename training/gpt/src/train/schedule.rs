@@ -1,4 +1,4 @@
-//! The step size over the course of a run: linear warm-up, then a cosine.
+//! Learning rate schedule: linear warm-up, then a cosine.
 //!
 //! Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts" (2017).
 
@@ -6,7 +6,7 @@ use std::f64::consts::PI;
 
 use crate::preset::TrainingSettings;
 
-/// Step size of step `step`, counted from 0, of `total_steps`.
+/// Learning rate of step `step`, counted from 0, of `total_steps`.
 pub fn learning_rate(settings: &TrainingSettings, step: usize, total_steps: usize) -> f64 {
     let highest = settings.learning_rate;
     if step < settings.warmup_steps {

@@ -1,39 +1,24 @@
-//! What each setting does to a run.
+//! Tests of the training loop: each setting, and a run that goes on.
 
-use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
 use artifact::Tokenizer;
+use burn::module::Module;
+use burn::optim::GradientsParams;
 
+use super::evaluation::mean_loss;
 use super::*;
-use crate::corpus::{Loader, Source};
-use crate::dataset;
-use crate::preset::Preset;
+use crate::corpus::{Dataset, Loader, Source, dataset};
+use crate::model::Gpt;
+use crate::preset::{Preset, TrainingSettings};
 
 /// Takes note of what is noted.
 #[derive(Default)]
 struct Notes(Vec<String>);
 
 impl Observer for Notes {
-    fn step(&mut self, _step: Step) {}
-
-    fn evaluation(&mut self, _evaluation: &Evaluation) -> std::io::Result<()> {
-        Ok(())
-    }
-
-    fn epoch(&mut self, _epoch: usize, _model: &Gpt) -> std::io::Result<()> {
-        Ok(())
-    }
-
     fn note(&mut self, text: &str) {
         self.0.push(text.to_owned());
-    }
-
-    fn records(&self) -> Vec<PathBuf> {
-        Vec::new()
-    }
-
-    fn resume(&mut self, _checkpoint: &Path, _step: usize) -> std::io::Result<()> {
-        Ok(())
     }
 }
 
@@ -73,6 +58,8 @@ fn with_run<R>(preset: &Preset, act: impl FnOnce(&Run) -> R) -> R {
         validation_set: &validation_set,
         settings: &preset.training,
         device: &crate::device::cpu().autodiff(),
+        samples: None,
+        records: None,
         checkpoints: &Checkpoints::new(folder.path(), serde_json::Value::Null),
         mirror: None,
         resume: false,

@@ -1,5 +1,4 @@
-//! `config.json` beside a file of weights, in the words of whoever wrote it, or the manifest that a
-//! published version has in its place.
+//! Model configuration beside a file of weights: `config.json` in anybody's terms, or a manifest.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -10,8 +9,10 @@ use artifact::config::LAYER_NORM_EPSILON;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::CONFIG;
 use super::error::ImportError;
+
+/// File name of the configuration.
+pub(super) const CONFIG: &str = "config.json";
 
 /// More than any configuration needs.
 const MAX_BYTES: u64 = 1 << 20;
@@ -22,8 +23,8 @@ pub(super) struct ConfigFile {
     pub(super) words: Words,
 }
 
-/// What configurations say that matters here, see the table in [`artifact::config`]. They say more,
-/// so other fields are left alone.
+/// The fields that matter here, under all their names, see the table in [`artifact::config`]. Other fields
+/// are ignored.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Words {
     vocab_size: Option<usize>,
@@ -41,7 +42,7 @@ pub(super) struct Words {
     dropout: Option<f64>,
     #[serde(alias = "tie_word_embeddings")]
     pub(super) tied_output_head: Option<bool>,
-    // What only Hugging Face says.
+    // Fields of Hugging Face alone.
     attn_pdrop: Option<f64>,
     embd_pdrop: Option<f64>,
     resid_pdrop: Option<f64>,

@@ -1,19 +1,20 @@
-//! What can go wrong with weights, by file and tensor.
+//! Errors of reading and writing weights, by file and tensor.
 
 use std::io;
 use std::path::PathBuf;
 
 use artifact::config::ConfigError;
+use store::PathError;
 
 /// Why a file of weights cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
-    /// The file system said no.
+    /// The file could not be read.
     #[error("{path}: {source}")]
     Io {
         /// The file.
         path: PathBuf,
-        /// What it said.
+        /// The error of the file system.
         #[source]
         source: io::Error,
     },
@@ -108,7 +109,7 @@ pub enum ImportError {
         field: &'static str,
         /// Its value.
         found: String,
-        /// What would have been accepted.
+        /// Accepted values.
         expected: String,
     },
     /// Tensors have the same shapes whatever the number of heads.
@@ -120,7 +121,7 @@ pub enum ImportError {
         /// The file.
         path: PathBuf,
     },
-    /// What the tensors and the configuration say together describes no model.
+    /// Tensors and configuration together describe no model.
     #[error("{path}: {source}")]
     InvalidShape {
         /// The file.
@@ -134,15 +135,9 @@ pub enum ImportError {
 /// Why weights cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum SaveError {
-    /// The file system said no.
-    #[error("{path}: {source}")]
-    Io {
-        /// The file or folder.
-        path: PathBuf,
-        /// What it said.
-        #[source]
-        source: io::Error,
-    },
+    /// A file or folder could not be written.
+    #[error(transparent)]
+    Path(#[from] PathError),
     /// The weights could not be written.
     #[error("{path}: {source}")]
     Safetensors {

@@ -1,19 +1,18 @@
-//! A folder that `GPT2LMHeadModel.from_pretrained` of Hugging Face's transformers loads.
+//! Export for Hugging Face: a folder that `GPT2LMHeadModel.from_pretrained` of transformers loads.
 
-use std::fs::{self, File, Permissions};
-use std::io;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 
 use artifact::GptConfig;
 use artifact::config::LAYER_NORM_EPSILON;
 use burn::tensor::TensorData;
 use serde_json::{Value, json};
+use store::{AtomicFolder, PathError};
 
+use super::config_file::CONFIG;
 use super::error::SaveError;
 use super::names::Names;
-use super::safetensors::{Columns, collect, write};
-use super::{CONFIG, SAFETENSORS};
+use super::safetensors::{Columns, SAFETENSORS, collect, write};
 use crate::model::Gpt;
 
 /// Writes a model in Hugging Face's format: weights and configuration.
@@ -24,20 +23,11 @@ use crate::model::Gpt;
 /// # Errors
 /// If the folder exists already or cannot be written; then nothing of it is left behind.
 pub fn export_hf(model: &Gpt, folder: &Path) -> Result<(), SaveError> {
-    let at = |path: &Path| {
-        let path = path.to_owned();
-        move |source| SaveError::Io { path, source }
-    };
+    let exists = || SaveError::Exists { path: folder.to_owned() };
     if folder.exists() {
-        return Err(SaveError::Exists { path: folder.to_owned() });
+        return Err(exists());
     }
-    // Written beside its place under another name and renamed when it is complete.
-    let parent = match folder.parent() {
-        Some(parent) if parent != Path::new("") => parent.to_owned(),
-        _ => PathBuf::from("."),
-    };
-    fs::create_dir_all(&parent).map_err(at(&parent))?;
-    let staged = tempfile::Builder::new().prefix(".export-").tempdir_in(&parent).map_err(at(&parent))?;
+    let staged = AtomicFolder::beside(folder)?;
 
     let names = Names::hugging_face();
     let mut tensors = collect(model, names.clone());
@@ -49,23 +39,8 @@ pub fn export_hf(model: &Gpt, folder: &Path) -> Result<(), SaveError> {
     }
     write(tensors, &staged.path().join(SAFETENSORS))?;
     let path = staged.path().join(CONFIG);
-    fs::write(&path, format!("{:#}\n", configuration(config))).map_err(at(&path))?;
-
-    for name in [SAFETENSORS, CONFIG] {
-        let path = staged.path().join(name);
-        make_durable(&path, 0o644).map_err(at(&path))?;
-    }
-    make_durable(staged.path(), 0o755).map_err(at(staged.path()))?;
-    fs::rename(staged.path(), folder).map_err(at(folder))?;
-    // Nothing is left of the temporary folder under its old name.
-    let _ = staged.keep();
-    Ok(())
-}
-
-/// Makes a file or folder readable for others, and sure to be on the disk.
-fn make_durable(path: &Path, mode: u32) -> io::Result<()> {
-    fs::set_permissions(path, Permissions::from_mode(mode))?;
-    File::open(path)?.sync_all()
+    fs::write(&path, format!("{:#}\n", configuration(config))).map_err(PathError::at(&path))?;
+    if staged.commit_new(folder)? { Ok(()) } else { Err(exists()) }
 }
 
 /// `config.json` in the words of transformers.

@@ -1,16 +1,16 @@
-//! A model whose parameters are those of a file.
+//! Loading of parameters: a model whose weights are those of a file.
 
 use std::collections::HashSet;
 
 use artifact::GptConfig;
-use burn::module::{Module, ModuleMapper, Param};
+use burn::module::Param;
 use burn::tensor::{Device, Tensor};
 
 use super::error::ImportError;
 use super::names::{Names, Place};
 use super::tensor_file::TensorFile;
-use super::walk::ModulePath;
 use crate::model::Gpt;
+use crate::model::parameters::{self, ParameterMapper, ParameterPath};
 
 /// Makes a model of a known shape from a file. PyTorch's mask buffers are left alone.
 pub(super) fn load(
@@ -19,8 +19,8 @@ pub(super) fn load(
     names: &Names,
     device: &Device,
 ) -> Result<Gpt, ImportError> {
-    let mut loader = Loader { file, names, path: ModulePath::default(), used: HashSet::new(), error: None };
-    let model = Gpt::new(config, device).map(&mut loader);
+    let loader = Loader { file, names, used: HashSet::new(), error: None };
+    let (model, mut loader) = parameters::map(Gpt::new(config, device), loader);
     if let Some(error) = loader.error {
         return Err(error);
     }
@@ -36,7 +36,6 @@ pub(super) fn load(
 struct Loader<'a> {
     file: &'a TensorFile,
     names: &'a Names,
-    path: ModulePath,
     /// The tensors that have found their place.
     used: HashSet<String>,
     /// The first; a mapper cannot fail, so the rest of the walk changes nothing.
@@ -44,14 +43,14 @@ struct Loader<'a> {
 }
 
 impl Loader<'_> {
-    /// The tensor that belongs at the current place, in this model's layout.
+    /// The tensor of the parameter at `path`, in this model's layout.
     fn value<const D: usize>(
         &mut self,
+        path: &ParameterPath,
         shape: [usize; D],
         device: &Device,
     ) -> Result<Tensor<D>, ImportError> {
-        let Place { name, transposed, third } =
-            self.names.place(&self.path.join(), self.path.is_linear_weight());
+        let Place { name, transposed, third } = self.names.place(&path.name(), path.is_linear_weight());
         let mut stored_shape = shape;
         if transposed {
             stored_shape.swap(0, 1);
@@ -75,20 +74,12 @@ impl Loader<'_> {
     }
 }
 
-impl ModuleMapper for Loader<'_> {
-    fn enter_module(&mut self, name: &str, container_type: &str) {
-        self.path.enter(name, container_type);
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.exit();
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+impl ParameterMapper for Loader<'_> {
+    fn map<const D: usize>(&mut self, path: &ParameterPath, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         if self.error.is_some() {
             return param;
         }
-        match self.value(param.dims(), &param.device()) {
+        match self.value(path, param.dims(), &param.device()) {
             Ok(value) => param.map(|old| value.set_require_grad(old.is_require_grad())),
             Err(error) => {
                 self.error = Some(error);

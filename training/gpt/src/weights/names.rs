@@ -1,4 +1,4 @@
-//! Where a parameter lies in a file: its name there and its layout.
+//! Name and layout of each parameter in a file of weights.
 //!
 //! | here | LLMs-from-scratch | Hugging Face GPT-2 |
 //! |---|---|---|
@@ -15,10 +15,10 @@
 //! The weight of a linear map is `[d_in, d_out]` here and `[d_out, d_in]` in PyTorch, so also in
 //! Hugging Face's output head; its other linear maps are `Conv1D`, which is laid out as here.
 
-/// Whose names a file uses.
+/// Naming convention of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Convention {
-    /// The public PyTorch code, and this project's files.
+    /// LLMs-from-scratch, and this project's files.
     LlmsFromScratch,
     /// `GPT2LMHeadModel`, or the `GPT2Model` in it.
     HuggingFace,
@@ -28,19 +28,19 @@ pub(super) enum Convention {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Names {
     pub(super) convention: Convention,
-    /// What all names begin with, such as `model_state_dict.` where a training script has saved its
+    /// Prefix of all names, such as `model_state_dict.` where a training script has saved its
     /// optimizer too.
     prefix: String,
 }
 
-/// Where a parameter lies in a file.
+/// Place of a parameter in a file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Place {
     /// Name of the tensor.
     pub(super) name: String,
     /// Whether the tensor is the transpose of the parameter.
     pub(super) transposed: bool,
-    /// Which third of the tensor's last axis the parameter is, if not all of it.
+    /// The third of the tensor's last axis that the parameter is, if not all of it.
     pub(super) third: Option<usize>,
 }
 
@@ -73,7 +73,7 @@ impl Names {
         names.filter_map(recognise).min_by(|a, b| (depth(a), &a.prefix).cmp(&(depth(b), &b.prefix)))
     }
 
-    /// Where the parameter at `path` lies.
+    /// Place of the parameter at `path`.
     pub(super) fn place(&self, path: &str, is_linear_weight: bool) -> Place {
         let prefix = &self.prefix;
         match self.convention {
@@ -121,7 +121,7 @@ impl Names {
     }
 }
 
-/// The name that the public PyTorch code gives to a parameter.
+/// The name that LLMs-from-scratch gives to a parameter.
 pub fn pytorch_name(path: &str) -> String {
     rename(path, |part| match part {
         "token_embedding" => "tok_emb",

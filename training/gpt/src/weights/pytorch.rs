@@ -9,7 +9,7 @@ use burn::tensor::DType;
 use pytorch_reader::PytorchReader;
 
 use super::error::ImportError;
-use super::tensor_file::StoredTensor;
+use super::stored_tensor::StoredTensor;
 
 /// Reads names, types and shapes of all tensors in a checkpoint, those in nested dictionaries under
 /// dotted names.

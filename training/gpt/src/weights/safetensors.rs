@@ -16,9 +16,12 @@ use safetensors::{Dtype, View};
 
 use super::error::{ImportError, SaveError};
 use super::names::Names;
-use super::tensor_file::StoredTensor;
-use super::walk::{ParameterVisitor, Walk};
+use super::stored_tensor::StoredTensor;
 use crate::model::Gpt;
+use crate::model::parameters::{self, ParameterPath, ParameterVisitor};
+
+/// File name of the weights: ours, and Hugging Face's.
+pub(super) const SAFETENSORS: &str = "model.safetensors";
 
 /// The longest header that the safetensors library reads.
 const MAX_HEADER_BYTES: u64 = 100_000_000;
@@ -71,7 +74,7 @@ pub(super) fn read_header(path: &Path, file: File) -> Result<BTreeMap<String, St
     Ok(stored.collect())
 }
 
-/// Writes all weights of a model, float32, under the names of the public PyTorch code.
+/// Writes all weights of a model, float32, under the names of LLMs-from-scratch.
 ///
 /// # Errors
 /// If the file cannot be written; then no file of that name is made or changed.
@@ -94,8 +97,8 @@ pub(super) fn collect(model: &Gpt, names: Names) -> BTreeMap<String, Columns> {
         tensors: BTreeMap<String, Columns>,
     }
     impl ParameterVisitor for Collect {
-        fn visit<const D: usize>(&mut self, path: &str, is_linear_weight: bool, param: &Param<Tensor<D>>) {
-            let place = self.names.place(path, is_linear_weight);
+        fn visit<const D: usize>(&mut self, path: &ParameterPath, param: &Param<Tensor<D>>) {
+            let place = self.names.place(&path.name(), path.is_linear_weight());
             let value = param.val().without_autodiff();
             let value = if place.transposed { value.transpose() } else { value };
             let shape = value.dims().to_vec();
@@ -104,7 +107,7 @@ pub(super) fn collect(model: &Gpt, names: Names) -> BTreeMap<String, Columns> {
             tensor.push(shape, move || value.to_data());
         }
     }
-    Walk::over(model, Collect { names, tensors: BTreeMap::new() }).tensors
+    parameters::visit(model, Collect { names, tensors: BTreeMap::new() }).tensors
 }
 
 /// Tensors of equal shape that lie side by side in a file, joined along their last axis; most often

@@ -1,12 +1,20 @@
-//! The shape of a model, from its tensors and from a configuration beside them.
+//! Shape of a model, inferred from its tensors and a configuration beside them.
 
 use artifact::GptConfig;
 
-use super::ImportOptions;
 use super::config_file::ConfigFile;
 use super::error::ImportError;
 use super::names::Names;
 use super::tensor_file::TensorFile;
+
+/// Settings for an import; they outweigh a configuration beside the file.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ImportOptions {
+    /// Attention heads in each block, which the shapes of tensors do not tell.
+    pub n_heads: Option<usize>,
+    /// Dropout in further training; without it and a configuration, 0.
+    pub dropout: Option<f64>,
+}
 
 /// Works out the shape of the model in a file.
 pub(super) fn infer(

@@ -1,28 +1,19 @@
-//! A file of named tensors, whatever its format: opening it reads names, types and shapes, and
-//! values are read one tensor at a time.
+//! File of named tensors, whatever its format.
+//!
+//! Opening it reads names, types and shapes; values are read one tensor at a time.
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::{DType, TensorData};
+use burn::tensor::TensorData;
 
 use super::error::ImportError;
+use super::stored_tensor::StoredTensor;
 use super::{pytorch, safetensors};
 
-/// A tensor that has not been read yet.
-pub(super) struct StoredTensor {
-    /// How its numbers are stored, if they are floating-point numbers.
-    pub(super) float: Option<DType>,
-    /// How its numbers are stored, in words.
-    pub(super) dtype: String,
-    pub(super) shape: Vec<usize>,
-    /// Reads its bytes, row by row.
-    pub(super) read: Box<dyn Fn() -> io::Result<Vec<u8>>>,
-}
-
-/// Which library wrote a file.
+/// Format of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Container {
     Safetensors,

@@ -1,9 +1,16 @@
+//! Tests of reading and writing weights together.
+
 use std::fs;
 
 use ::safetensors::SafeTensors;
+use artifact::GptConfig;
 
+use super::config_file::CONFIG;
+use super::safetensors::SAFETENSORS;
+use super::tensor_file::TensorFile;
 use super::*;
 use crate::device;
+use crate::model::Gpt;
 
 fn config() -> GptConfig {
     GptConfig {

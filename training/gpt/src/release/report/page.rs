@@ -11,8 +11,8 @@ use askama::Template;
 
 use super::numbers::{duration, figure, small, thousands};
 use super::plot::evenly_chosen;
-use crate::progress::Sample;
 use crate::train::Evaluation;
+use crate::train::samples::Sample;
 
 /// Rows of the table of evaluations; `metrics.jsonl` has all.
 const MAX_EVALUATION_ROWS: usize = 40;

@@ -1,0 +1,215 @@
+//! Token ids of one split of a corpus: shards one after the other.
+
+use std::io;
+use std::sync::Arc;
+
+use artifact::tokenizer::END_OF_TEXT;
+use serde::{Deserialize, Serialize};
+
+use super::shard::{Shard, ShardWriter};
+use super::shelf::{Damage, Shelf, Split};
+
+/// Ids in a shard, 128 MiB of them: few files for a large corpus, and each is quick to copy.
+pub const SHARD_TOKENS: u64 = 1 << 26;
+
+/// An id takes two bytes.
+const _: () = assert!(END_OF_TEXT <= u16::MAX as u32);
+
+/// The token ids of one split of a corpus, on disk.
+#[derive(Clone, Debug)]
+pub struct Tokens {
+    split: Split,
+    /// Each with the ids before it.
+    shards: Arc<[(usize, Shard)]>,
+    count: usize,
+}
+
+/// Lengths of a split.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Written {
+    /// Number of files.
+    pub shards: u64,
+    /// Number of ids in them.
+    pub tokens: u64,
+}
+
+impl Tokens {
+    /// Opens the shards of a split and checks them.
+    ///
+    /// # Errors
+    /// If one is missing or damaged.
+    pub fn open(shelf: &Shelf, split: Split, written: Written) -> Result<Self, Damage> {
+        let mut shards = Vec::new();
+        let mut count = 0;
+        for number in 0..written.shards {
+            let shard = Shard::open(shelf, split, number)?;
+            let start = count;
+            count += shard.tokens();
+            shards.push((start, shard));
+        }
+        if count as u64 != written.tokens {
+            let (expected, found) = (format!("{} token ids", written.tokens), count.to_string());
+            return Err(Damage::differs(&shelf.folder, expected, found));
+        }
+        Ok(Self { split, shards: shards.into(), count })
+    }
+
+    /// Their split.
+    pub fn split(&self) -> Split {
+        self.split
+    }
+
+    /// Number of ids.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The `count` ids from `start` on, or as many as there are.
+    ///
+    /// # Panics
+    /// If the disk fails, or somebody shortens a file that was checked when it was opened.
+    pub fn read(&self, start: usize, count: usize) -> Vec<i64> {
+        let end = (start + count).min(self.count);
+        let mut ids = Vec::with_capacity(count);
+        let first = self.shards.partition_point(|(before, shard)| before + shard.tokens() <= start);
+        for (before, shard) in &self.shards[first..] {
+            let position = start + ids.len();
+            if position >= end {
+                break;
+            }
+            let here = (end - position).min(before + shard.tokens() - position);
+            if let Err(error) = shard.read(position - before, here, &mut ids) {
+                panic!("token cache, {} ids from {position} on: {error}", self.split.name());
+            }
+        }
+        ids
+    }
+}
+
+/// Writes the shards of a split.
+pub struct TokensWriter<'a> {
+    shelf: &'a Shelf,
+    split: Split,
+    shard_tokens: u64,
+    current: Option<ShardWriter>,
+    written: Written,
+    separator_due: bool,
+}
+
+impl<'a> TokensWriter<'a> {
+    /// Writes shards of `shard_tokens` ids, the last of what is left.
+    pub fn new(shelf: &'a Shelf, split: Split, shard_tokens: u64) -> Self {
+        let written = Written { shards: 0, tokens: 0 };
+        Self { shelf, split, shard_tokens, current: None, written, separator_due: false }
+    }
+
+    /// What follows is another document: [`END_OF_TEXT`] comes between it and what is there.
+    pub fn begin_document(&mut self) {
+        self.separator_due = self.written.tokens > 0;
+    }
+
+    /// Appends ids.
+    ///
+    /// # Errors
+    /// If they cannot be written.
+    pub fn push(&mut self, ids: &[u16]) -> io::Result<()> {
+        if !ids.is_empty() && std::mem::take(&mut self.separator_due) {
+            self.append(&[END_OF_TEXT as u16])?;
+        }
+        self.append(ids)
+    }
+
+    fn append(&mut self, mut ids: &[u16]) -> io::Result<()> {
+        while !ids.is_empty() {
+            let shard = match &mut self.current {
+                Some(shard) => shard,
+                none => none.insert(ShardWriter::create(&self.shelf.path(self.split, self.written.shards))?),
+            };
+            let room = (self.shard_tokens - shard.tokens()).min(ids.len() as u64) as usize;
+            let (here, rest) = ids.split_at(room);
+            shard.push(here)?;
+            self.written.tokens += here.len() as u64;
+            if shard.tokens() == self.shard_tokens {
+                self.finish_shard()?;
+            }
+            ids = rest;
+        }
+        Ok(())
+    }
+
+    fn finish_shard(&mut self) -> io::Result<()> {
+        if let Some(shard) = self.current.take() {
+            shard.finish(self.shelf, self.split, self.written.shards)?;
+            self.written.shards += 1;
+        }
+        Ok(())
+    }
+
+    /// Finishes the last shard.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn finish(mut self) -> io::Result<Written> {
+        self.finish_shard()?;
+        Ok(self.written)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use artifact::Sha256Hex;
+
+    use super::*;
+
+    fn shelf(folder: &std::path::Path) -> Shelf {
+        let sha256 = Sha256Hex::of_bytes(b"test");
+        Shelf { folder: folder.to_owned(), tokenizer: sha256.clone(), corpus: sha256 }
+    }
+
+    /// The ids from 0 on, in shards of 7. Their names are gone, the open files are not.
+    pub(crate) fn tokens(count: u16) -> Tokens {
+        let folder = tempfile::tempdir().unwrap();
+        let shelf = shelf(folder.path());
+        let mut writer = TokensWriter::new(&shelf, Split::Training, 7);
+        writer.push(&(0..count).collect::<Vec<_>>()).unwrap();
+        Tokens::open(&shelf, Split::Training, writer.finish().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn reads_across_shards() {
+        for count in [0, 1, 6, 7, 8, 14, 40] {
+            let tokens = tokens(count);
+            assert_eq!(tokens.count(), usize::from(count));
+            assert_eq!(tokens.shards.len(), usize::from(count).div_ceil(7));
+            for start in 0..=tokens.count() {
+                for length in [0, 1, 7, 9, 100] {
+                    let end = (start + length).min(tokens.count());
+                    let expected: Vec<i64> = (start as i64..end as i64).collect();
+                    assert_eq!(tokens.read(start, length), expected, "{count} {start} {length}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn documents_are_separated_and_none_is_empty() {
+        let folder = tempfile::tempdir().unwrap();
+        let shelf = shelf(folder.path());
+        let mut writer = TokensWriter::new(&shelf, Split::Validation, 3);
+        for document in [&[][..], &[1, 2], &[], &[3, 4], &[5], &[]] {
+            writer.begin_document();
+            writer.push(document).unwrap();
+        }
+        let written = writer.finish().unwrap();
+        assert_eq!(written, Written { shards: 3, tokens: 7 });
+        let tokens = Tokens::open(&shelf, Split::Validation, written).unwrap();
+        assert_eq!(tokens.read(0, 7), [1, 2, 50_256, 3, 4, 50_256, 5]);
+
+        let more = Written { tokens: 8, ..written };
+        let error = Tokens::open(&shelf, Split::Validation, more).unwrap_err();
+        assert!(error.to_string().contains("expected 8 token ids, found 7"), "{error}");
+        std::fs::remove_file(shelf.path(Split::Validation, 1)).unwrap();
+        assert!(Tokens::open(&shelf, Split::Validation, written).is_err());
+    }
+}

@@ -1,0 +1,19 @@
+//! Token ids on disk: texts are encoded once and read in windows.
+//!
+//! - `chunks`: a text cut where that changes no id;
+//! - `encode`: chunks encoded on all cores;
+//! - `shard`: files of ids, which belong to a `shelf`;
+//! - [`ids`]: the ids of one split, shard after shard;
+//! - `cache`: all of this, once for each corpus.
+
+mod cache;
+mod chunks;
+mod encode;
+pub mod ids;
+mod shard;
+mod shelf;
+
+pub use cache::Encoded;
+pub(super) use cache::encoded;
+pub use ids::Tokens;
+pub use shelf::{Shelf, Split};

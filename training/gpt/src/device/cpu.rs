@@ -1,0 +1,23 @@
+//! The CPU through libtorch, with one thread for each core.
+
+use std::num::NonZero;
+use std::sync::Once;
+
+use burn::tensor::Device;
+
+/// The CPU through libtorch, from which models and tensors take their backend.
+pub fn cpu() -> Device {
+    static THREADS: Once = Once::new();
+    // Both of libtorch's thread pools are sized once, before the first operation starts them.
+    THREADS.call_once(|| {
+        let threads = std::thread::available_parallelism().map_or(1, NonZero::get) as i32;
+        tch::set_num_threads(threads);
+        tch::set_num_interop_threads(1);
+    });
+    Device::libtorch()
+}
+
+/// How a manifest records [`cpu`].
+pub fn describe() -> String {
+    format!("cpu, libtorch 2.9.0, {} threads", tch::get_num_threads())
+}

@@ -1,0 +1,45 @@
+//! Sample texts, which show what a model in training has learned.
+
+use artifact::{Sampler, Sampling, Tokenizer};
+use burn::tensor::Device;
+
+use crate::model::{Gpt, generate};
+use crate::preset::SampleSettings;
+
+/// A text that was sampled in training.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sample<'a> {
+    /// Epoch that it was sampled after, from 1.
+    pub epoch: usize,
+    /// The prompt and its continuation.
+    pub text: &'a str,
+}
+
+/// Lets a model write a text.
+pub struct SampleWriter<'a> {
+    /// Encodes the prompt and decodes the text.
+    pub tokenizer: &'a Tokenizer,
+    /// Beginning of the text.
+    pub prompt: String,
+    /// Length and sampling parameters.
+    pub settings: &'a SampleSettings,
+    /// Random seed.
+    pub seed: u64,
+    /// The model's device, without autodiff.
+    pub device: Device,
+}
+
+impl SampleWriter<'_> {
+    /// The prompt and its continuation by a model, which must be in evaluation mode.
+    pub fn text(&self, model: &Gpt) -> String {
+        let ids = self.tokenizer.encode(&self.prompt);
+        let sampling = Sampling::new(self.settings.temperature, Some(self.settings.top_k));
+        let mut sampler = Sampler::new(sampling, self.seed);
+        let new_ids = generate(model, &ids, self.settings.max_tokens, &mut sampler, &self.device);
+        match self.tokenizer.decode(&new_ids) {
+            Ok(text) => format!("{}{text}", self.prompt),
+            // A model may have more ids than its tokenizer; then there is no text to show.
+            Err(error) => error.to_string(),
+        }
+    }
+}
