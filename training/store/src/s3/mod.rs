@@ -15,6 +15,9 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
+use aws_smithy_http_client::Builder;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use tempfile::NamedTempFile;
 
 use self::error::{broken_download, not_deleted, s3_error};
@@ -56,7 +59,9 @@ impl S3 {
     /// Takes region, credentials and endpoint from the environment.
     pub(super) async fn connect(bucket: String, prefix: String) -> Self {
         let region = RegionProviderChain::default_provider().or_else(FALLBACK_REGION);
-        let config = aws_config::defaults(BehaviorVersion::latest()).region(region).load().await;
+        let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+        let config =
+            aws_config::defaults(BehaviorVersion::latest()).http_client(http).region(region).load().await;
         // The endpoint of S3 alone does not show in the general configuration.
         let has_endpoint =
             config.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
