@@ -4,8 +4,8 @@
 #   MODEL_STORE             where models and checkpoints lie; read by gpt itself
 #   CORPUS                  the texts
 #   PRESET                  the model, and how to train it
-#   PROMOTE                 the channel that is to name the new version
-#   MARGIN                  by how much it may predict worse than the version being served
+#   PROMOTE                 channel to promote the new version to
+#   MARGIN                  how much worse than the served version it may predict, in nats per token
 #   CHECKPOINT_EVERY_STEPS  how often a checkpoint is copied to the store
 #   INIT                    a model to start from; without it, random weights
 #   PRESETS                 for an array job: its presets, with spaces between them, one for each job

@@ -6,7 +6,7 @@ import type { TrainingStack } from '../training/training-stack.ts';
 
 const PERIOD = Duration.minutes(5);
 
-/** Metrics that the function itself reports, in its log (`telemetry.rs` of `functions/generate`). */
+/** Metrics that the function itself reports, in its log (`domain/telemetry.rs` of `functions/generate`). */
 function reporter(dimensionsMap: Record<string, string>) {
   return (metricName: string, statistic: string) =>
     new cloudwatch.Metric({ namespace: 'TroelsLLM', metricName, dimensionsMap, statistic, period: PERIOD });

@@ -1,4 +1,4 @@
-//! What libraries read from the environment when they are loaded, some of them before `main`.
+//! Environment variables of native libraries, which some of them read before `main`.
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;
