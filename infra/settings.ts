@@ -1,27 +1,26 @@
 /**
- * What can be set about a deployment, and what each stage sets.
+ * Deployment settings with their defaults and checks, and the stages `dev` and `prod`.
  *
- * Everything has a default with which an idle deployment costs nothing but the bytes that it stores.
- * `cdk deploy -c stage=NAME` deploys a stage; a mistake in it ends the synthesis with a message that
- * names the setting.
+ * With the defaults, an idle deployment costs its storage only. `cdk deploy -c stage=NAME` deploys a stage; an
+ * invalid setting ends the synthesis with a message that names it.
  */
 import { z } from 'zod';
 
-/** A name that fits in a channel, a preset or a tag. */
+/** Name of a channel, a preset or a tag. */
 const name = z.string().regex(/^[A-Za-z0-9._-]+$/, 'expected the characters a-z A-Z 0-9 . _ -');
 
-/** Who may call a browser's fetch on the API: `*`, or scheme and host without a path. */
+/** CORS origin: `*`, or scheme and host without a path. */
 const origin = z.union(
   [z.literal('*'), z.string().regex(/^https?:\/\/[^/]+$/)],
   'expected `*`, or https:// or http:// and a host, without a path',
 );
 
-/** An API as a page calls it. Its host goes into a header, in which nothing else may get. */
+/** Base URL of an API. Its host goes into the content policy, so the characters are restricted. */
 const apiAddress = z
   .string()
   .regex(/^https:\/\/[a-z0-9.-]+(:\d+)?(\/[A-Za-z0-9._~-]+)*\/?$/, 'expected https:// and a host, and a path if the API has one');
 
-/** Memory that Fargate has for each number of vCPUs, in GB: smallest, largest, step. */
+/** Memory that Fargate offers for each number of vCPUs, in GB: `[smallest, largest, step]`. */
 const FARGATE_MEMORY_GB: Record<number, [number, number, number]> = {
   1: [2, 8, 1],
   2: [4, 16, 1],
@@ -31,11 +30,11 @@ const FARGATE_MEMORY_GB: Record<number, [number, number, number]> = {
 };
 
 const storage = z.strictObject({
-  /** How long a replaced or deleted object can still be had back. */
+  /** Days for which a replaced or deleted object can be restored. */
   oldVersionsDays: z.int().min(1).max(3650).default(30),
-  /** How long a checkpoint lies in the store: longer than a training run takes, retries included. */
+  /** Days after which checkpoints expire: longer than a training run takes, retries included. */
   checkpointDays: z.int().min(1).max(365).default(7),
-  /** How long access logs of buckets are kept. */
+  /** Retention of the buckets' access logs, in days. */
   accessLogDays: z.int().min(1).max(3650).default(90),
 });
 
@@ -44,63 +43,63 @@ const serving = z
     /** A zip of `bootstrap` and ONNX Runtime, relative to this folder; `scripts/build-function.sh` builds it. */
     zip: z.string().min(1).default('../target/lambda/function.zip'),
     /**
-     * `zip`, or `image`: the container image in the repository that the storage stack makes, with
-     * SnapStart. A cold start then restores a process that has loaded its model.
+     * `zip`, or `image`: the container image in the storage stack's repository, with SnapStart. A cold start then
+     * restores a process that has loaded its model.
      */
     package: z.enum(['zip', 'image']).default('zip'),
     /** Tag of that image. */
     imageTag: name.default('latest'),
-    /** What the zip or the image was built for. On Arm our own kernels are missing: tokens come more slowly. */
+    /** Architecture that the zip or the image was built for. Arm has no kernels of our own, so generation is slower. */
     architecture: z.enum(['x86_64', 'arm64']).default('x86_64'),
-    /** Memory in MB; the processor comes with it: 1,769 MB are one vCPU. */
+    /** Memory in MB. CPU is in proportion to it: 1,769 MB are one vCPU. */
     memoryMb: z.int().min(512).max(10_240).default(1769),
-    /** Size of /tmp, where models are kept; 512 MB cost nothing. While one is replaced there are two. */
+    /** Size of /tmp in MB, which holds two models while one is replaced; 512 MB are free. */
     temporaryStorageMb: z.int().min(512).max(10_240).default(512),
-    /** Precision of the weights; `auto` takes the smallest that the version has. */
+    /** Precision of the weights: `w4` (int4), `w8` (int8), `float32`, or `auto` for the smallest that the version has. */
     precision: z.enum(['auto', 'w4', 'w8', 'float32']).default('auto'),
-    /** Channel that names the version to serve. Training promotes to it. */
+    /** Channel (alias of a version in the model store) to serve. Training promotes new versions to it. */
     channel: name.default('live'),
-    /** How often, at most, running functions look whether the channel names another version. */
+    /** Interval in seconds at which running functions check whether the channel names another version. */
     modelCheckSeconds: z.number().min(1).max(3600).default(30),
-    /** How long a request may take; a text then ends with what there is. */
+    /** Time limit of a request in seconds; generation then ends with the text so far. */
     timeLimitSeconds: z.int().min(1).max(890).default(60),
     /**
-     * At most so many instances at the same time: a cap on cost. `null` leaves it to the account's limit,
-     * which is 10 for a new account, of which nothing can be reserved.
+     * Maximum number of concurrent instances: a cap on cost. `null` leaves it to the account's limit, which is 10 for
+     * a new account, and of these none can be reserved.
      */
     reservedConcurrency: z.int().min(1).nullable().default(null),
     /** `rest-api`: API Gateway, with throttling, keys, WAF. `function-url`: the function itself. */
     endpoint: z.enum(['rest-api', 'function-url']).default('rest-api'),
-    /** Send tokens as they are generated; otherwise a response is sent when it is complete. */
+    /** Stream tokens as they are generated; otherwise a response is sent when it is complete. */
     streaming: z.boolean().default(true),
-    /** Requests a second, over time and at once, of all callers together. REST API only. */
+    /** Rate limit in requests per second, and burst, of all callers together. REST API only. */
     throttle: z
       .strictObject({ rate: z.number().positive().default(10), burst: z.int().min(1).default(20) })
       .prefault({}),
-    /** Keys of which API Gateway asks for one as `x-api-key`, with a quota for each. REST API only. */
+    /** API keys: API Gateway requires one as `x-api-key`, with a quota for each. REST API only. */
     apiKey: z
       .strictObject({
-        /** Names; API Gateway makes the keys. To rotate one, add another, and later remove the first. */
+        /** Names of the keys, which API Gateway generates. To rotate one, add another, and later remove the first. */
         names: z.array(name).min(1).default(['first']),
         requestsPerDay: z.int().min(1).default(10_000),
       })
       .nullable()
       .default(null),
-    /** SHA-256 of keys that the function itself asks for, whatever the endpoint; none are asked for if empty. */
+    /** SHA-256 of keys of which the function itself requires one, on either endpoint; no key is required if empty. */
     apiKeySha256: z
       .array(z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 digits of 0-9 a-f, as `printf %s KEY | sha256sum` prints'))
       .default([]),
     /**
-     * A web application firewall: 8 USD a month. REST API only. It counts by address, and readers of the site come
-     * from addresses of CloudFront that they share: with a site, allow more.
+     * A web application firewall: 8 USD a month. REST API only. It counts requests per IP address, and users of the
+     * site share CloudFront's addresses: allow more with a site.
      */
     waf: z
       .strictObject({ requestsPer5Minutes: z.int().min(10).max(2_000_000_000).default(300) })
       .nullable()
       .default(null),
-    /** Origins of pages that may call the API. The site of this app needs none: it has the API's domain. */
+    /** CORS: origins of pages that may call the API. This app's site needs none, as it has the API's domain. */
     corsOrigins: z.array(origin).default([]),
-    /** How long logs are kept. */
+    /** Retention of logs, in days. */
     logDays: z.literal([1, 3, 5, 7, 14, 30, 60, 90, 180, 365]).default(30),
   })
   .superRefine((serving, context) => {
@@ -121,49 +120,49 @@ const serving = z
 
 const training = z
   .strictObject({
-    /** Preset of `gpt train`: a model and how to train it. */
+    /** Preset of `gpt train`: model and training settings. */
     preset: name.default('the-verdict'),
-    /** Folder of the corpus bucket with the texts; empty for the whole bucket. */
+    /** Key prefix of the texts in the corpus bucket; empty for the whole bucket. */
     corpusPrefix: z.string().regex(/^([A-Za-z0-9._-]+\/)*$/, 'expected nothing, or names that end with /').default(''),
-    /** Start from random weights, or from the model that the channel names. */
+    /** Start from random weights (`scratch`), or from the model that the channel names (`current`). */
     start: z.enum(['scratch', 'current']).default('scratch'),
-    /** By how much a new model may predict worse than the one being served, in nats per token. */
+    /** Threshold of the promotion gate, in nats per token: how far a new model's validation loss may exceed the served one's. */
     margin: z.number().min(0).max(10).default(0.05),
-    /** A checkpoint goes to the store every so many steps: what a vanished machine costs at most. */
+    /** Steps between checkpoints in the store: at most so many are lost with a machine. */
     checkpointEverySteps: z.int().min(1).default(50),
-    /** `fargate`: no machine of yours. `ec2`: instances of `instanceTypes`, for more speed or a GPU. */
+    /** `fargate`: serverless. `ec2`: instances of `instanceTypes`, for more speed or a GPU. */
     compute: z.enum(['fargate', 'ec2']).default('fargate'),
-    /** Use spare capacity, at about a third of the price. A run that loses its machine goes on elsewhere. */
+    /** Use Spot capacity, at about a third of the price. A run that loses its machine resumes on another. */
     spot: z.boolean().default(true),
-    /** Processors of a job. */
+    /** vCPUs of a job. */
     vcpus: z.int().min(1).max(192).default(4),
     /** Memory of a job in GB. */
     memoryGb: z.int().min(1).max(1024).default(8),
     /** GPUs of a job; `ec2` only. The image must be built with CUDA=1. */
     gpus: z.int().min(0).max(8).default(0),
-    /** Types of instances that a job fits on, with some memory to spare; `ec2` only. */
+    /** Instance types that a job fits on, with some memory to spare; `ec2` only. */
     instanceTypes: z
       .array(z.string().regex(/^[a-z0-9-]+\.[a-z0-9-]+$/, 'expected an instance type such as m7i.xlarge'))
       .min(1)
       .default(['m7i.xlarge', 'm6i.xlarge', 'r7i.xlarge']),
-    /** Processors of all jobs at the same time: a cap on cost. */
+    /** vCPUs of all concurrent jobs: a cap on cost. */
     maxVcpus: z.int().min(1).default(16),
-    /** How often a run that lost its machine goes on. */
+    /** Attempts of a run that loses its machines. */
     attempts: z.int().min(1).max(10).default(5),
-    /** After so many hours an attempt is ended. */
+    /** Time limit of an attempt, in hours. */
     maxHours: z.int().min(1).max(336).default(12),
     /** Tag of the training image. */
     imageTag: name.default('latest'),
-    /** How long logs are kept. */
+    /** Retention of logs, in days. */
     logDays: z.literal([1, 3, 5, 7, 14, 30, 60, 90, 180, 365]).default(30),
-    /** When to train again; `null` for only by hand. */
+    /** Schedule of retraining; `null` for training by hand only. */
     schedule: z
       .strictObject({
-        /** Minute, hour, day of month, month, day of week, year, as EventBridge Scheduler writes it. */
+        /** Cron expression of EventBridge Scheduler: minute, hour, day of month, month, day of week, year. */
         cron: z.string().regex(/^\S+( \S+){5}$/, 'expected six fields, such as `0 3 ? * SUN *`'),
-        /** In which the hour is meant. */
+        /** Time zone of the cron expression. */
         timeZone: z.string().refine(isTimeZone, 'expected a time zone such as Europe/Copenhagen'),
-        /** It may begin so many minutes later. */
+        /** Flexible time window: the run may begin so many minutes later. */
         flexibleMinutes: z.int().min(1).max(1440).default(60),
       })
       .nullable()
@@ -191,16 +190,16 @@ const training = z
 const site = z
   .strictObject({
     /**
-     * Folder of the built page, relative to this folder; `scripts/deploy.sh` builds it. The stack is left out
-     * while it does not exist.
+     * Folder of the built page, relative to this folder; `scripts/deploy.sh` builds it. Without it the site stack is
+     * left out.
      */
     directory: z.string().min(1).default('site/dist'),
     /**
-     * Addresses of other APIs, the output `Url` of their stages, whose models the page compares with this one.
-     * Each has to name the page's origin in its own `serving.corsOrigins`.
+     * Base URLs of other APIs (the output `Url` of their stages) whose models the page compares with this one. Each
+     * has to name the page's origin in its own `serving.corsOrigins`.
      */
     compare: z.array(apiAddress).default([]),
-    /** A domain of yours; otherwise the page has a name under cloudfront.net. */
+    /** A custom domain; otherwise the page has a name under cloudfront.net. */
     domain: z
       .strictObject({
         name: z.string().regex(/^([a-z0-9-]+\.)+[a-z]+$/, 'expected a domain such as llm.example.org'),
@@ -213,15 +212,15 @@ const site = z
   });
 
 const alarms = z.strictObject({
-  /** Who is told. AWS asks that address first. */
+  /** Recipient of alarms. AWS asks that address for confirmation first. */
   email: z.email('expected an e-mail address').nullable().default(null),
-  /** The 99th percentile of the time of a request, in seconds. */
+  /** Threshold for the 99th percentile of request latency, in seconds. */
   p99Seconds: z.number().positive().default(30),
-  /** Time from the start of a process to a loaded model, in seconds. */
+  /** Threshold for a cold start, from the start of the process to a loaded model, in seconds. */
   coldStartSeconds: z.number().positive().default(10),
-  /** A model older than this is reported: retraining is late. `null` if models may grow old. */
+  /** Threshold for the age of the served model, in days: retraining is late. `null` for no alarm. */
   modelAgeDays: z.int().min(1).nullable().default(null),
-  /** Cost of the whole account in a month from which it is reported, in USD. `null` for no budget. */
+  /** Monthly budget of the whole account, in USD. `null` for none. */
   monthlyBudgetUsd: z.number().positive().nullable().default(10),
 });
 
@@ -238,9 +237,9 @@ export type SettingsInput = z.input<typeof schema>;
 
 /** The stages. */
 export const stages: Record<string, SettingsInput> = {
-  /** To try things: whatever can be off is off. */
+  /** For experiments: every optional feature is off. */
   dev: {},
-  /** Retrains once a week, from what it serves, and asks for a key. */
+  /** Retrains weekly from the served model, and requires an API key. */
   prod: {
     serving: { reservedConcurrency: 10, apiKey: {} },
     training: {
@@ -251,7 +250,7 @@ export const stages: Record<string, SettingsInput> = {
   },
 };
 
-/** Settings with their defaults. `stage` is for messages. */
+/** Checks settings and fills in the defaults; `stage` is for error messages. */
 export function parseSettings(stage: string, input: unknown): Settings {
   const parsed = schema.safeParse(input);
   if (parsed.success) return parsed.data;

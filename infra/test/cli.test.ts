@@ -1,4 +1,4 @@
-/** What a person types: the CDK's own command line, without credentials and without an account. */
+/** Command lines: `cdk synth`, deploy.sh and destroy.sh, without credentials and without an account. */
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-/** What the training image's entry point makes of its environment, with a `gpt` that only tells its arguments. */
+/** Entry point of the training image: environment to arguments, with a `gpt` that only prints its arguments. */
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+/** Observability stack: alarms, failed jobs, budget, age of the model, dashboard. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Match } from 'aws-cdk-lib/assertions';

@@ -1,4 +1,4 @@
-/** Who may do what: each role exactly what is listed here. */
+/** IAM policies: each role has exactly the rights that are listed here. */
 import type { Template } from 'aws-cdk-lib/assertions';
 import { describe, expect, test } from 'vitest';
 import { allStatements, listed, readable, statementsOf, summary, synthesize } from './support.ts';

@@ -1,3 +1,4 @@
+/** Serving stack: the function, its environment and its endpoints. */
 import { Match } from 'aws-cdk-lib/assertions';
 import { describe, expect, test } from 'vitest';
 import { type Settings } from '../settings.ts';

@@ -1,3 +1,4 @@
+/** Settings: defaults, stages, and refusals with the name of the setting. */
 import { expect, test } from 'vitest';
 import { parseSettings, settingsOf, stages } from '../settings.ts';
 

@@ -1,3 +1,4 @@
+/** Site stack: distribution, content policy, uploads. */
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Match } from 'aws-cdk-lib/assertions';
@@ -45,7 +46,7 @@ test('a function URL has no path', () => {
   expect(origins.filter(({ OriginPath }: any) => OriginPath)).toEqual([]);
 });
 
-/** What the page may do, with these APIs to compare. */
+/** The page's Content-Security-Policy with these APIs to compare. */
 function contentPolicy(compare: string[] = []): string {
   const template = compare.length > 0 ? synthesize({ site: { compare } }).site : site;
   const [policy] = Object.values(template.findResources('AWS::CloudFront::ResponseHeadersPolicy')) as [any];

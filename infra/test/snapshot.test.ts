@@ -1,4 +1,4 @@
-/** The templates of stage prod as they are: whoever changes one sees all that changes with it. */
+/** Snapshots of the templates of stage prod: a change shows everything that it changes in them. */
 import { expect, test } from 'vitest';
 import { synthesizeStage } from './support.ts';
 

@@ -1,3 +1,4 @@
+/** Storage stack: buckets, lifecycle rules, repositories. */
 import { Match } from 'aws-cdk-lib/assertions';
 import { describe, expect, test } from 'vitest';
 import { synthesize } from './support.ts';

@@ -1,4 +1,4 @@
-/** Stacks from settings, as `cdk synth` makes them, and questions about their policies. */
+/** Test support: stacks from settings, as `cdk synth` makes them, and helpers to read their policies. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -64,7 +64,7 @@ export interface Statement {
   Condition?: unknown;
 }
 
-/** What policies allow to the roles whose logical id begins so; ids of roles are followed by a hash. */
+/** Statements of the policies attached to the role with this logical id (without its hash). */
 export function statementsOf(template: Template, role: string): Statement[] {
   const attached = Object.values(template.findResources('AWS::IAM::Policy')).filter(({ Properties }) =>
     Properties.Roles.some(({ Ref }: { Ref: string }) => new RegExp(`^${role}[0-9A-F]{8}$`).test(Ref)),

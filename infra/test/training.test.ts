@@ -1,3 +1,4 @@
+/** Training stack: job, compute environments, schedule. */
 import { Match } from 'aws-cdk-lib/assertions';
 import { describe, expect, test } from 'vitest';
 import type { SettingsInput } from '../settings.ts';

@@ -17,7 +17,7 @@ pub fn corpus() -> PathBuf {
     }
 }
 
-/// Trains the preset `tiny` into `store`.
+/// Trains the preset `tiny` into `store`, as a model of that name whatever the text is.
 ///
 /// # Errors
 /// If training fails.
@@ -29,7 +29,7 @@ pub fn train_tiny(store: &Path, seed: &str) -> Result<()> {
         "gpt",
         &[
             ["train", "--preset"].as_slice(),
-            &["tiny", "--corpus", &corpus, "--store", &store],
+            &["tiny", "--name", "tiny", "--corpus", &corpus, "--store", &store],
             &["--checkpoints", &checkpoints, "--set", &format!("training.seed={seed}")],
         ]
         .concat(),

@@ -79,7 +79,8 @@ impl Workbench {
 
     /// Trains into any store, with checkpoints in a folder of the workbench, or goes on with that.
     pub fn train_on(&self, location: &str, checkpoints: &str) -> Command {
-        let mut command = command("gpt", &["train", "--resume", "--store", location]).unwrap();
+        let mut command =
+            command("gpt", &["train", "--name", "run", "--resume", "--store", location]).unwrap();
         command
             .arg("--preset")
             .arg(self.path("run.toml"))

@@ -100,9 +100,9 @@ fn every_field_of_a_preset_can_be_set_and_what_was_set_is_kept() {
     assert_eq!(versions.len(), 2);
     assert_eq!(weights(&versions[0]), weights(&versions[1]));
 
-    let message =
-        refusal(&["train", "--preset", "tiny", "--set", "training.epoch=1", "--store", text(&store)]);
-    assert!(message.contains("unknown field `epoch`"), "{message}");
+    let set = |setting| refusal(&["train", "--preset", "tiny", "--set", setting, "--store", text(&store)]);
+    assert!(set("training.epoch=1").contains("unknown field `epoch`"));
+    assert!(set("training.lr=1").contains("it is called `training.learning_rate` here"));
 }
 
 #[test]
@@ -170,6 +170,7 @@ fn training_goes_on_from_a_published_model() {
     let (_, before) = only_version(store).unwrap();
     let (version, after) = only_version(target.path()).unwrap();
     assert_eq!(after.parent.unwrap(), format!("tiny {}", before.version));
+    assert_eq!(corpus.file_stem().unwrap().to_str(), Some(after.name.as_str()), "it is named after its text");
     let metrics = fs::read_to_string(version.join("metrics.jsonl")).unwrap();
     let first: Value = serde_json::from_str(metrics.lines().next().unwrap()).unwrap();
     let begins = first["train_loss"].as_f64().unwrap();

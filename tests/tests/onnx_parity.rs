@@ -11,9 +11,9 @@ use e2e::process::python;
 use e2e::reference::{TinyGpt, largest_difference};
 use engine::{Engine, FinishReason, GenerationOptions, OnnxModel};
 use gpt::corpus::Batch;
-use gpt::evaluate::{compare, random_windows};
 use gpt::model::attention::causal_mask;
 use gpt::onnx::{Calibration, Recipe};
+use gpt::release::evaluation::{compare, random_windows};
 use gpt::{Gpt, device, onnx, weights};
 
 /// A model and its export.

@@ -163,6 +163,8 @@ fn the_gate_holds_back_a_worse_model_and_rollback_returns() {
     let corpus = e2e::trained::corpus();
     let worse = gpt(&[
         "train",
+        "--name",
+        "tiny",
         "--preset",
         preset.to_str().unwrap(),
         "--corpus",

@@ -1,4 +1,4 @@
-//! Keys and values of the positions that have been run, so that no position is computed twice.
+//! KV cache: keys and values of the positions that have been run, so that none is computed twice.
 
 use artifact::GptConfig;
 use ort::memory::Allocator;
@@ -13,7 +13,7 @@ pub struct CacheRows {
 }
 
 impl CacheRows {
-    /// How many positions.
+    /// Number of positions.
     pub fn positions(&self) -> usize {
         self.positions
     }
@@ -24,7 +24,7 @@ impl CacheRows {
     }
 }
 
-/// How a graph keeps its cache.
+/// Layout of a graph's KV cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Layout {
     /// Tensors as long as the cache: each run gives longer ones.

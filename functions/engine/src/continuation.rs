@@ -10,7 +10,7 @@ use crate::generation::{FinishReason, GenerationOptions, Token};
 /// Room that a text gets at the beginning; a longer one makes more when it needs it.
 const MAX_RESERVED_IDS: usize = 1 << 12;
 
-/// A text that grows token by token, until there is a reason to end it.
+/// A prompt and its continuation, which grows token by token.
 pub(crate) struct Continuation<'a, F> {
     pub(crate) ids: Vec<u32>,
     pub(crate) prompt_length: usize,
@@ -40,7 +40,7 @@ impl<'a, F: FnMut(Token<'_>) -> ControlFlow<()>> Continuation<'a, F> {
         continuation
     }
 
-    /// How many more tokens there may be.
+    /// Number of tokens that may still come.
     pub(crate) fn remaining(&self) -> usize {
         self.options.max_tokens - (self.ids.len() - self.prompt_length)
     }

@@ -56,7 +56,7 @@ impl Engine {
         self
     }
 
-    /// Guesses the next tokens with `drafter`.
+    /// Uses speculative decoding with the drafts of `drafter`.
     #[must_use]
     pub fn with_drafter(mut self, drafter: Box<dyn Drafter>) -> Self {
         self.state.get_mut().unwrap_or_else(PoisonError::into_inner).drafter = Some(drafter);
@@ -75,7 +75,7 @@ impl Engine {
         &self.config
     }
 
-    /// How long loading the model took.
+    /// Times of loading the model.
     pub fn load_times(&self) -> LoadTimes {
         self.load_times
     }
@@ -88,7 +88,7 @@ impl Engine {
         self.generate_with(prompt, options, |_| ControlFlow::Continue(()))
     }
 
-    /// Runs `ids` and gives what happens inside; `None` if the model does not tell.
+    /// Runs `ids` and gives the activations inside the model; `None` if its graph does not have them.
     ///
     /// # Errors
     /// If `ids` is empty, too long or has ids outside the vocabulary, or ONNX Runtime fails.
@@ -100,8 +100,8 @@ impl Engine {
         state.model.inspect(ids).map(Some)
     }
 
-    /// Runs `ids`, which must fit into the context, and gives the logits at each position to `read`: those
-    /// of what may follow it.
+    /// Runs `ids`, which must fit into the context, and gives the logits at each position, of the token
+    /// that follows it, to `read`.
     ///
     /// # Errors
     /// If `ids` is empty, too long or has ids outside the vocabulary, or ONNX Runtime fails.

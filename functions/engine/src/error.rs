@@ -1,20 +1,20 @@
-//! What can go wrong between a model file and its next token.
+//! Errors of loading and running a model.
 
 use std::path::PathBuf;
 
-/// Why a model cannot be loaded or run.
+/// An error of loading or running a model.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// ONNX Runtime would report on its users.
+    /// Telemetry of ONNX Runtime is not disabled.
     #[error("the environment variable ORT_DISABLE_TELEMETRY must be 1 before ONNX Runtime is loaded")]
     Telemetry,
-    /// There is no ONNX Runtime.
+    /// The ONNX Runtime library is missing.
     #[error(
         "there is no ONNX Runtime: ORT_DYLIB_PATH is not set and {beside_executable} does not exist; \
          run scripts/setup.sh, then set ORT_DYLIB_PATH=target/native/onnxruntime/libonnxruntime.so"
     )]
     NoLibrary {
-        /// Where else it was looked for.
+        /// The other place that was searched.
         beside_executable: PathBuf,
     },
     /// The ONNX Runtime library does not load.
@@ -22,7 +22,7 @@ pub enum EngineError {
     Library {
         /// The library.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
     /// ONNX Runtime refuses a model.
@@ -30,7 +30,7 @@ pub enum EngineError {
     Load {
         /// The ONNX file.
         path: PathBuf,
-        /// What it says.
+        /// The error of ONNX Runtime.
         #[source]
         source: ort::Error,
     },
@@ -47,18 +47,18 @@ pub enum EngineError {
     /// More positions than the model has.
     #[error("{positions} positions do not fit into the model's context of {context_length}")]
     ContextOverflow {
-        /// How many there would be.
+        /// Their number.
         positions: usize,
-        /// How many there can be.
+        /// The largest number.
         context_length: usize,
     },
-    /// ONNX Runtime failed to run the model.
+    /// ONNX Runtime failed to run the model, or an operator panicked.
     #[error("running the model: {0}")]
     Run(#[from] ort::Error),
-    /// There is nothing to continue.
+    /// A prompt without tokens.
     #[error("the prompt is empty: a model needs at least one token to continue")]
     EmptyPrompt,
-    /// The prompt was made with another vocabulary.
+    /// A token id of another vocabulary.
     #[error("token id {id} is not in the model's vocabulary of {vocab_size}")]
     TokenOutOfRange {
         /// The id.

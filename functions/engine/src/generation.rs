@@ -1,23 +1,23 @@
-//! What a generation takes and gives.
+//! Options and results of a generation.
 
 use std::time::{Duration, Instant};
 
 use artifact::Sampling;
 
-/// What to generate.
+/// Options of a generation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GenerationOptions {
     /// The most tokens to generate.
     pub max_tokens: usize,
-    /// How each is chosen.
+    /// Temperature, top-k and top-p.
     pub sampling: Sampling,
     /// Fixes the choices: the same prompt, options and model give the same ids.
     pub seed: u64,
     /// An id that ends the text; it is not part of it.
     pub stop_id: Option<u32>,
-    /// When to end with what there is by then.
+    /// The time at which to end with the text so far.
     pub deadline: Option<Instant>,
-    /// Whether to draft, if the engine has a drafter: the same text, sooner. Without kernels of our own
+    /// Whether to use speculative decoding, if the engine has a drafter: the same text, sooner. Without kernels of our own
     /// ([`OnnxModel::has_own_kernels`](crate::OnnxModel::has_own_kernels)) it can be another text of the
     /// same distribution, where two tokens are so near to each other that roundings decide.
     pub draft: bool,
@@ -39,7 +39,7 @@ pub struct Token<'a> {
     pub logits: &'a [f32],
 }
 
-/// Why a generation ended.
+/// Reason for the end of a generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FinishReason {
     /// It reached `max_tokens`.
@@ -48,7 +48,7 @@ pub enum FinishReason {
     Stop,
     /// It reached its deadline.
     Deadline,
-    /// Whoever takes the tokens wanted no more.
+    /// The caller, who takes the tokens, wanted no more.
     Cancelled,
 }
 
@@ -57,17 +57,17 @@ pub enum FinishReason {
 pub struct Generation {
     /// The new ids, without the prompt.
     pub ids: Vec<u32>,
-    /// Why there are no more.
+    /// The reason that there are no more.
     pub finish_reason: FinishReason,
     /// From the call to the first id.
     pub first_token: Duration,
     /// From the call to the last id.
     pub total: Duration,
-    /// What it took.
+    /// The work that it took.
     pub work: Work,
 }
 
-/// What a generation took.
+/// Work of a generation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Work {
     /// Runs of the model.

@@ -1,4 +1,4 @@
-//! What happens inside a model while it reads a prompt.
+//! Activations inside a model that reads a prompt: embeddings, attention weights and logits.
 
 use artifact::onnx::{
     INPUT_IDS, LOGIT_POSITIONS, LOGITS, POSITION_EMBEDDINGS, POSITION_IDS, SEQLENS_K, TOKEN_EMBEDDINGS,
@@ -9,20 +9,20 @@ use ort::value::Tensor;
 
 use crate::cache::{KvCache, Layout};
 
-/// The insides of a run over `seq` tokens.
+/// The activations of a run over `seq` tokens.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Inspection {
     /// `[seq, d_model]`
     pub token_embeddings: Vec<f32>,
     /// `[seq, d_model]`
     pub position_embeddings: Vec<f32>,
-    /// Of each layer `[n_heads, seq, seq]`: how much a position attends to each, those after it being 0.
+    /// Attention weights of each layer, `[n_heads, seq, seq]`: of a query for each key, 0 for keys after it.
     pub attention: Vec<Vec<f32>>,
-    /// `[vocab_size]`, of what may follow.
+    /// Of the token that follows, `[vocab_size]`.
     pub logits: Vec<f32>,
 }
 
-/// Whether a graph tells what happens inside.
+/// Whether a graph has its activations among its outputs.
 pub(crate) fn is_possible(session: &Session) -> bool {
     session.outputs().iter().any(|output| output.name() == attention_weights(0))
 }

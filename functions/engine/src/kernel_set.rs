@@ -1,6 +1,6 @@
 //! Kernels that a model can run on.
 
-/// Whose operators a model runs on.
+/// The kernels that the operators of a model run on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kernels {
     /// ONNX Runtime's own.

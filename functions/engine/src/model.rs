@@ -85,7 +85,7 @@ impl OnnxModel {
         &self.config
     }
 
-    /// How its weights are stored.
+    /// The precision of its stored weights.
     pub fn precision(&self) -> Precision {
         self.precision
     }
@@ -101,7 +101,7 @@ impl OnnxModel {
         self.kernels != Kernels::OnnxRuntime
     }
 
-    /// How long loading it took.
+    /// Times of loading it.
     pub fn load_times(&self) -> LoadTimes {
         self.load_times
     }
@@ -168,13 +168,12 @@ impl OnnxModel {
         Ok(result)
     }
 
-    /// Whether the graph tells what happens inside: those of earlier exporters do not.
+    /// Whether the graph has its activations among its outputs: those of earlier exporters do not.
     pub fn is_inspectable(&self) -> bool {
         inspection::is_possible(&self.session)
     }
 
-    /// Runs `ids` from the first position on, and gives what happens inside. No position counts as run
-    /// afterwards.
+    /// Runs `ids` from the first position on, and gives the activations. No position counts as run afterwards.
     ///
     /// # Errors
     /// If an id is outside the vocabulary, there are none or too many, or ONNX Runtime fails.

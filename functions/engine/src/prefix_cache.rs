@@ -1,11 +1,9 @@
-//! Keys and values of earlier prompts, so that a prompt that begins like one of them, or is the same,
-//! runs only what is new.
+//! Prefix cache: keys and values of earlier prompts, so that a prompt that begins like one of them runs only the rest.
 //!
 //! A hit must never change the text. Runs of different numbers of positions round differently, so
 //! prompts are run in chunks that begin at multiples of a fixed length, and only whole runs are kept:
 //! a chunk is found again only by a prompt that would have run the same ids at the same positions
-//! in a run of the same length, after the same prefix. What it gets are the bits it would have
-//! computed.
+//! in a run of the same length, after the same prefix. It gets the bits that it would have computed.
 
 use std::collections::VecDeque;
 
@@ -36,7 +34,7 @@ impl Chunk {
     }
 }
 
-/// The chunks that were used last, in bounded memory.
+/// A least-recently-used cache of chunks, in bounded memory.
 pub(crate) struct PrefixCache {
     /// The one used last comes first.
     chunks: VecDeque<Chunk>,
@@ -50,7 +48,7 @@ impl PrefixCache {
         Self { chunks: VecDeque::new(), capacity_bytes, bytes: 0 }
     }
 
-    /// Whether it can hold anything: else what would go in need not be copied.
+    /// Whether it can hold anything: otherwise chunks need not be copied.
     pub(crate) fn is_on(&self) -> bool {
         self.capacity_bytes > 0
     }

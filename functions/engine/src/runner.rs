@@ -14,7 +14,7 @@ use crate::speculation::{DraftLength, Drafter, MAX_DRAFT};
 /// enough that a position costs no more than in a longer run.
 pub const PREFILL_CHUNK: usize = 32;
 
-/// Which of the ids of a verification to give logits for: all.
+/// The positions of a verification that logits are wanted for: all.
 pub(crate) const ALL: [usize; MAX_DRAFT + 1] = [0, 1, 2, 3, 4, 5];
 
 /// Runs the model over a text that grows.
@@ -28,7 +28,7 @@ pub(crate) struct Runner<'a> {
     pub(crate) prefixes: &'a mut PrefixCache,
     pub(crate) drafter: Option<&'a dyn Drafter>,
     pub(crate) draft_length: DraftLength,
-    /// The ids of a run: the last one of the text, and a guess at what follows.
+    /// The ids of a run: the last one of the text, and a draft of the next ones.
     pub(crate) drafted: Vec<u32>,
     pub(crate) work: Work,
 }

@@ -1,4 +1,4 @@
-//! The ONNX Runtime library: found, loaded and set up once in a process.
+//! ONNX Runtime library: found, loaded and set up once in a process.
 
 use std::env;
 use std::path::PathBuf;

@@ -20,11 +20,11 @@ use crate::kernel_set::Kernels;
 use crate::outline::outline;
 use crate::runtime;
 
-/// How long a thread of ONNX Runtime spins for its next piece of work before it sleeps. Within a run the
-/// next piece comes sooner; between requests nothing should burn the processor.
+/// Time that a thread of ONNX Runtime spins for its next piece of work before it sleeps. Within a run the next piece comes
+/// sooner; between requests nothing should burn the processor.
 const SPIN_MICROSECONDS: &str = "1000";
 
-/// How long the parts of loading took.
+/// Times of the parts of loading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LoadTimes {
     /// The ONNX Runtime library; next to nothing if it was loaded before.
@@ -53,8 +53,9 @@ pub(crate) fn load(
     threads: usize,
 ) -> Result<LoadedSession, EngineError> {
     let outline = match precision {
+        // int8 or int4 weights
         Precision::W8 | Precision::W4 => outline(path),
-        Precision::Float32 | Precision::Other => None, // has no weights of bytes
+        Precision::Float32 | Precision::Other => None, // no weights that could stay in the file
     };
     commit(path, precision, config, threads, |builder| match outline {
         Some(outline) => {

@@ -1,4 +1,4 @@
-//! Drafting: cheap guesses at the next tokens, which the model verifies several at a time.
+//! Speculative decoding: cheap guesses at the next tokens (drafts), which the model verifies several at a time.
 //!
 //! A small model trained on a small corpus quotes it, so the corpus itself often knows how the text
 //! goes on. Running the model on several positions at once costs little more than on one. At every
@@ -36,11 +36,11 @@ impl Drafter for CorpusDrafter {
 /// The longest draft.
 pub(crate) const MAX_DRAFT: usize = 5;
 
-/// What a run of 1, 2, … positions costs, in runs of one.
+/// Costs of runs of 1, 2, … positions, in runs of one.
 pub(crate) type RunCosts = [f64; MAX_DRAFT + 1];
 
-/// Measured on a model of 162 million parameters, one thread. ONNX Runtime's own kernels for 4 bits are bound by
-/// arithmetic soon; ours for AVX2 read the weights once more from the fifth position on.
+/// Measured on a model of 162 million parameters, one thread. ONNX Runtime's own kernels for int4 weights (w4) are bound by
+/// arithmetic soon; ours for AVX2 read the weights, int4 or int8 (w8), once more from the fifth position on.
 pub(crate) fn run_costs(precision: Precision, kernels: Kernels) -> RunCosts {
     match (precision, kernels) {
         (Precision::W4 | Precision::W8, Kernels::Avx512) => [1.0, 1.03, 1.1, 1.16, 1.23, 1.31],
@@ -51,9 +51,9 @@ pub(crate) fn run_costs(precision: Precision, kernels: Kernels) -> RunCosts {
     }
 }
 
-/// By how much a draft must promise to be worth its run.
+/// The gain that a draft must promise to be worth its run.
 const WORTHWHILE: f64 = 1.05;
-/// What is believed of guesses before there is evidence, and as how many guesses that counts.
+/// The acceptance rate that is assumed at first, and the number of guesses that this counts as.
 const PRIOR_ACCEPTANCE: f64 = 0.7;
 const PRIOR_WEIGHT: f64 = 4.0;
 /// With each verification, older evidence counts for so much less.
@@ -61,8 +61,8 @@ const DECAY: f64 = 0.9;
 /// After so many tokens without a draft another one is tried.
 const RETRY_TOKENS: usize = 16;
 
-/// How far to draft, judged by how many guesses were accepted in this text: by counts and never by
-/// clocks, so that the same request takes the same path.
+/// Adaptive draft length, from the acceptance rate in this text: by counts and never by clocks, so that the same request
+/// takes the same path.
 pub(crate) struct DraftLength {
     costs: RunCosts,
     judged: f64,

@@ -1,4 +1,4 @@
-//! One shape of run: its inputs and outputs, allocated and bound once.
+//! I/O binding for runs of one shape: inputs and outputs, allocated and bound once.
 
 use artifact::onnx::{
     INPUT_IDS, LOGIT_POSITIONS, LOGITS, POSITION_IDS, SEQLENS_K, TOTAL_SEQUENCE_LENGTH, past_key, past_value,

@@ -1,7 +1,7 @@
-//! From token ids to text, piece by piece as they come.
+//! Incremental detokenization: text from token ids as they come, up to a stop string.
 //!
-//! Two things hold text back. An id need not end where a character ends, and what looks like the
-//! beginning of a stop string may become one. What is neither is given out at once.
+//! Text is held back for two reasons only: an id need not end where a character ends, and the beginning of a stop string
+//! may become one.
 
 use artifact::Tokenizer;
 use artifact::tokenizer::UnknownToken;
@@ -9,7 +9,7 @@ use artifact::tokenizer::UnknownToken;
 /// Text that will not change any more.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Piece {
-    /// What follows the pieces before it; often empty.
+    /// The text that follows the pieces before it; often empty.
     pub text: String,
     /// Whether a stop string has been reached. It is not part of the text, and nothing follows.
     pub stopped: bool,
@@ -80,7 +80,7 @@ impl<'a> TextStream<'a> {
         self.bytes.drain(..self.bytes.len() - incomplete);
     }
 
-    /// Where the stop string begins that is complete first.
+    /// The start of the stop string that is complete first.
     fn stop_start(&self) -> Option<usize> {
         let found = self.stops.iter().filter_map(|stop| {
             let start = self.held.find(stop.as_str())?;
@@ -89,7 +89,7 @@ impl<'a> TextStream<'a> {
         found.min().map(|(_, start)| start)
     }
 
-    /// Where the longest end of the text begins that a stop string begins with.
+    /// The start of the longest end of the text that a stop string begins with.
     fn possible_stop_start(&self) -> usize {
         let end = self.held.len();
         let starts = self.held.char_indices().map(|(start, _)| start);
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_become_a_stop_string_is_held_back() {
+    fn the_beginning_of_a_stop_string_is_held_back() {
         let texts = |stops: &[&str], parts: &[&str]| {
             let (texts, stopped, rest) = pieces(stops, parts);
             (texts.join("|"), stopped, rest)

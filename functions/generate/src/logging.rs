@@ -1,4 +1,4 @@
-//! The log, on standard error; and its spans as OpenTelemetry traces, where a collector is named.
+//! Log on standard error, and OpenTelemetry traces of its spans if a collector is configured.
 
 use std::io::IsTerminal;
 use std::sync::OnceLock;
@@ -14,16 +14,16 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
-/// OpenTelemetry's own variable: the collector's address, such as `http://127.0.0.1:4318`.
+/// OpenTelemetry's variable for the address of the collector, such as `http://127.0.0.1:4318`.
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 
 static TRACES: OnceLock<SdkTracerProvider> = OnceLock::new();
 
-/// Begins to log: lines for people, or JSON. `RUST_LOG` says how much. Traces go to the collector that
-/// `OTEL_EXPORTER_OTLP_ENDPOINT` names, over HTTP; without it there are none.
+/// Starts to log, as text or as JSON, at the level of `RUST_LOG`. Traces are sent over HTTP to the collector
+/// at `OTEL_EXPORTER_OTLP_ENDPOINT`; without this variable there are none.
 ///
 /// # Errors
-/// If there is a log already, or the collector's address is none.
+/// If logging has been started already, or the address of the collector is invalid.
 pub fn init(json: bool) -> Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
@@ -41,7 +41,7 @@ pub fn init(json: bool) -> Result<()> {
         .context("starting the log")
 }
 
-/// Sends the traces that are waiting: Lambda stops the process between requests.
+/// Sends the traces that are waiting.
 pub async fn flush() {
     let Some(traces) = TRACES.get() else { return };
     let sent = tokio::task::spawn_blocking(|| traces.force_flush()).await;
@@ -61,7 +61,8 @@ fn provider() -> Result<&'static SdkTracerProvider> {
     TRACES.get().context("traces were set up")
 }
 
-/// Ids from the system: a generator in this process would be the same in all copies of a snapshot.
+/// Ids from the operating system: a generator inside this process would give the same ids in all copies of a
+/// process snapshot.
 #[derive(Debug)]
 struct SystemIds;
 

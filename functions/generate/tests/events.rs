@@ -1,5 +1,5 @@
-//! What reaches the router in Lambda, event by event: REST APIs, HTTP APIs and function URLs; and what a
-//! snapshot must not share. None of it needs a model.
+//! Lambda events of REST APIs, HTTP APIs and function URLs through the router, SnapStart hooks, and requests
+//! while there is no model.
 
 #![allow(clippy::unwrap_used)] // In a test, the panic is the report.
 
@@ -7,9 +7,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
+use axum::http::Request;
 use axum::response::Response;
-use generate::lambda::Snapshot;
-use generate::{Models, Settings, Source, app};
+use generate::domain::{Models, Resources, Source};
+use generate::http::{Settings, app};
+use generate::lambda::context::in_lambda;
+use generate::lambda::snapshot::Snapshot;
 use lambda_http::{Context, RequestExt};
 use lambda_runtime::SnapStartResource;
 use serde_json::{Value, json};
@@ -23,6 +26,7 @@ fn models(store: &std::path::Path) -> Arc<Models> {
         precision: None,
         cache: store.join("cache"),
         check_interval: Duration::from_secs(3600),
+        resources: Resources::of_machine(),
     };
     Models::new(source, Instant::now())
 }
@@ -65,8 +69,8 @@ async fn answer(event: &str) -> (u16, Response) {
     let mut context = Context::default();
     context.request_id = "of-lambda".to_owned();
     let request = lambda_http::request::from_str(event).unwrap().with_lambda_context(context);
-    // The router reads the context where Lambda's runtime puts it.
-    let router = app(models(folder.path()), Settings::default(), None);
+    let models = models(folder.path());
+    let router = in_lambda(app(Arc::clone(&models), Settings::default(), None), models);
     let response = router.oneshot(request).await.unwrap();
     (response.status().as_u16(), response)
 }
@@ -92,7 +96,7 @@ async fn events_of_every_kind_reach_the_same_router() {
         assert_eq!((status, response.headers()["retry-after"].to_str().unwrap()), (503, "30"));
         assert_eq!(json_body(response).await["error"]["code"], "no_model");
 
-        // A function stands still between requests: this one waits for what it has begun.
+        // Lambda suspends the process between requests, so this one waits for the load.
         let (status, response) = answer(&event("GET", "/model", "")).await;
         assert_eq!((status, &json_body(response).await["status"]), (200, &json!("unavailable")));
 
@@ -111,7 +115,7 @@ async fn the_state_of_the_start_is_told_at_once() {
     let models = models(folder.path());
     let router = app(Arc::clone(&models), Settings::default(), None);
     let ask = async || {
-        let request = axum::http::Request::get("/model").body(Body::empty()).unwrap();
+        let request = Request::get("/model").body(Body::empty()).unwrap();
         json_body(router.clone().oneshot(request).await.unwrap()).await
     };
     let answer = ask().await;
@@ -151,4 +155,34 @@ async fn nobody_looks_again_within_the_interval() {
     models.check();
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert!(Arc::ptr_eq(&failure, &models.failure().unwrap()));
+}
+
+/// Requests that wait for the model have places in the queue: no more of them than the queue has, and the
+/// next one is refused at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_that_wait_for_the_model_are_bounded() {
+    let folder = tempfile::tempdir().unwrap();
+    // Reading the channel from a pipe takes until something is written to it.
+    let channels = folder.path().join("channels");
+    std::fs::create_dir(&channels).unwrap();
+    let pipe = channels.join("live.json");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let settings = Settings { max_concurrent: 1, max_waiting: 1, ..Settings::default() };
+    let router = app(models(folder.path()), settings, None);
+    let ask = || {
+        let request = Request::post("/generate").header("content-type", "application/json");
+        router.clone().oneshot(request.body(Body::from(r#"{"prompt": "The"}"#)).unwrap())
+    };
+    let waiting = [tokio::spawn(ask()), tokio::spawn(ask())];
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let refused = ask().await.unwrap();
+    assert_eq!((refused.status().as_u16(), &refused.headers()["retry-after"]), (503, &"1".parse().unwrap()));
+    assert_eq!(json_body(refused).await["error"]["code"], "overloaded");
+
+    std::fs::write(&pipe, "{}").unwrap();
+    for waiting in waiting {
+        let answer = waiting.await.unwrap().unwrap();
+        assert_eq!(answer.status(), 503);
+        assert_eq!(json_body(answer).await["error"]["code"], "no_model");
+    }
 }

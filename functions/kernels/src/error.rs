@@ -1,6 +1,6 @@
 //! Errors of laying out weights.
 
-/// Why quantized weights cannot be laid out.
+/// An error of laying out quantized weights.
 #[derive(Debug, thiserror::Error)]
 pub enum WeightsError {
     /// A format that the kernels do not have.
@@ -25,9 +25,9 @@ pub enum WeightsError {
     Length {
         /// `weights`, `scales` or `biases`.
         what: &'static str,
-        /// How many there should be.
+        /// The number by the format.
         expected: usize,
-        /// How many there are.
+        /// The number of the tensor.
         found: usize,
     },
     /// The arena cannot grow.

@@ -25,7 +25,8 @@ pub(crate) fn exp<S: Simd>(simd: S, x: S::Floats) -> S::Floats {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simd::{LANES, on_each};
+    use crate::on_each::on_each;
+    use crate::simd::LANES;
 
     fn exp_is_the_exponential(simd: impl Simd) -> Vec<u32> {
         let x: Vec<f32> = (-10400..=8900)

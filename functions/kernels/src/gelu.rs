@@ -39,7 +39,7 @@ fn gelu_of_part<S: Simd>(simd: S, input: &[f32], output: &mut [f32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simd::on_each;
+    use crate::on_each::on_each;
 
     fn is_the_tanh_form(simd: impl Simd) -> Vec<u32> {
         let x: Vec<f32> = (-1200..=1200).map(|i| i as f32 * 0.01).chain([-1e30, 1e30]).collect();

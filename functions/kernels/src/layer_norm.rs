@@ -69,7 +69,7 @@ fn normalise<S: Simd>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simd::on_each;
+    use crate::on_each::on_each;
 
     /// By hand: 1 + 0, 3 + 2, 1 + 2 = 1, 5, 3: mean 3, variance 8/3. With an epsilon of 4/3 the deviation
     /// is 2: normalised -1, 1, 0; scaled by 2, 3, 4 and shifted by 10, 20, 30: 8, 23, 30.

@@ -23,6 +23,8 @@ mod gelu;
 mod instructions;
 mod layer_norm;
 mod matmul;
+#[cfg(test)]
+mod on_each;
 mod simd;
 mod thread_pool;
 

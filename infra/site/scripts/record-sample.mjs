@@ -1,12 +1,12 @@
 /**
- * Records the sample that the architecture page shows while no API answers:
+ * Recorder of the sample that the architecture page shows while no API answers:
  * `npm run record -- http://127.0.0.1:8080 ["a text"]`
  */
 import { writeFile } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
 
 const FILE = new URL('../src/architecture/prompt/sample.json', import.meta.url);
-/** In our own words, and short: its attention is most of the file. */
+/** Short, as its attention weights are most of the file. */
 const PROMPT = 'The boy set the lamp in the north window';
 const CANDIDATES = 100;
 
@@ -34,7 +34,7 @@ async function answer(path, body) {
   return response.json();
 }
 
-/** Attention in three digits: more cannot be seen, and would make the file twice as long. */
+/** Attention weights with three digits: more cannot be seen, and would double the file. */
 function rounded(inspection) {
   const round = (value) => (Array.isArray(value) ? value.map(round) : Math.round(value * 1000) / 1000);
   return { ...inspection, attention: round(inspection.attention) };

@@ -51,7 +51,7 @@ describe('while no API answers', () => {
     await page.route(/\/(model|inspect)$/, (route) => route.abort());
     await page.goto(`${server.url}/architecture.html`);
     await expectSample(page);
-    // What needs no API works: the sliders reckon, heads can be looked at.
+    // Sliders and heads work without the API.
     const first = page.getByRole('radiogroup', { name: 'Candidates for the next token' }).locator('.bars-number').first();
     const before = await first.innerText();
     await page.getByRole('slider', { name: 'Temperature' }).press('Home');
@@ -59,7 +59,7 @@ describe('while no API answers', () => {
     expect(before).not.toBe('100.0%');
     await page.getByRole('radio', { name: 'Layer 3, head 5' }).click();
     expect(await page.locator('.row-sum').innerText()).toBe('1.00');
-    // What needs one says why it does not.
+    // Drawing a token needs it, and says so.
     expect(await page.getByRole('button', { name: 'Next token' }).getAttribute('aria-disabled')).toBe('true');
     await page.getByText('There is no model to draw from at the moment.').waitFor();
     await page.locator('#training').scrollIntoViewIfNeeded();

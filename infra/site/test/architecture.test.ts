@@ -120,7 +120,7 @@ describe('attention', () => {
     const { attention, tokens, model_info: info } = await inspect(TEXT);
     const heads = page.getByRole('radiogroup', { name: 'Layer and head' }).getByRole('radio');
     expect(await heads.count()).toBe(info.layers * info.heads);
-    const looking = page.getByRole('radiogroup', { name: 'The token that looks' }).getByRole('radio');
+    const looking = page.getByRole('radiogroup', { name: 'The token that attends' }).getByRole('radio');
     for (const [layer, head] of [[0, 0], [info.layers - 1, info.heads - 1]] as const) {
       await heads.nth(layer * info.heads + head).click();
       await page.getByRole('heading', { name: `Layer ${layer + 1}, head ${head + 1}` }).waitFor();
@@ -159,7 +159,7 @@ describe('attention', () => {
     await page.keyboard.press('ArrowLeft');
     await page.keyboard.press('ArrowLeft');
     await page.locator('.head-words').getByText(/^“ the” attends to /).waitFor();
-    expect(await page.evaluate(() => document.activeElement?.getAttribute('aria-label'))).toMatch(/^“ the”, gets [\d.]+%$/);
+    expect(await page.evaluate(() => document.activeElement?.getAttribute('aria-label'))).toMatch(/^“ the”, weight [\d.]+%$/);
     await close();
   });
 
@@ -167,14 +167,14 @@ describe('attention', () => {
     const { page, close } = await open();
     const words = page.locator('.head-words');
     const before = await words.innerText();
-    await page.getByRole('radiogroup', { name: 'The token that looks' }).getByRole('radio').nth(1).hover();
+    await page.getByRole('radiogroup', { name: 'The token that attends' }).getByRole('radio').nth(1).hover();
     await words.getByText(/^“ lamp” attends to /).waitFor();
     await page.getByRole('heading', { name: 'Layer 1, head 1' }).hover();
     await expect.poll(() => words.innerText(), SOON).toBe(before);
     await close();
   });
 
-  test('habits are found', async () => {
+  test('patterns are found', async () => {
     const { page, close } = await open();
     await page.getByRole('button', { name: 'the token before' }).click();
     const [, layer, head] = /Layer (\d+), head (\d+): on average/.exec(await page.locator('.finder-found').innerText()) ?? [];
@@ -183,8 +183,8 @@ describe('attention', () => {
   });
 });
 
-/** The chances that a softmax gives the first `kept` candidates, in percent: reckoned here once more, in another way. */
-function reckoned({ next }: InspectResponse, temperature: number, kept: number): number[] {
+/** Softmax over the first `kept` candidates, in percent, computed in another way than the page does. */
+function softmax({ next }: InspectResponse, temperature: number, kept: number): number[] {
   const weights = next.slice(0, kept).map(({ logit }) => Math.exp(logit / temperature));
   return weights.map((weight) => (100 * weight) / total(weights));
 }
@@ -198,7 +198,7 @@ describe('the next token', () => {
     for (const [temperature, kept] of [[0.7, 50], [2, 50], [2, 5], [0.05, 5], [1, 100]] as const) {
       await slide(page, 'Temperature', temperature, 0.05);
       await slide(page, 'Top-k', kept, 1);
-      const expected = reckoned(answer, temperature, kept);
+      const expected = softmax(answer, temperature, kept);
       const shown = percents(await bars.getByRole('radio').locator('.bars-number').allInnerTexts());
       expect(shown).toHaveLength(kept);
       shown.forEach((percent, rank) => expect(Math.abs(percent - Math.max(0.05, expected[rank] ?? NaN))).toBeLessThan(0.0501));
@@ -214,16 +214,16 @@ describe('the next token', () => {
     await close();
   });
 
-  test('is reckoned in steps that lead to the number of its bar', async () => {
+  test('is explained in steps that lead to the number of its bar', async () => {
     const { page, close } = await open();
     const answer = await inspect(TEXT);
     await page.getByRole('radiogroup', { name: 'Candidates for the next token' }).getByRole('radio').nth(2).click();
-    const steps = await page.locator('.reckoning dd').allInnerTexts();
+    const steps = await page.locator('.softmax-steps dd').allInnerTexts();
     const [first, third] = [answer.next[0]?.logit ?? 0, answer.next[2]?.logit ?? 0];
     const fixed = (number: number) => number.toFixed(3).replace('-', '−');
     expect(steps[0]).toContain(`= ${fixed(third - first)}`);
     expect(steps[2]).toContain(`= ${fixed((third - first) / 0.7)}`);
-    expect(percents(steps.slice(-1))[0]).toBeCloseTo(reckoned(answer, 0.7, 50)[2] ?? NaN, 1);
+    expect(percents(steps.slice(-1))[0]).toBeCloseTo(softmax(answer, 0.7, 50)[2] ?? NaN, 1);
     await close();
   });
 

@@ -17,7 +17,7 @@ import {
 
 let browser: Browser;
 let tides: Awaited<ReturnType<typeof trainOnTides>>;
-/** Where pages are served, one at a time; other APIs allow it. */
+/** Port of the page's origin, which the other APIs allow; one page at a time is served there. */
 let port: number;
 let origin: string;
 const running: { stop(): Promise<void> }[] = [];

@@ -1,4 +1,4 @@
-/** Servers whose models are compared: each at an origin of its own. */
+/** Servers for the comparison page, each at an origin of its own. */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer as createHttpServer, request } from 'node:http';
 import { type AddressInfo, type Socket, createConnection, createServer } from 'node:net';
@@ -33,7 +33,7 @@ export async function trainOnTides(): Promise<{ store: string; remove(): Promise
   return { store, remove: () => rm(folder, { recursive: true, force: true }) };
 }
 
-/** What the version that `store` serves is: its manifest and its losses, as they lie there. */
+/** Manifest and loss curve of the live version in `store`. */
 export async function published(store: string): Promise<{ manifest: Manifest; curve: CurvePoint[] }> {
   const read = (path: string) => readFile(join(store, path), 'utf8');
   const channel = JSON.parse(await read('channels/live.json')) as { name: string; version: string };

@@ -118,7 +118,7 @@ test('facts are those of the manifests', async () => {
   await expectRow('Files of weights', 'ONNX, 4-bit weights', (store) => `${bytes(served(store).bytes)} served`);
   await expectRow('Files of weights', 'ONNX, 8-bit weights', ({ manifest }) => bytes(manifest.variants.find(({ precision }) => precision === 'w8')!.bytes));
   await expectRow('Files of weights', 'As trained, safetensors', ({ manifest }) => bytes(manifest.files.find(({ role }) => role === 'weights')!.bytes));
-  await expectRow('Speed', 'Tokens a second', () => '–');
+  await expectRow('Speed', 'Tokens per second', () => '–');
   await close();
 });
 
@@ -130,7 +130,7 @@ test('the better loss is marked, with the remark that the texts differ', async (
   const cells = await cellsOf(page, 'Losses', 'Validation text');
   expect(cells[better]).toMatch(/lowest$/);
   expect(cells[1 - better]).not.toMatch(/lowest/);
-  await page.getByText('trained and judged on different texts').first().waitFor();
+  await page.getByText('trained and evaluated on different texts').first().waitFor();
   await page.getByLabel('Only what differs').check();
   expect(await page.getByRole('rowheader', { name: 'Vocabulary, tokens' }).count()).toBe(0);
   expect(await page.getByRole('rowheader', { name: 'Steps' }).count()).toBe(1);
@@ -172,7 +172,7 @@ test('both continue the same prompt with the same seed, and their speeds are tho
   }
   const expectRow = async (label: string, of: (answer: GenerateResponse) => string) =>
     expect((await cellsOf(page, 'Speed', label)).map(withoutMark)).toEqual(answers.map(of));
-  await expectRow('Tokens a second', ({ timing }) => count(timing.tokens_per_second));
+  await expectRow('Tokens per second', ({ timing }) => count(timing.tokens_per_second));
   await expectRow('First token after', ({ timing }) => milliseconds(timing.first_token_ms));
   await expectRow('Whole answer', ({ timing }) => `${milliseconds(timing.total_ms)} 20 tokens`);
 
@@ -194,7 +194,7 @@ test('Escape stops all', async () => {
   await pressOnce(page, '.answer-foot', /^Writing$/, { key: 'Escape' });
   await ask(page, 'The');
   await page.getByText('Stopped', { exact: true }).first().waitFor();
-  // Who pressed it can go on from there.
+  // The focus stays.
   const button = page.getByRole('button', { name: 'Ask all' });
   await expect.poll(() => button.getAttribute('aria-disabled')).toBe('false');
   expect(await button.evaluate((element) => element === document.activeElement)).toBe(true);

@@ -5,14 +5,14 @@ import type { Page } from 'playwright-core';
 export function demo(page: Page) {
   const button = (name: string) => page.getByRole('button', { name, exact: true });
   return {
-    prompt: page.getByLabel('Your beginning'),
+    prompt: page.getByLabel('Your prompt'),
     send: button('Send'),
     stop: button('Stop'),
     copy: button('Copy'),
     share: button('Share'),
     sameSeed: button('Same seed'),
     clear: button('Clear'),
-    /** What the model has written. */
+    /** The generated text. */
     text: page.locator('.sheet-new'),
     /** The line with times. */
     facts: page.locator('.output-facts'),

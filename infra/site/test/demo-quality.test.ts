@@ -1,4 +1,4 @@
-/** What holds for the demo page whatever it shows: weight, calm, access for all, and that text is only ever text. */
+/** The demo page: page weight, layout shifts, accessibility, keyboard, and that markup stays text. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -129,14 +129,14 @@ test('all of it works with keys alone, and the focus is visible', async () => {
     }
     throw new Error(`Tab does not lead to ${name}, but to ${passed.join(', ')}`);
   };
-  expect(await walkTo('Your beginning')).toEqual([
+  expect(await walkTo('Your prompt')).toEqual([
     'Skip to the content',
     'TroelsLLM',
     'Demo',
     'Architecture',
     'Compare',
     'Switch to the dark theme',
-    'Your beginning',
+    'Your prompt',
   ]);
   await page.keyboard.type('Every April');
   await page.keyboard.press('Enter');
@@ -158,7 +158,7 @@ test('all of it works with keys alone, and the focus is visible', async () => {
   await page.reload();
   await page.keyboard.press('Tab');
   await page.keyboard.press('Enter');
-  await walkTo('Your beginning');
+  await walkTo('Your prompt');
   await close();
 });
 

@@ -1,4 +1,4 @@
-/** The demo page on a real model: asking, streaming, stopping, and what can be done with a text. */
+/** The demo page on a real model: generating, streaming, stopping, copying, sharing, history. */
 import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';

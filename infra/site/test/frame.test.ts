@@ -1,4 +1,4 @@
-/** What all pages have in common: their frame, their themes, that they fit and can be read by all. */
+/** All pages: frame, themes, widths, accessibility. */
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {

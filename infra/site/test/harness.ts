@@ -1,4 +1,4 @@
-/** A real browser on the real server; a page of it fails its test if anything in it went wrong. */
+/** Browser test harness: Chromium on the real server; errors, warnings and policy violations in a page fail its test. */
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';

@@ -1,6 +1,6 @@
 /**
- * A function that sleeps until it is asked: the runtime API of Lambda and an HTTP API in front of it, with the
- * real program as the function.
+ * Lambda emulator for cold starts: the runtime API and an HTTP API in front of it, with the real program as the
+ * function, which starts with the first request.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { type IncomingMessage, type ServerResponse, createServer } from 'node:http';

@@ -1,4 +1,4 @@
-/** The project's programs, as browser tests run them. */
+/** The programs `gpt` and `generate` for browser tests. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
@@ -25,7 +25,8 @@ export function program(name: 'gpt' | 'generate'): string {
 /** Trains the preset `tiny` on `corpus`, and publishes it to `store`; `more` are further arguments. */
 export async function trainTiny(corpus: string, store: string, more: string[] = []): Promise<void> {
   const folder = await temporaryFolder();
-  const args = ['train', '--preset', 'tiny', '--corpus', corpus, '--store', store, '--checkpoints', folder.path];
+  const name = more.includes('--name') ? [] : ['--name', 'tiny'];
+  const args = ['train', '--preset', 'tiny', ...name, '--corpus', corpus, '--store', store, '--checkpoints', folder.path];
   try {
     await promisify(execFile)(program('gpt'), [...args, ...more], { timeout: 60_000 });
   } finally {
@@ -43,7 +44,7 @@ export async function temporaryFolder(): Promise<{ path: string; remove(): Promi
 export interface Server {
   /** Its address, without a slash at its end. */
   readonly url: string;
-  /** What it has logged. */
+  /** Its log so far. */
   log(): string;
   /** Ends it, and waits until it has ended. */
   stop(): Promise<void>;
@@ -104,7 +105,7 @@ export async function freeAddress(): Promise<string> {
   return `127.0.0.1:${port}`;
 }
 
-/** What it prints once it listens. */
+/** The address that it prints once it listens. */
 function address(child: ChildProcess, log: () => string): Promise<string> {
   return new Promise((resolve, reject) => {
     let output = '';

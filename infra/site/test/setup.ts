@@ -1,4 +1,4 @@
-/** Once for all browser tests: a tiny model, trained on the project's own story. */
+/** Global setup of the browser tests: a tiny model, trained on the project's own story. */
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';

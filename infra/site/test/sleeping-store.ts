@@ -1,6 +1,6 @@
 /**
- * A store that is slow to wake, for cold starts: the part of S3 that a server reads from, over a folder. Models
- * come only once they are let go.
+ * S3 emulator for cold starts: the part of S3 that a server reads from, over a folder. It holds model files back
+ * until a test releases them.
  */
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';

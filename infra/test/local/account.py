@@ -1,7 +1,7 @@
-"""An AWS account on loopback: moto's server, with the stacks that `cdk synth` made.
+"""AWS emulator on loopback: moto's server, with the stacks that `cdk synth` made.
 
-What moto's CloudFormation does not know is left out, and what it knows only in part is changed as little
-as it takes; both are listed, so that nobody takes this for more than it is.
+Resource types that moto's CloudFormation does not support are left out, and listed when a stack is deployed;
+others are changed where moto needs it.
 """
 
 import io

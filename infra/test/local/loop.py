@@ -1,7 +1,7 @@
-"""Closes the loop on this machine: loop.py FOLDER_OF_TEMPLATES STAGE PROGRAMS REPOSITORY
+"""End-to-end test on this machine: loop.py FOLDER_OF_TEMPLATES STAGE PROGRAMS REPOSITORY
 
-Deploys the stacks to moto, takes the environment of the training job and of the function from what was
-deployed, and runs the real programs with them: train, gate, promote, swap; and a gate that holds.
+Deploys the stacks to moto, takes the environment of the training job and of the function from the deployed
+resources, and runs the real programs with them: train, gate, promote, swap; and a gate that refuses.
 """
 
 import fnmatch

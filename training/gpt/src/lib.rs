@@ -2,22 +2,21 @@
 //!
 //! - [`model`]: the network, from tensor primitives;
 //! - [`corpus`]: from a file to batches of token ids;
-//! - [`train`]: the training loop;
+//! - [`train`]: the training loop, told by a [`preset`];
 //! - [`weights`]: weights in and out, from and for PyTorch and Hugging Face too;
-//! - [`onnx`]: the graph that serving runs.
+//! - [`onnx`]: the graph that serving runs;
+//! - [`release`]: from a model to a published version: exports, judgement, gate, report;
+//! - [`device`]: the compute device, the one place that names libtorch.
 //!
-//! The binary `gpt` puts them together.
+//! The binary `gpt` has a short file for each command.
 
 pub mod corpus;
 pub mod device;
 pub mod environment;
-pub mod evaluate;
-pub mod gate;
 pub mod model;
 pub mod onnx;
-pub mod plot;
 pub mod preset;
-pub mod report;
+pub mod release;
 pub mod train;
 pub mod weights;
 

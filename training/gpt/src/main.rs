@@ -1,4 +1,4 @@
-//! The command `gpt`.
+//! The program `gpt`: arguments, signals, errors and exit codes.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -7,11 +7,11 @@ use std::sync::atomic::AtomicBool;
 use anyhow::Result;
 use clap::Parser;
 use gpt::environment;
+use gpt::release::Outcome;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use crate::cli::{Action, Cli};
-use crate::commands::release::Outcome;
-use crate::commands::{evaluate, export, import, publish, registry, sample, train};
+use crate::cli::{Cli, Command};
+use crate::commands::{evaluate, export, import, models, promote, publish, rollback, sample, train};
 
 mod cli;
 mod commands;
@@ -47,37 +47,44 @@ fn with_causes(error: &anyhow::Error) -> String {
 fn run(cli: Cli) -> Result<ExitCode> {
     // Training computes for minutes between the few times that it talks to the store.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    match cli.action {
-        Action::Train(arguments) => {
+    match cli.command {
+        Command::Train(arguments) => {
             let store = arguments.store.location.clone();
             let stop = stop_on_signals()?;
-            return Ok(exit_code(&train::run(*arguments, &runtime, &stop)?, &store));
+            return Ok(report(&train::run(*arguments, &runtime, &stop)?, &store));
         }
-        Action::Import(arguments) => {
+        Command::Import(arguments) => {
             let store = arguments.store.location.clone();
-            return Ok(exit_code(&runtime.block_on(import::run(arguments))?, &store));
+            return Ok(report(&runtime.block_on(import::run(arguments))?, &store));
         }
-        Action::Publish(arguments) => {
+        Command::Publish(arguments) => {
             let store = arguments.store.location.clone();
-            return Ok(exit_code(&runtime.block_on(publish::run(arguments))?, &store));
+            return Ok(report(&runtime.block_on(publish::run(arguments))?, &store));
         }
-        Action::Evaluate(arguments) => runtime.block_on(evaluate::run(arguments))?,
-        Action::Export(arguments) => runtime.block_on(export::run(arguments))?,
-        Action::Sample(arguments) => runtime.block_on(sample::run(arguments))?,
-        Action::Models { store } => runtime.block_on(registry::models(&store.location))?,
-        Action::Promote { store, channel, name, version } => {
-            runtime.block_on(registry::promote(&store.location, &channel, &name, &version))?;
-        }
-        Action::Rollback { store, channel } => {
-            runtime.block_on(registry::rollback(&store.location, &channel))?;
-        }
+        Command::Evaluate(arguments) => runtime.block_on(evaluate::run(arguments))?,
+        Command::Export(arguments) => runtime.block_on(export::run(arguments))?,
+        Command::Sample(arguments) => runtime.block_on(sample::run(arguments))?,
+        Command::Models(arguments) => runtime.block_on(models::run(arguments))?,
+        Command::Promote(arguments) => runtime.block_on(promote::run(arguments))?,
+        Command::Rollback(arguments) => runtime.block_on(rollback::run(arguments))?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Tells how a publication ended.
-fn exit_code(outcome: &Outcome, store: &str) -> ExitCode {
-    if outcome.report(store) { ExitCode::SUCCESS } else { ExitCode::from(NOT_PROMOTED) }
+/// Prints the result of a publication, and turns it into an exit code.
+fn report(outcome: &Outcome, store: &str) -> ExitCode {
+    println!("published {} to {store}", outcome.published);
+    match &outcome.promotion {
+        None => ExitCode::SUCCESS,
+        Some((channel, None)) => {
+            println!("channel {channel} names it now");
+            ExitCode::SUCCESS
+        }
+        Some((channel, Some(reason))) => {
+            eprintln!("error: channel {channel} stays as it is: {reason}");
+            ExitCode::from(NOT_PROMOTED)
+        }
+    }
 }
 
 /// A flag that the first SIGINT or SIGTERM sets; a second one ends the process at once.

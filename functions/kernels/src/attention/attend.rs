@@ -32,7 +32,7 @@ pub struct AttentionBuffers<'a> {
     pub keys: &'a mut [f32],
     /// The cache of values, `[n_heads, capacity, d_head]`; the new ones are written.
     pub values: &'a mut [f32],
-    /// What is written: `[new, n_heads, d_head]`.
+    /// The output, which is written: `[new, n_heads, d_head]`.
     pub output: &'a mut [f32],
     /// Attention weights, which are written if there is room for them: `[n_heads, new, total]`.
     pub weights: Option<&'a mut [f32]>,
@@ -108,7 +108,7 @@ fn attend<S: Simd>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simd::on_each;
+    use crate::on_each::on_each;
 
     /// Attention as it is defined, in 64 bits, of the last `new` of `total` positions: of rows
     /// `[total, 3, heads, d_head]`, outputs `[new, heads, d_head]`.

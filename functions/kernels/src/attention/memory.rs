@@ -20,7 +20,7 @@ pub(super) struct Run {
     pub(super) scale: f32,
 }
 
-/// What all heads read and write, each its own part.
+/// The memory of all heads; each reads and writes its own part.
 pub(super) struct Memory {
     /// `[new, 3, heads, d_head]`: queries, keys, values
     pub(super) packed: *const f32,

@@ -1,6 +1,6 @@
 //! Quantization of activations: each row by itself, each block of it with a scale.
 //!
-//! Beside weights of 4 bits they have 8. Beside weights of 8 bits, whose errors are so small that those of 8 bits
+//! Beside int4 weights (w4) they have 8 bits. Beside int8 weights (w8), whose errors are so small that those of 8 bits
 //! would add to them, they have 16.
 
 use super::format::Format;
@@ -10,14 +10,14 @@ use crate::simd::{LANES, Planes, Simd, TILE_ROWS, TILE_WORDS};
 /// can share it.
 #[derive(Default)]
 pub struct Activations {
-    /// `[rows, blocks, words]`: what is multiplied with a word of weights, see [`Simd::bytes`] and [`Simd::shorts`].
+    /// `[rows, blocks, words]`: the factors of a word of weights, see [`Simd::bytes`] and [`Simd::shorts`].
     pub(crate) groups: Vec<[i32; 2]>,
     /// `[rows / TILE_ROWS, blocks, words / TILE_WORDS]`: the same for a processor that multiplies many rows at once;
     /// empty if it is not to.
     pub(crate) planes: Vec<Planes>,
     /// `[rows, blocks]`
     pub(crate) scales: Vec<f32>,
-    /// `[rows, blocks]`: what the zero point of the weights adds to the sum of a block, negated.
+    /// `[rows, blocks]`: the part of a sum that the zero point of the weights adds, negated.
     pub(crate) offsets: Vec<i32>,
 }
 
@@ -80,7 +80,7 @@ impl Activations {
 
 /// Rounds a block, filled up with zeros; gives its scale and the sum of its integers.
 ///
-/// What is not finite makes the scale so, and with it the results.
+/// A number that is not finite makes the scale so, and with it the results.
 #[inline(always)]
 fn round_block<S: Simd>(simd: S, values: &[f32], format: Format, groups: &mut [[i32; 2]]) -> (f32, i32) {
     // As integers, the bits of positive numbers have the numbers' order, and no NaN is lost.

@@ -81,7 +81,7 @@ impl Format {
         self.blocks() * self.block_size
     }
 
-    /// What is taken from every weight, so that zero lies in the middle.
+    /// The zero point, which is subtracted from every weight.
     #[inline]
     pub(crate) fn zero_point(self) -> i32 {
         1 << (self.bits - 1)

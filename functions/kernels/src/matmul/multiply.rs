@@ -62,7 +62,8 @@ mod tests {
     use crate::matmul::format::{Format, MAX_BLOCK_SIZE};
     use crate::matmul::shortlist::Columns;
     use crate::matmul::weights::PackedWeights;
-    use crate::simd::{Avx2, Avx512, on_each};
+    use crate::on_each::on_each;
+    use crate::simd::{Avx2, Avx512};
 
     /// The same sums, one number after the other, from the packed form.
     fn reference(format: Format, packed: &[u8], scales: &[f32], bias: &[f32], x: &[f32]) -> Vec<f32> {

@@ -5,10 +5,10 @@ use super::output::Output;
 use super::weights::Weights;
 use crate::simd::{Simd, prefetch};
 
-/// How far ahead weights are asked for, in lines.
+/// Distance of the prefetched weights, in lines.
 const PREFETCH: usize = 32;
 
-/// Where a tile begins.
+/// The beginning of a tile.
 #[derive(Clone, Copy)]
 pub(super) struct Place {
     pub(super) panel: usize,

@@ -1,7 +1,7 @@
 //! Shortlist of an output head: exact logits for the likeliest tokens only.
 //!
-//! Where other weights have 4 bits, half of the bytes that decoding a token would read are the head's. It is read in
-//! two passes instead. The first takes every column, with weights rounded from 8 bits to 4; the second takes the
+//! With int4 weights elsewhere, half of the bytes that decoding a token would read are the head's, which has 8 bits. It
+//! is read in two passes instead. The first takes every column, with weights rounded from 8 bits to 4; the second takes the
 //! likeliest columns of each row again, with the weights as they are. Their logits are, to the bit, those of a pass
 //! over all weights of 8 bits. The others, which at usual temperatures share what little probability is left, keep
 //! those of 4 bits.
@@ -94,7 +94,7 @@ impl Shortlist {
         format.bits == 8 && format.strips() >= 8 * SIZE
     }
 
-    /// Where the first pass puts the [largest](largest_of) logit of each strip.
+    /// Memory for the [largest](largest_of) logit of each strip, `[rows, strips]`, which the first pass writes.
     pub(crate) fn largest(&mut self, rows: usize, strips: usize) -> Output<'_> {
         self.largest.resize(rows * strips, 0.0);
         Output::new(&mut self.largest, rows, strips)
@@ -135,12 +135,12 @@ impl Shortlist {
     }
 }
 
-/// The largest of some logits, of which those that are not numbers do not count.
+/// The largest of some logits; NaN does not count.
 #[inline(always)]
 pub(crate) fn largest_of<S: Simd>(simd: S, logits: &[f32]) -> f32 {
     let mut largest = simd.splat(f32::NEG_INFINITY);
     for logits in logits.chunks(LANES) {
-        // What fills the last register up cannot win. Of two operands the second is taken if one is NaN.
+        // The filling of the last register cannot win. Of two operands the second is taken if one is NaN.
         largest = simd.max(simd.first_of(logits.len(), simd.load(logits), largest), largest);
     }
     simd.greatest(largest)
@@ -149,7 +149,7 @@ pub(crate) fn largest_of<S: Simd>(simd: S, logits: &[f32]) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simd::on_each;
+    use crate::on_each::on_each;
 
     /// The rule itself, by sorting: 513 strips, the last of one column.
     fn has_the_columns_as_large_as_the_128th_best_strip(simd: impl Simd) {
@@ -186,7 +186,7 @@ mod tests {
     }
     on_each!(has_the_columns_as_large_as_the_128th_best_strip);
 
-    /// What is not a number is on no list, and hides no neighbour: neither in another lane nor in its own.
+    /// NaN is on no list, and hides no neighbour: neither in another lane nor in its own.
     fn no_numbers_do_not_count(simd: impl Simd) {
         let mut strip = [1.0; STRIP];
         strip[3] = 2.0;

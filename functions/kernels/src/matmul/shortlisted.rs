@@ -12,7 +12,7 @@ use crate::instructions::{Instructions, dispatch};
 use crate::simd::Simd;
 use crate::thread_pool::ThreadPool;
 
-/// How far ahead columns of the shortlist are asked for.
+/// Distance of the prefetched columns of the shortlist.
 const AHEAD: usize = 4;
 
 /// A matrix `[d_in, d_out]` of int8 weights whose columns are tokens. Products of all but the largest, some two hundred of

@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::marker::PhantomData;
 use std::sync::LazyLock;
 
-use super::lanes::{LANES, Line};
+use super::line::{LANES, Line};
 
 /// Rows of a tile.
 pub(crate) const TILE_ROWS: usize = 16;

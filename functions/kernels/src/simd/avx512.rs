@@ -3,8 +3,9 @@
 use std::arch::x86_64::*;
 
 use super::amx::Amx;
-use super::avx2::dot;
-use super::lanes::{LANES, Line, Simd};
+use super::halves;
+use super::lanes::Simd;
+use super::line::{LANES, Line};
 use super::methods::methods;
 
 /// The proof that this processor has AVX-512 F, BW, VL and VNNI.
@@ -237,7 +238,7 @@ unsafe impl Simd for Avx512 {
         }
 
         fn dot(weights: &[u8], activations: &[[i32; 2]]) -> i32 {
-            dot(weights, activations) // AVX-512 contains AVX2
+            halves::dot(weights, activations) // AVX-512 contains AVX2
         }
     }
 }

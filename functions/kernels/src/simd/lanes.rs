@@ -6,17 +6,7 @@
 //! add in the same order: **the bits of a result are the same on every processor**.
 
 use super::amx::Amx;
-
-/// Numbers of a register.
-pub(crate) const LANES: usize = 16;
-
-/// The most [`Simd::LINES`].
-pub(crate) const MAX_LINES: usize = 2;
-
-/// A cache line that fills a register.
-#[derive(Clone, Copy)]
-#[repr(C, align(64))]
-pub(crate) struct Line<T>(pub(crate) [T; LANES]);
+use super::line::{LANES, Line};
 
 /// Instructions for registers of 16 numbers.
 ///
@@ -28,14 +18,14 @@ pub(crate) struct Line<T>(pub(crate) [T; LANES]);
 /// # Safety
 /// Callers of the loads and stores rely on these for memory safety: [`load_first`](Self::load_first) reads, and
 /// [`store_first`](Self::store_first) writes, the first `count` numbers and no other memory; [`LINES`](Self::LINES)
-/// divides [`MAX_LINES`], and [`ROWS`](Self::ROWS) is at most 6. A value must exist only where the processor has the
+/// divides [`MAX_LINES`](super::line::MAX_LINES), and [`ROWS`](Self::ROWS) is at most 6. A value must exist only where the processor has the
 /// instructions that its methods use.
 pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
     type Floats: Copy;
     /// Of 32 bits.
     type Integers: Copy;
 
-    /// Registers of weights that a tile reads side by side, [`MAX_LINES`] or a part of them.
+    /// Registers of weights that a tile reads side by side, [`MAX_LINES`](super::line::MAX_LINES) or a part of them.
     const LINES: usize;
     /// Rows of a tile, 6 at most: what it sums up should fit into the registers.
     const ROWS: usize;
@@ -129,7 +119,7 @@ pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
         weights: Self::Integers,
         group: i32,
     ) -> Self::Integers;
-    /// What sums of products are as integers of 32 bits.
+    /// Sums of products as integers of 32 bits.
     fn totals<const BITS: usize>(self, sums: Self::Integers) -> Self::Integers;
     /// The sum of products of weights of 8 bits, a multiple of 16, and the groups of as many activations.
     ///

@@ -17,7 +17,7 @@ use super::turns::Turns;
 
 /// Turns a thread gets, so that one that is held up leaves some to the others.
 const TURNS_PER_THREAD: usize = 4;
-/// How long a worker waits awake for its next turn: within a run of a model it comes sooner, and between requests
+/// Time that a worker spins for its next turn: within a run of a model it comes sooner, and between requests
 /// nothing should burn the processor.
 const AWAKE: Duration = Duration::from_millis(1);
 /// Looks for a turn between two at the clock.
@@ -68,7 +68,7 @@ struct Tasks<F> {
     turns: usize,
     /// The workers' share of the turns, which are the first ones.
     of_workers: usize,
-    /// What the first task that panicked panicked with.
+    /// The payload of the first panic.
     panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
 

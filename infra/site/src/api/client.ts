@@ -17,7 +17,7 @@ export class Client {
     return json(await this.#fetch('/model', { signal: signal ?? null, cache: 'no-store' }));
   }
 
-  /** Looks into the model. */
+  /** Tokens, attention weights and next-token probabilities of a prompt. */
   async inspect(request: InspectRequest, signal?: AbortSignal): Promise<InspectResponse> {
     return json(await this.#post('/inspect', request, signal));
   }
@@ -48,7 +48,7 @@ export class Client {
     const key = readKey(this.base);
     const headers = { ...init.headers, ...(key && { 'x-api-key': key }) };
     const url = new URL(this.base ? this.base + path : `.${path}`, document.baseURI);
-    // A redirect would take the key to wherever it leads.
+    // A redirect would send the key elsewhere.
     const response = await unlessAborted(fetch(url, { ...init, headers, redirect: 'error' }), init.signal);
     if (!response.ok) throw await ApiError.of(response);
     return response;
@@ -60,7 +60,7 @@ async function json<T>(response: Response): Promise<T> {
     return (await response.json()) as T;
   } catch (error) {
     if (isAbort(error)) throw error;
-    throw new ApiError('not_json', 'what answered is not this API: expected JSON');
+    throw new ApiError('not_json', 'the answer is not from this API: expected JSON');
   }
 }
 
@@ -78,7 +78,7 @@ async function* events(response: Response, signal?: AbortSignal) {
   }
 }
 
-/** What `promise` gives; a failure that is no abort means that the API is out of reach. */
+/** The value of `promise`; a failure other than an abort becomes the error `unreachable`. */
 async function unlessAborted<T>(promise: Promise<T>, signal?: AbortSignal | null): Promise<T> {
   try {
     return await promise;
@@ -88,7 +88,7 @@ async function unlessAborted<T>(promise: Promise<T>, signal?: AbortSignal | null
   }
 }
 
-/** Whether an operation ended because its signal did. */
+/** Whether an operation was aborted by its signal. */
 export function isAbort(error: unknown): boolean {
   return error instanceof DOMException && error.name === 'AbortError';
 }

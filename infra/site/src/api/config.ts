@@ -1,6 +1,6 @@
 import { ApiError } from './error.ts';
 
-/** Where the APIs are: `config.json` beside the page, written when it is deployed. */
+/** Addresses of the APIs: `config.json` beside the page, written at deployment. */
 export interface Config {
   /** Address of the API; empty if it lies where the page does. */
   readonly api: string;
@@ -15,7 +15,7 @@ export async function loadConfig(search = location.search): Promise<Config> {
   return parseConfig(await response.json().catch(() => undefined), search);
 }
 
-/** What a `config.json` and the query of the page's address say together. */
+/** The configuration of a `config.json` and the query of the page's address. */
 export function parseConfig(json: unknown, search: string): Config {
   if (typeof json !== 'object' || json === null) throw new ApiError('config', 'config.json is not an object');
   const { api = '', compare = [] } = json as { api?: unknown; compare?: unknown };

@@ -1,6 +1,6 @@
 import type { ErrorBody } from './types.ts';
 
-/** Everything that can go wrong between the page and the API. */
+/** Error of a request to the API, or of reaching it. */
 export class ApiError extends Error {
   override readonly name = 'ApiError';
   /**
@@ -10,9 +10,9 @@ export class ApiError extends Error {
   readonly code: string;
   /** The field of the request that is at fault. */
   readonly field: string | undefined;
-  /** By which the server's log knows the request. */
+  /** The request's id in the server's log. */
   readonly requestId: string | undefined;
-  /** After how long it is worth trying again. */
+  /** From the header `Retry-After`. */
   readonly retryAfterSeconds: number | undefined;
 
   constructor(
@@ -46,7 +46,7 @@ export class ApiError extends Error {
   /** Whatever was thrown, as an error of this class. */
   static wrap(thrown: unknown): ApiError {
     if (thrown instanceof ApiError) return thrown;
-    return new ApiError('unreachable', 'the API could not be reached: it may be down, or the way to it');
+    return new ApiError('unreachable', 'the API could not be reached: it or the network may be down');
   }
 }
 

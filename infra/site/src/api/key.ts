@@ -1,7 +1,7 @@
-/** Keys of APIs that ask for one. They live as long as the browser's tab. */
+/** API keys, stored for as long as the browser's tab is open. */
 
 const name = (base: string) => `troelsllm.key ${base}`;
-/** What the browser forbids to store; it lives as long as the page. */
+/** Keys that the browser does not let the page store; they last as long as the page. */
 const unstored = new Map<string, string>();
 
 /** The key for the API at `base`. */

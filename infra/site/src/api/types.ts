@@ -1,10 +1,10 @@
-/** What the API takes and gives: `functions/generate/src/{request,response,error}.rs`. */
+/** Requests and responses of the API, as its `openapi.json` describes them. */
 
-/** Which model answered. */
+/** The model that answered. */
 export interface ModelRef {
   name: string;
   version: string;
-  /** How its weights are stored: `w4`, `w8` or `float32`. */
+  /** Precision of its weights: `w4` (int4), `w8` (int8) or `float32`. */
   precision: string;
 }
 
@@ -18,7 +18,7 @@ export interface ModelInfo {
   parameters: number;
 }
 
-/** What a version consists of and how it came to be: `training/artifact/src/manifest.rs`. */
+/** Manifest of a model version: its files, configuration and training (`training/artifact/src/manifest.rs`). */
 export interface Manifest {
   format_version: number;
   name: string;
@@ -81,7 +81,7 @@ export interface CurvePoint {
   val_loss: number;
 }
 
-/** What a process that has no model yet is doing. */
+/** Progress of a process that loads its model. */
 export interface Loading {
   step: 'channel' | 'files' | 'weights';
   /** Since the process began to load. */
@@ -163,7 +163,7 @@ export interface InspectResponse {
   tokens: InspectedToken[];
   /** `attention[layer][head][token]` has a weight for each token up to that one; they sum to 1. */
   attention: number[][][][];
-  /** What may come next, the most likely first. */
+  /** Candidates for the next token, the most likely first. */
   next: Candidate[];
   model_info: ModelInfo;
   model: ModelRef;

@@ -28,7 +28,7 @@ const SETTINGS: SamplingSettings = { temperature: SAMPLING_DEFAULTS.temperature,
 /** For a model that brings no examples. */
 const FIRST_WORDS = 'Once more the light';
 
-/** A text on its way through the served model, station by station. */
+/** The architecture page: a text on its way through the served model, section by section. */
 export function Architecture() {
   const api = useApi();
   const known = loadedModel(api.state);
@@ -82,8 +82,8 @@ export function Architecture() {
         <div class="hero-words">
           <h1>One text, all the way through a GPT</h1>
           <p class="lead">
-            Write something. The served model computes it, and this page shows every step from your letters to the next
-            token: no pictures of how it might look, but the numbers of your own text.
+            Write something. The served model computes it, and this page shows every step from your text to the next
+            token, with the actual numbers.
           </p>
           <Status watch={api} />
           {api.error?.code === 'unauthorized' && <KeyForm client={api.client} onKept={api.refresh} />}

@@ -2,8 +2,8 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { count, large } from '../components/format.ts';
 import type { View } from './view.ts';
 
-/** The stations of the page, with what leaves each of them. */
-function stations(view: View | null) {
+/** The sections of the page, each with a figure of its output. */
+function sections(view: View | null) {
   const info = view?.inspection.model_info;
   const tokens = view?.inspection.tokens.length ?? 0;
   const known = (figure: string) => (info ? figure : '');
@@ -19,7 +19,7 @@ function stations(view: View | null) {
   ];
 }
 
-/** Where on the page one is, and the way to the rest of it. */
+/** Table of contents, with the current section marked. */
 export function Contents({ view }: { view: View | null }) {
   const current = useCurrent(view !== null);
   const row = useRef<HTMLElement>(null);
@@ -30,9 +30,9 @@ export function Contents({ view }: { view: View | null }) {
     row.current.scrollLeft += (inner.left + inner.right - outer.left - outer.right) / 2;
   }, [current]);
   return (
-    <nav ref={row} class="contents" aria-label="Stations">
+    <nav ref={row} class="contents" aria-label="Sections">
       <ol>
-        {stations(view).map(({ id, name, figure }) => (
+        {sections(view).map(({ id, name, figure }) => (
           <li key={id}>
             <a href={`#${id}`} aria-current={id === current ? 'location' : undefined}>
               <span>{name}</span>
@@ -45,7 +45,7 @@ export function Contents({ view }: { view: View | null }) {
   );
 }
 
-/** The station in the upper part of the window. */
+/** Id of the section in the upper part of the window. */
 function useCurrent(isShown: boolean): string | null {
   const [current, setCurrent] = useState<string | null>(null);
   useEffect(() => {

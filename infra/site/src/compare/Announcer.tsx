@@ -1,6 +1,6 @@
 import type { Answer } from './use-answers.ts';
 
-/** Tells who does not see the page what became of each answer; once, and not token by token. */
+/** Live region for screen readers: each answer once it is complete, not token by token. */
 export function Announcer({ names, answers }: { names: readonly string[]; answers: readonly (Answer | null)[] }) {
   return (
     <div class="visually-hidden">

@@ -17,7 +17,7 @@ interface Props {
   onAgain(): void;
 }
 
-/** One of the models: whether it answers, and what. */
+/** Card of one model: its status and its answer. */
 export function AnswerCard({ column, name, address, client, watch, answer, onAgain }: Props) {
   const unauthorized = watch.error?.code === 'unauthorized' || answer?.error?.code === 'unauthorized';
   return (
@@ -68,7 +68,7 @@ function footOf(answer: Answer | null): string {
       return 'Stopped';
     case 'done': {
       const { timing, tokens_generated: tokens, finish_reason: reason } = answer.result!;
-      const early = reason === 'deadline' ? ' (its time was up)' : '';
+      const early = reason === 'deadline' ? ' (ended by the time limit)' : '';
       return (
         `${count(tokens)} tokens in ${milliseconds(timing.total_ms)}${early}, ${count(timing.tokens_per_second)} tokens/s, ` +
         `first after ${milliseconds(timing.first_token_ms)}`

@@ -15,7 +15,7 @@ import type { Measured } from './rows.ts';
 import { useAnswers } from './use-answers.ts';
 import { incomparable } from './validation.ts';
 
-/** Models side by side, each behind an API of its own. */
+/** The comparison page: models side by side, each behind an API of its own. */
 export function Compare() {
   const api = useApi();
   const { client, config } = api;
@@ -23,7 +23,7 @@ export function Compare() {
   return (
     <>
       <h1>Models side by side</h1>
-      <p class="soft">Their texts, losses, sizes and speed, and what each makes of the same prompt.</p>
+      <p class="soft">Their corpora, losses, sizes and speed, and how each continues the same prompt.</p>
       <Comparison key={others?.map(({ base }) => base).join(' ')} own={api} others={others} />
     </>
   );

@@ -6,7 +6,7 @@ import type { Series } from '../components/loss/loss-plot.ts';
 import { useLossPlot } from '../components/loss/use-loss-plot.ts';
 import { type Incomparable, REMARKS } from './validation.ts';
 
-/** From this ratio of their tokens on, curves on a linear scale are no longer all to be seen. */
+/** From this ratio of their tokens on, the plot is logarithmic by default: short curves would be too narrow. */
 const FAR_APART = 6;
 
 interface Props {
@@ -15,7 +15,7 @@ interface Props {
   remark: Incomparable | null;
 }
 
-/** The losses of all trainings in one plot, and as tables. */
+/** Loss curves of all models in one plot, and as tables. */
 export function Curves({ names, models, remark }: Props) {
   const runs = models.map((model, column) => ({ name: names[column] ?? '', column, curve: model?.curve ?? [] }));
   const recorded = runs.filter(({ curve }) => curve.length > 0);

@@ -13,15 +13,15 @@ interface Props {
   remark: Incomparable | null;
 }
 
-/** Everything that is known about the models, row by row. */
+/** Table of facts about the models, a column for each. */
 export function Facts({ names, models, remark }: Props) {
   const [onlyDifferences, setOnlyDifferences] = useState(false);
   const several = models.length > 1;
   const groups = tableOf(models);
   const notes: Record<string, string | false | null> = {
-    Losses: remark && 'Not to be compared with each other: see the remark above.',
-    'As served': 'Beside the model as it was trained. KL divergence and losses in nats per token.',
-    Speed: 'Of the newest answer.' + (several ? ' All answer at the same time: APIs on one machine share its speed.' : ''),
+    Losses: remark && 'Not comparable with each other: see the remark above.',
+    'As served': 'Compared with the float32 model as trained. KL divergence and losses in nats per token.',
+    Speed: 'Of the newest answer.' + (several ? ' All answer at the same time, so APIs on one machine slow each other down.' : ''),
   };
   return (
     <section class="card compare-section" aria-labelledby="facts">

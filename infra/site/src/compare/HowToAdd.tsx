@@ -1,10 +1,11 @@
-/** How a second model comes beside the only one. */
+/** Instructions for adding a second model. */
 export function HowToAdd() {
   return (
     <section class="card how-to-add" aria-labelledby="how-to-add">
       <h2 id="how-to-add">Add a second model</h2>
       <p>
-        Serve it by an API of its own. This page has to be allowed to ask that API, and the API has to allow this page.
+        Serve it with an API of its own. This page's content policy has to name that API, and the API's CORS settings have to
+        allow this page.
       </p>
       <p>
         On AWS both are set in <code>infra/settings.ts</code> and deployed: the address of the API in <code>site.compare</code>{' '}

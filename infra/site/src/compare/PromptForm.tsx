@@ -30,7 +30,7 @@ interface Props {
   onStop(): void;
 }
 
-/** One prompt for all models, and how they are to continue it. */
+/** Form for one prompt to all models, with the settings of sampling. */
 export function PromptForm({ examples, active, lastSeed, onSend, onStop }: Props) {
   const [prompt, setPrompt] = useState('');
   const [options, setOptions] = useState(DEFAULTS);
@@ -69,7 +69,7 @@ export function PromptForm({ examples, active, lastSeed, onSend, onStop }: Props
         rows={2}
         required
         maxLength={MAX_PROMPT_CHARS}
-        placeholder="Write a beginning; each model goes on from there."
+        placeholder="Write a prompt; each model continues it."
         value={prompt}
         onInput={(event) => setPrompt(event.currentTarget.value)}
         onKeyDown={onPromptKey}

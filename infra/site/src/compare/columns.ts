@@ -24,7 +24,7 @@ export function absolute(base: string): string {
   return new URL(base || '.', document.baseURI).href.replace(/\/+$/, '');
 }
 
-/** A name for each column: that of its model, with what tells it apart where two are called alike. */
+/** A name for each column: that of its model, with precision, version or address where that is not unique. */
 export function columnNames(models: readonly (LoadedModel | null)[], bases: readonly string[]): string[] {
   const tries: ((model: LoadedModel) => string)[] = [
     ({ model }) => model.name,

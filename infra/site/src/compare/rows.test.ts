@@ -52,7 +52,7 @@ test('what no model has is left out, but for speeds, which are awaited', () => {
   const models = [model('a', 6.5)];
   expect(row(models, 'Model', 'Imported from')).toBeUndefined();
   expect(row(models, 'Training', 'Tokens seen')).toBeUndefined();
-  expect(row(models, 'Speed', 'Tokens a second')?.cells).toEqual([null]);
+  expect(row(models, 'Speed', 'Tokens per second')?.cells).toEqual([null]);
   expect(tableOf([null, null])).toEqual([]);
 });
 

@@ -3,10 +3,10 @@ import type { GenerateResponse, Variant } from '../api/types.ts';
 import { bytes, count, large, loss, milliseconds, percent, precision, seconds, time } from '../components/format.ts';
 import { age, scientific } from './format.ts';
 
-/** What one model has in a row. */
+/** A cell of the table: one model's value in a row. */
 export interface Cell {
   readonly text: string;
-  /** What orders it, where a row marks the best. */
+  /** The number by which a row finds its best cell. */
   readonly value?: number;
   /** Something smaller beside it. */
   readonly detail?: string | undefined;
@@ -38,7 +38,7 @@ export interface Measured extends LoadedModel {
 interface Fact {
   readonly label: string;
   of(model: Measured): Cell | string | null | undefined;
-  /** What the model with the smallest or largest value is called. */
+  /** The mark of the smallest, or largest, value. */
   readonly best?: { readonly word: string; readonly largest?: boolean; readonly onText?: boolean };
 }
 
@@ -54,7 +54,7 @@ const amount = (value: number | null | undefined, format: (value: number) => str
 const variant = ({ manifest, model }: LoadedModel): Variant | undefined =>
   manifest.variants.find(({ precision }) => precision === model.precision);
 
-/** What is known without an answer. */
+/** Facts that need no answer. */
 const FACTS: Record<string, Fact[]> = {
   Model: [
     { label: 'Name', of: ({ manifest }) => manifest.name },
@@ -102,13 +102,13 @@ const FACTS: Record<string, Fact[]> = {
 
 const SPEED: Fact[] = [
   {
-    label: 'Tokens a second',
+    label: 'Tokens per second',
     of: ({ answer }) => amount(answer?.timing.tokens_per_second, count),
     best: { ...FASTEST, largest: true },
   },
   { label: 'First token after', of: ({ answer }) => amount(answer?.timing.first_token_ms, milliseconds), best: FASTEST },
   { label: 'Whole answer', of: ({ answer }) => answer && { text: milliseconds(answer.timing.total_ms), detail: tokens(answer) } },
-  { label: 'Start of its process', of: ({ start }) => amount(start?.ready_ms, milliseconds), best: FASTEST },
+  { label: 'Cold start', of: ({ start }) => amount(start?.ready_ms, milliseconds), best: FASTEST },
 ];
 
 /** The table of these models; one that is not known yet is null. Facts that none of them has are left out. */
@@ -133,7 +133,7 @@ function rowOf({ label, of, best }: Fact, models: readonly (Measured | null)[]):
   return { label, cells, best: best ? ahead(cells, best) : null, same };
 }
 
-/** Which cell is ahead; none if there is nothing to be ahead of, or if it is not ahead by a digit that is shown. */
+/** The best cell; none if there is no second one, or if both show the same digits. */
 function ahead(cells: readonly (Cell | null)[], { word, largest = false, onText = false }: NonNullable<Fact['best']>): Row['best'] {
   const ranked = cells
     .flatMap((cell, column) => (cell?.value === undefined ? [] : [{ column, text: cell.text, rank: largest ? -cell.value : cell.value }]))

@@ -4,10 +4,10 @@ import { ApiError } from '../api/error.ts';
 import type { GenerateRequest, GenerateResponse } from '../api/types.ts';
 import { perFrame } from '../components/per-frame.ts';
 
-/** What a model made of the newest prompt. */
+/** A model's answer to the newest prompt. */
 export interface Answer {
   readonly request: GenerateRequest;
-  /** What it has written so far. */
+  /** The text so far. */
   readonly text: string;
   readonly phase: 'waiting' | 'writing' | 'done' | 'stopped' | 'failed';
   /** Of an answer that is done. */
@@ -64,7 +64,7 @@ function put<T>(column: number, value: T) {
   return (list: readonly (T | null)[]) => list.map((other, index) => (index === column ? value : other));
 }
 
-/** Asks for one answer, telling `update` of every change; gives how it ended. */
+/** Requests one answer, calling `update` with every change; returns how it ended. */
 async function write(
   client: Client,
   request: GenerateRequest,

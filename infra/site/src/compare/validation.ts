@@ -1,9 +1,9 @@
 import type { Manifest } from '../api/types.ts';
 
-/** Why losses of several models say nothing about which predicts better. */
+/** Why the validation losses of several models are not comparable. */
 export type Incomparable = 'unknown' | 'corpus' | 'split' | 'tokenizer';
 
-/** What makes the losses of these models incomparable; null if they were judged on the same text. */
+/** Reason why the losses of these models are not comparable; null if they are of the same validation text. */
 export function incomparable(manifests: readonly Manifest[]): Incomparable | null {
   if (manifests.length < 2) return null;
   const differ = (of: (manifest: Manifest) => unknown) => new Set(manifests.map((manifest) => JSON.stringify(of(manifest)))).size > 1;
@@ -15,16 +15,16 @@ export function incomparable(manifests: readonly Manifest[]): Incomparable | nul
   return differ(({ tokenizer }) => tokenizer?.sha256) ? 'tokenizer' : null;
 }
 
-/** The remark that belongs beside such losses. */
+/** The remark shown beside such losses. */
 export const REMARKS: Record<Incomparable, string> = {
   corpus:
-    'These models were trained and judged on different texts. Each loss tells how well a model predicts its own: ' +
-    'the lower one may be the better model, or merely have had the easier text.',
+    'These models were trained and evaluated on different texts. Each loss measures how well a model predicts its own: ' +
+    'the lower one may be of the better model, or only of the easier text.',
   split:
-    'These models share their texts, but different parts of them were kept for validation: ' +
-    'a small distance between their losses says nothing.',
+    'These models share their texts, but different parts of them were held out for validation: ' +
+    'a small difference between their losses means nothing.',
   tokenizer:
-    'These models cut texts into different tokens, and a loss is told per token: ' +
-    'the lower one may merely have the shorter tokens.',
-  unknown: 'Not every manifest tells on which text its model was judged: it is not known whether these losses can be compared.',
+    'These models use different tokenizers, and a loss is per token: ' +
+    'the lower one may only be of the shorter tokens.',
+  unknown: 'Not every manifest names the text of its validation loss, so these losses may not be comparable.',
 };

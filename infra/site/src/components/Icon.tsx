@@ -10,7 +10,7 @@ const PATHS = {
   clear: 'M6 6l12 12M18 6 6 18',
 } as const;
 
-/** A picture beside or instead of words; always decoration, so that whatever it stands in needs a name. */
+/** Decorative icon, hidden from screen readers: the element that contains it needs an accessible name. */
 export function Icon({ name }: { name: keyof typeof PATHS }) {
   return (
     <svg

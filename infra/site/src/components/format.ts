@@ -1,4 +1,4 @@
-/** Numbers as people read them. All of them come from the API. */
+/** Formatting of numbers, sizes, durations and times for display. */
 
 const LOCALE = 'en-GB';
 const whole = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 0 });
@@ -22,9 +22,9 @@ export function bytes(value: number): string {
   return `${digits(value / 1000 ** power)} ${units[power]}`;
 }
 
-/** `0.13s`, `2.3s`, `4 min 18 s`: as exact as it is interesting. */
+/** `0.13s`, `2.3s`, `4 min 18 s`: two or three significant digits. */
 export function seconds(value: number): string {
-  // Bounds are where rounding would carry.
+  // The bounds are where rounding carries over.
   if (value < 0.995) return `${value.toFixed(2)}s`;
   if (value < 99.95) return `${value.toFixed(1)}s`;
   const rounded = Math.round(value);
@@ -43,7 +43,7 @@ export function loss(value: number): string {
   return value.toFixed(3);
 }
 
-/** `98.4%`; `< 0.1%` for what would be read as nothing. */
+/** `98.4%`; `< 0.1%` for a share that would round to 0. */
 export function percent(share: number, fractionDigits = 1): string {
   const least = 10 ** -fractionDigits;
   if (share > 0 && share * 100 < least) return `< ${least}%`;
@@ -55,13 +55,13 @@ export function time(rfc3339: string): string {
   return `${date.format(new Date(rfc3339))} UTC`;
 }
 
-/** `4-bit weights`, of the name of a precision. */
+/** `4-bit weights`, for the precision `w4`. */
 export function precision(name: string): string {
   const bits = /^w(\d+)$/.exec(name)?.[1];
   return bits ? `${bits}-bit weights` : name;
 }
 
-/** Three digits that count, without zeros at the end. */
+/** Three significant digits, without trailing zeros. */
 function digits(value: number): string {
   return Number(value.toPrecision(3)) >= 100 ? whole.format(value) : String(Number(value.toPrecision(value < 10 ? 2 : 3)));
 }

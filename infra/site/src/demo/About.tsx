@@ -2,7 +2,7 @@ import type { ModelState } from '../api/types.ts';
 import { LossCurve } from '../components/loss/LossCurve.tsx';
 import { modelFacts } from './model-facts.ts';
 
-/** What the model is, from its own manifest. */
+/** Facts about the served model, from its manifest, with its loss curve. */
 export function About({ state }: { state: ModelState | null }) {
   const facts = state ? modelFacts(state) : [];
   const curve = state?.curve ?? [];

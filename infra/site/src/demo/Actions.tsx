@@ -11,17 +11,17 @@ interface Props {
   readonly onCopied: (copied: Copied) => void;
 }
 
-/** What was copied last; for a few seconds. */
+/** The last thing copied, remembered for a few seconds. */
 export type Copied = keyof typeof NEWS;
 
-/** What there is to say about it. */
+/** Messages about it. */
 export const NEWS = {
   text: 'The text is copied.',
   link: 'The link is copied. It also stands in the address of this page.',
   nothing: 'The browser does not let this page copy. The link stands in the address of this page.',
 };
 
-/** What can be done with a text. */
+/** Buttons for a text: copy, share, generate again with the same seed, clear. */
 export function Actions({ run, onAgain, onShare, onClear, copied, onCopied }: Props) {
   // Pages that are not served securely have no clipboard.
   const copy = (what: 'text' | 'link', content: string) =>

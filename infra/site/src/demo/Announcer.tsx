@@ -2,10 +2,10 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { facts } from './Facts.tsx';
 import { type Run, isActive } from './run.ts';
 
-/** How long text is gathered before it is read out: a few words are heard better than many tokens. */
+/** Interval of announcements: a few words at a time instead of single tokens. */
 const EVERY_MS = 3000;
 
-/** Reads the text out as it is written, for who does not see it: pieces of some length, and how it ended. */
+/** Live region for screen readers: the text in pieces while it is generated, and how it ended. */
 export function Announcer({ run }: { run: Run | null }) {
   const [news, setNews] = useState('');
   const latest = useRef(run);
@@ -21,7 +21,7 @@ export function Announcer({ run }: { run: Run | null }) {
 
   useEffect(() => {
     if (!active) return;
-    /** What has been written since the last time, up to the last word that is complete. */
+    /** Announces the new text, up to the last complete word. */
     const timer = setInterval(() => {
       const text = latest.current?.text ?? '';
       const end = text.search(/\S*$/);

@@ -2,10 +2,10 @@ import { useEffect, useState } from 'preact/hooks';
 import { DEFAULTS, type Options, RANGES, type Ranged, parseRanged, parseSeed } from './options.ts';
 
 const LABELS: Record<Ranged, { label: string; help: string }> = {
-  temperature: { label: 'Temperature', help: '0 always takes the likeliest token; higher is more varied.' },
-  top_k: { label: 'Top-k', help: 'Only so many of the likeliest tokens are in the draw.' },
-  top_p: { label: 'Top-p', help: 'Of these, the likeliest that together have this probability.' },
-  max_tokens: { label: 'Length', help: 'The most tokens to write.' },
+  temperature: { label: 'Temperature', help: '0 always takes the likeliest token (greedy); higher is more varied.' },
+  top_k: { label: 'Top-k', help: 'Draws from this many of the likeliest tokens.' },
+  top_p: { label: 'Top-p', help: 'Of these, only the likeliest that together have this probability.' },
+  max_tokens: { label: 'Length', help: 'The most tokens to generate.' },
 };
 
 interface Props {
@@ -17,7 +17,7 @@ interface Props {
   readonly lastSeed: number | null;
 }
 
-/** How the text is to be written. */
+/** Settings of the generation: temperature, top-k, top-p, length, seed. */
 export function Controls({ options, onOptions, fault, lastSeed }: Props) {
   return (
     <section class="card controls" aria-labelledby="controls-title">
@@ -46,7 +46,7 @@ export function Controls({ options, onOptions, fault, lastSeed }: Props) {
   );
 }
 
-/** A slider for the numbers that make sense, beside a field for all that the API takes. */
+/** A slider for the usual range, beside a field for all that the API accepts. */
 function RangeControl(props: { name: Ranged; value: number; fault: boolean; onValue: (value: number) => void }) {
   const { name, value, fault, onValue } = props;
   const { label, help } = LABELS[name];
@@ -111,7 +111,7 @@ function SeedControl(props: { seed: number | null; lastSeed: number | null; faul
 
 interface DraftProps {
   readonly id: string;
-  /** What it says when nobody is writing in it. */
+  /** Its text while it is not being edited. */
   readonly text: string;
   readonly placeholder?: string;
   readonly fault: boolean;
@@ -120,7 +120,7 @@ interface DraftProps {
   readonly accept: (text: string) => boolean;
 }
 
-/** A field in which one may write what is no number yet; when one leaves it, it says what counts. */
+/** A number field that allows unfinished input; when it loses the focus, it shows the value that applies. */
 function DraftField({ id, text, placeholder = '', fault, describedBy, accept }: DraftProps) {
   const [draft, setDraft] = useState<string | null>(null);
   const [valid, setValid] = useState(true);

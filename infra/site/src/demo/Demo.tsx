@@ -17,7 +17,7 @@ import { modelId, toFragment } from './share.ts';
 import { useFragment } from './use-fragment.ts';
 import { useGeneration } from './use-generation.ts';
 
-/** A text of one's own, continued by the served model. */
+/** The demo page: the reader's prompt, continued by the served model. */
 export function Demo() {
   const api = useApi();
   const { client, state, refresh } = api;
@@ -35,7 +35,7 @@ export function Demo() {
     if (ended.text !== '') history.add(ended);
     const served = state?.model;
     const answered = ended.result?.model;
-    // What is said about the model is no longer true, or may not be.
+    // The facts shown about the model may be out of date.
     if (failure || (served && answered && modelId(served) !== modelId(answered))) refresh();
   });
   const active = isActive(run);
@@ -67,8 +67,8 @@ export function Demo() {
   const served = state?.model ? modelId(state.model) : null;
   const otherModel = shared?.model && served && shared.model !== served ? shared.model : null;
   const hint = otherModel
-    ? `This link comes from ${otherModel}. ${served} is served now, so its text will be another.`
-    : 'Write a beginning, or take one of the examples. The model goes on from there.';
+    ? `This link comes from ${otherModel}. ${served} is served now, so it will generate another text.`
+    : 'Write a prompt, or take one of the examples. The model continues it.';
   const unauthorized = api.error?.code === 'unauthorized' || error?.code === 'unauthorized';
   return (
     <>

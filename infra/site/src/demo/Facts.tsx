@@ -2,7 +2,7 @@ import { count, milliseconds, seconds } from '../components/format.ts';
 import { useClock } from '../components/status/use-clock.ts';
 import { type Run, isActive } from './run.ts';
 
-/** How long the text took and what it took; while it is written, how long it has taken. */
+/** Time, tokens and speed of a text; while it is generated, the time so far. */
 export function Facts({ run, waitingFor }: { run: Run | null; waitingFor: string }) {
   return (
     <p class="output-facts number">
@@ -23,7 +23,7 @@ function Elapsed({ run, waitingFor }: { run: Run; waitingFor: string }) {
   );
 }
 
-/** What is known of a text that has ended, the most important first. */
+/** Facts about a text that has ended, the most important first. */
 export function facts({ phase, options, result, elapsedMs }: Run): string[] {
   const seed = `seed ${options.seed}`;
   if (phase === 'done' && result) {

@@ -9,9 +9,9 @@ interface Props {
   readonly onShow: (run: Run) => void;
 }
 
-/** Texts of earlier, to be shown again. */
+/** List of earlier texts, to show again or to delete. */
 export function HistoryList({ history, current, onShow }: Props) {
-  // One that is being written has its line at once: it must not push the others away when it ends.
+  // A text that is being generated has its line at once, so that the others do not move when it ends.
   const runs = current && isActive(current) ? [current, ...history.runs] : history.runs;
   return (
     <section class="card history" aria-labelledby="history-title">

@@ -8,9 +8,9 @@ import { type Run, isActive } from './run.ts';
 interface Props {
   readonly run: Run | null;
   readonly error: ApiError | null;
-  /** What there is to say while there is no text. */
+  /** Shown while there is no text. */
   readonly hint: string;
-  /** What the server is doing while a text waits for it. */
+  /** State of the server while a text waits for it. */
   readonly waitingFor: string;
   /** Writes the text that is shown again. */
   readonly onAgain: () => void;
@@ -18,7 +18,7 @@ interface Props {
   readonly onClear: () => void;
 }
 
-/** The text: the prompt, and how the model goes on. It has its room from the start, and scrolls within it. */
+/** The generated text after its prompt, in a box of fixed size that scrolls. */
 export function Output({ run, error, hint, waitingFor, onAgain, onShare, onClear }: Props) {
   const sheet = useRef<HTMLDivElement>(null);
   const follows = useRef(true);

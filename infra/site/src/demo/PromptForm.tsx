@@ -16,7 +16,7 @@ interface Props {
   readonly fault: boolean;
 }
 
-/** Where a text begins. */
+/** Form for the prompt, with examples. */
 export function PromptForm({ prompt, onPrompt, active, onSend, onStop, examples, box, fault }: Props) {
   const onKeyDown = (event: KeyboardEvent) => {
     // While an input method composes, Enter is its own.
@@ -24,7 +24,7 @@ export function PromptForm({ prompt, onPrompt, active, onSend, onStop, examples,
     event.preventDefault();
     onSend();
   };
-  // Not `disabled`, which would take the focus away from who has just pressed it.
+  // Not `disabled`, which would take the keyboard focus away.
   const unable = active || prompt === '';
   return (
     <form
@@ -35,7 +35,7 @@ export function PromptForm({ prompt, onPrompt, active, onSend, onStop, examples,
       }}
     >
       <label class="prompt-label" for="prompt">
-        Your beginning
+        Your prompt
       </label>
       <textarea
         id="prompt"

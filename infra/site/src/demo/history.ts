@@ -5,7 +5,7 @@ import type { Run } from './run.ts';
 const KEY = 'troelsllm.history';
 const LONGEST = 50;
 
-/** Texts of earlier, the newest first. They are kept in this browser and nowhere else. */
+/** Earlier texts, the newest first, stored in this browser only. */
 export interface History {
   readonly runs: readonly Run[];
   add(run: Run): void;
@@ -51,7 +51,7 @@ function write(runs: readonly Run[]): readonly Run[] {
   return kept;
 }
 
-/** What is stored, as far as it is a history: an older page may have written it, or anything else. */
+/** The valid runs of a stored history, which an older version of the page may have written. */
 export function parseHistory(stored: string | null): readonly Run[] {
   try {
     const runs: unknown = JSON.parse(stored ?? '[]');

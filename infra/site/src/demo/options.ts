@@ -1,7 +1,7 @@
 import { MAX_SEED, SAMPLING_DEFAULTS, SAMPLING_LIMITS, randomSeed } from '../api/limits.ts';
 import type { Sampling } from '../api/types.ts';
 
-/** How a text is to be written, as the controls have it. */
+/** Settings of a generation, as the controls have them. */
 export interface Options {
   readonly temperature: number;
   readonly top_k: number;
@@ -12,7 +12,7 @@ export interface Options {
   readonly seed: number | null;
 }
 
-/** Options of a text that was begun: its seed is known. */
+/** Options of a generation that has started: its seed is known. */
 export type FixedOptions = Options & { readonly seed: number };
 
 /** The defaults of the API, with another seed each time. */

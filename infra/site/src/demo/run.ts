@@ -1,13 +1,13 @@
 import type { GenerateResponse, ModelRef, Timing } from '../api/types.ts';
 import type { FixedOptions } from './options.ts';
 
-/** A text: how it was asked for, and what came of it. */
+/** A generation: its request, state and result. */
 export interface Run {
   /** When it was begun, in milliseconds since 1970; names it. */
   readonly id: number;
   readonly prompt: string;
   readonly options: FixedOptions;
-  /** What the model has written so far. */
+  /** The generated text so far. */
   readonly text: string;
   readonly phase: 'waiting' | 'writing' | 'done' | 'stopped' | 'failed';
   /** Of a text that is done. */
@@ -16,7 +16,7 @@ export interface Run {
   readonly elapsedMs: number | null;
 }
 
-/** What the API says of a text that is done. */
+/** The API's figures for a text that is done. */
 export interface Result {
   readonly tokens: number;
   readonly finishReason: GenerateResponse['finish_reason'];
@@ -29,7 +29,7 @@ export function isActive(run: Run | null): boolean {
   return run !== null && (run.phase === 'waiting' || run.phase === 'writing');
 }
 
-/** What `run` became with the API's last word on it. */
+/** `run` with the API's final answer. */
 export function complete(run: Run, answer: GenerateResponse, elapsedMs: number): Run {
   return {
     ...run,

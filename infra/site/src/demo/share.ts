@@ -2,7 +2,7 @@ import { MAX_PROMPT_CHARS } from '../api/limits.ts';
 import type { ModelRef } from '../api/types.ts';
 import { DEFAULTS, type Options, RANGES, type Ranged, parseRanged, parseSeed } from './options.ts';
 
-/** What a link to a text says: how to ask for it. It stands in the fragment, which no server gets to see. */
+/** A shared link: prompt and settings in the URL fragment, which browsers do not send to servers. */
 export interface Shared {
   readonly prompt: string;
   readonly options: Options;
@@ -24,7 +24,7 @@ export function toFragment({ prompt, options, model }: Shared): string {
   return `#${fields}`;
 }
 
-/** What a fragment shares, if it shares anything. What is out of range in it counts as left out. */
+/** The contents of a fragment, or null if it shares nothing. Values out of range count as left out. */
 export function fromFragment(fragment: string): Shared | null {
   const fields = new URLSearchParams(fragment.replace(/^#/, ''));
   const prompt = fields.get('prompt');

@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { type Shared, fromFragment } from './share.ts';
 
-/** What the address shares, now and whenever its fragment changes while the page is open. */
+/** The shared link in the page's address, now and whenever its fragment changes. */
 export function useFragment(changed: (shared: Shared) => void): Shared | null {
   const [shared, setShared] = useState(() => fromFragment(location.hash));
   const handler = useRef(changed);

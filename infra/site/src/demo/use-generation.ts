@@ -5,7 +5,7 @@ import { perFrame } from '../components/per-frame.ts';
 import { type Options, sampling, withSeed } from './options.ts';
 import { type Run, complete } from './run.ts';
 
-/** The text that is shown, and what can be done about it. */
+/** The generation that is shown, and its controls. */
 export interface Generation {
   readonly run: Run | null;
   /** Why a text failed. */
@@ -55,7 +55,7 @@ export function useGeneration(client: Client | null, onEnd: (run: Run, error: Ap
   return { run, error, start, stop, show };
 }
 
-/** Generates one text, telling `update` of every change; gives how it ended, and the error if it failed. */
+/** Generates one text, calling `update` with every change; returns how it ended, and the error if it failed. */
 async function generate(
   client: Client,
   prompt: string,

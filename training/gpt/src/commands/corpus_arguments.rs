@@ -1,4 +1,4 @@
-//! The text that a command works with.
+//! Arguments for texts to train on or to judge models by.
 
 use std::error::Error;
 use std::panic::resume_unwind;
@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use artifact::Tokenizer;
-use artifact::manifest::TokenizerRef;
 use clap::Args;
 use gpt::corpus::s3::download_texts;
-use gpt::corpus::{Corpus, Dataset, Loader, Source, Tokens, TooShort, default_cache};
+use gpt::corpus::{Corpus, Loader, Source, default_cache};
+use gpt::release::ValidationText;
 
-/// Where texts lie, and where they are kept.
+/// Texts, and the cache for their token ids.
 #[derive(Args)]
 pub struct CorpusArguments {
     /// The texts: UTF-8 files, folders of .txt files, patterns such as `texts/*.txt`, s3://BUCKET/PREFIX
@@ -19,51 +19,23 @@ pub struct CorpusArguments {
     /// optional #sha256=DIGEST.
     #[arg(long, num_args = 1..)]
     pub corpus: Vec<Source>,
-    /// Where encoded texts and downloads are kept [default: in the user's cache folder].
+    /// Folder for token ids and downloads [default: troelsllm/corpora in the user's cache folder].
     #[arg(long, env = "GPT_CACHE")]
     pub cache: Option<PathBuf>,
 }
 
-/// A text to judge models by.
+/// Texts to judge models by.
 #[derive(Args)]
 pub struct TextArguments {
     #[command(flatten)]
     pub texts: CorpusArguments,
-    /// Share of each text that is for training: exports that have to be written are rounded for it. The
-    /// rest validates.
+    /// Share of each text that is for training, and for calibrating the quantization of exports that have to
+    /// be written. The rest is the validation text.
     #[arg(long, default_value_t = 0.9, value_parser = share)]
     pub train_fraction: f64,
-    /// Use at most so many windows of the validation text [default: all].
+    /// Most windows of the validation text to evaluate on [default: all].
     #[arg(long)]
     pub windows: Option<usize>,
-}
-
-/// A text that models are judged by: the validation part of a corpus.
-pub struct ValidationText {
-    tokens: Tokens,
-    /// How its ids are made.
-    pub tokenizer: TokenizerRef,
-    limit: Option<usize>,
-}
-
-impl ValidationText {
-    /// The validation part of a corpus, at most `limit` windows of it if that is set.
-    pub fn new(corpus: &Corpus, tokenizer: &Tokenizer, limit: Option<usize>) -> Self {
-        Self { tokens: corpus.validation().clone(), tokenizer: tokenizer.reference(), limit }
-    }
-
-    /// How many windows are used at most.
-    pub fn windows(&self) -> usize {
-        self.limit.unwrap_or(usize::MAX)
-    }
-
-    /// The validation part in windows that touch each other, as long as a model's context.
-    ///
-    /// # Errors
-    /// If it is shorter than one.
-    pub fn dataset(&self, context_length: usize) -> Result<Dataset, TooShort> {
-        Dataset::new(self.tokens.clone(), context_length, context_length, 1)
-    }
 }
 
 impl CorpusArguments {

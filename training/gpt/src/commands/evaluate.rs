@@ -1,15 +1,16 @@
-//! `gpt evaluate`: how well a model and its exports predict a text.
+//! `gpt evaluate`: loss of a model and its exports on a text.
 
 use anyhow::{Context, Result};
 use clap::Args;
 use gpt::device;
-use serde_json::json;
+use gpt::release::Judgement;
+use gpt::release::source::downloads;
+use serde_json::{Value, json};
 
 use super::corpus_arguments::TextArguments;
 use super::model_argument::ModelArgument;
-use super::release::judge;
 
-/// What `gpt evaluate` can be told.
+/// Arguments of `gpt evaluate`.
 #[derive(Args)]
 pub struct Arguments {
     #[command(flatten)]
@@ -28,41 +29,39 @@ pub struct Arguments {
 /// If the model or the text cannot be read.
 pub async fn run(arguments: Arguments) -> Result<()> {
     let device = device::cpu();
-    let opened = arguments.model.open(&device).await?;
-    let text = arguments.text.load(opened.tokenizer()?.as_ref())?;
+    let source = arguments.model.find(&device).await?;
+    let text = arguments.text.load(source.tokenizer()?.as_ref())?;
     let (corpus, text) = text.context("there is no text to evaluate the model on: pass --corpus")?;
-    let downloads = tempfile::tempdir()?;
-    let model = opened.gpt(&device, downloads.path()).await?;
-    let exports = opened.exports(Some(&corpus), downloads.path()).await?;
-    let judged = judge(&model, exports, Some(&text))?;
-    if !arguments.json {
-        println!("{}\n{judged}", opened.identity()?);
-        return Ok(());
+    let downloads = downloads()?;
+    let model = source.gpt(&device, downloads.path()).await?;
+    let exports = source.exports(Some(&corpus), downloads.path()).await?;
+    let judgement = Judgement::of(&model, exports, Some(&text))?;
+    if arguments.json {
+        let mut json = as_json(&judgement);
+        json["model"] = source.identity()?.into();
+        json["corpus"] = json!(corpus.entries());
+        println!("{json:#}");
+    } else {
+        println!("{}\n{judgement}", source.identity()?);
     }
-    let exports: Vec<_> = judged
+    Ok(())
+}
+
+fn as_json(judgement: &Judgement) -> Value {
+    let exports: Vec<_> = judgement
         .exports
         .iter()
-        .map(|(precision, file, comparison)| {
+        .map(|export| {
             json!({
-                "precision": precision,
-                "file": file,
-                "val_loss": comparison.score.loss,
-                "perplexity": comparison.score.perplexity(),
-                "kl_divergence": comparison.kl_divergence,
-                "top_1_agreement": comparison.top_1_agreement,
-                "largest_logit_difference": comparison.largest_logit_difference,
+                "precision": export.precision,
+                "file": export.file,
+                "val_loss": export.comparison.score.loss,
+                "perplexity": export.comparison.score.perplexity(),
+                "kl_divergence": export.comparison.kl_divergence,
+                "top_1_agreement": export.comparison.top_1_agreement,
+                "largest_logit_difference": export.comparison.largest_logit_difference,
             })
         })
         .collect();
-    let evaluation = judged.score.map(
-        |score| json!({"val_loss": score.loss, "perplexity": score.perplexity(), "tokens": score.tokens}),
-    );
-    let json = json!({
-        "model": opened.identity()?,
-        "corpus": corpus.entries(),
-        "evaluation": evaluation,
-        "exports": exports,
-    });
-    println!("{json:#}");
-    Ok(())
+    json!({"evaluation": judgement.evaluation_summary(), "exports": exports})
 }

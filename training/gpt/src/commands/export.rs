@@ -1,20 +1,22 @@
-//! `gpt export`: a model in another format.
+//! `gpt export`: a model as a folder of another format.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
+use gpt::release::publication::WEIGHTS;
+use gpt::release::source::downloads;
 use gpt::{device, weights};
+use store::AtomicFolder;
 
 use super::model_argument::ModelArgument;
-use super::release::WEIGHTS;
 
-/// What `gpt export` can be told.
+/// Arguments of `gpt export`.
 #[derive(Args)]
 pub struct Arguments {
     #[command(flatten)]
     pub model: ModelArgument,
-    /// What to write.
+    /// Format to write.
     #[arg(long, value_enum)]
     pub format: Format,
     /// The folder to write, which must not exist yet.
@@ -27,7 +29,8 @@ pub struct Arguments {
 pub enum Format {
     /// A folder that Hugging Face's transformers loads: GPT2LMHeadModel.from_pretrained(FOLDER).
     Hf,
-    /// ONNX graphs: those of a published version; of weights, each of them rounded for itself.
+    /// ONNX graphs with float32, int8 and int4 weights: those of a published version; those of a file of
+    /// weights are quantized without calibration.
     Onnx,
     /// Safetensors under the names of LLMs-from-scratch, and their configuration.
     Safetensors,
@@ -39,15 +42,15 @@ pub enum Format {
 /// If the model cannot be read, or the folder exists or cannot be written.
 pub async fn run(arguments: Arguments) -> Result<()> {
     let to = &arguments.to;
-    anyhow::ensure!(!to.exists(), "{} exists already; give a folder that does not", to.display());
+    anyhow::ensure!(!to.exists(), "{}", exists(to));
     let device = device::cpu();
-    let opened = arguments.model.open(&device).await?;
-    let downloads = tempfile::tempdir()?;
-    let model = opened.gpt(&device, downloads.path());
+    let source = arguments.model.find(&device).await?;
+    let downloads = downloads()?;
+    let model = source.gpt(&device, downloads.path());
     match arguments.format {
         Format::Hf => weights::export_hf(&model.await?, to)?,
         Format::Onnx => {
-            let exports = opened.exports(None, downloads.path()).await?;
+            let exports = source.exports(None, downloads.path()).await?;
             write_folder(to, |folder| {
                 for export in exports {
                     let path = folder.join(&export.file);
@@ -65,21 +68,18 @@ pub async fn run(arguments: Arguments) -> Result<()> {
             })?;
         }
     }
-    println!("wrote {} to {}", opened.identity()?, to.display());
+    println!("wrote {} to {}", source.identity()?, to.display());
     Ok(())
 }
 
-/// Writes a folder beside its place and renames it when it is complete.
-fn write_folder(folder: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    let at = || folder.display().to_string();
-    let parent = match folder.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    std::fs::create_dir_all(parent).with_context(at)?;
-    let staged = tempfile::Builder::new().prefix(".export-").tempdir_in(parent).with_context(at)?;
-    let inner = staged.path().join("export");
-    std::fs::create_dir(&inner).with_context(at)?;
-    write(&inner)?;
-    std::fs::rename(&inner, folder).with_context(at)
+/// Writes a folder that appears when it is complete.
+fn write_folder(to: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let folder = AtomicFolder::beside(to)?;
+    write(folder.path())?;
+    anyhow::ensure!(folder.commit_new(to)?, "{}", exists(to));
+    Ok(())
+}
+
+fn exists(to: &Path) -> String {
+    format!("{} exists already; give a folder that does not", to.display())
 }

@@ -1,23 +1,25 @@
-//! `gpt import`: a model from elsewhere, published.
+//! `gpt import`: weights from elsewhere, published as a version.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use artifact::manifest::ImportSummary;
 use artifact::{GptConfig, Sha256Hex, Tokenizer};
 use burn::module::Module;
 use clap::{Args, ValueEnum};
 use gpt::corpus::Corpus;
 use gpt::device;
-use gpt::weights::{self, Imported};
+use gpt::release::export::write_exports;
+use gpt::release::source::tokenizer_of;
+use gpt::release::{Judgement, Outcome, Promotion, Release};
+use gpt::weights::{self, Format, Imported};
 use store::Store;
 
 use super::corpus_arguments::TextArguments;
-use super::model_argument::{ShapeArguments, tokenizer_of};
-use super::release::{Outcome, Promotion, Release, judge, write_exports};
-use crate::cli::{GateArguments, StoreArgument};
+use super::model_argument::ShapeArguments;
+use super::store_arguments::{GateArguments, StoreArgument};
 
-/// What `gpt import` can be told.
+/// Arguments of `gpt import`.
 #[derive(Args)]
 pub struct Arguments {
     /// The weights: model.pth of LLMs-from-scratch, safetensors under the same names, or the folder
@@ -30,25 +32,26 @@ pub struct Arguments {
     pub store: StoreArgument,
     #[command(flatten)]
     pub shape: ShapeArguments,
-    /// How text becomes ids [default: gpt2 if the vocabulary has exactly its 50257 ids, else none].
+    /// Tokenizer of the model [default: gpt2 if the vocabulary has exactly its 50257 ids, else none].
     #[arg(long, value_enum)]
     pub tokenizer: Option<TokenizerChoice>,
-    /// Texts to evaluate the model on, and to round its weights for; without them its losses are not known.
+    /// Texts to evaluate the model on and to calibrate its quantization with; without them, its loss stays
+    /// unknown.
     #[command(flatten)]
     pub text: TextArguments,
-    /// The channel that is to name the new version, if it passes the gate.
+    /// Channel to promote the new version to, if it passes the gate.
     #[arg(long, value_name = "CHANNEL")]
     pub promote: Option<String>,
     #[command(flatten)]
     pub gate: GateArguments,
 }
 
-/// How text becomes ids.
+/// The tokenizer of an imported model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum TokenizerChoice {
     /// GPT-2's byte-pair encoding; ids beyond its 50257 are padding and are never sampled.
     Gpt2,
-    /// One that is not known here: the model is published, but cannot be asked with text.
+    /// Another one: the model is published, but takes no text.
     None,
 }
 
@@ -71,39 +74,32 @@ pub async fn run(arguments: Arguments) -> Result<Outcome> {
     }
     println!("read {} ({} parameters) as {source}", file.display(), model.num_params());
     let exports = write_exports(&model, corpus.as_ref(), &staged.path(""))?;
-    let judged = judge(&model, exports, text.as_ref())?;
-    println!("{judged}");
-    let (sha256, _) = Sha256Hex::of_file(&file)?;
+    let judgement = Judgement::of(&model, exports, text.as_ref())?;
+    println!("{judgement}");
     let release = Release {
         name: &arguments.name,
         model: &model,
         tokenizer: tokenizer.as_ref(),
-        judged: &judged,
+        judgement: &judgement,
         training: None,
-        imported_from: Some(ImportSummary {
-            file: file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-            sha256,
-            format: source.to_string(),
-        }),
+        imported_from: Some(summary(&file, source)?),
         example_prompts: corpus.as_ref().map_or(&[], Corpus::example_prompts),
         parent: None,
-        page: None,
     };
-    let published = release.publish(staged).await?;
-    let promotion = match promotion {
-        Some(promotion) => {
-            let held_back = promotion.promote(&store, &published, &judged, text.as_ref()).await?;
-            Some((promotion.channel, held_back))
-        }
-        None => None,
-    };
-    Ok(Outcome { published, promotion })
+    let published = release.publish(staged, None).await?;
+    Ok(Outcome::of(published, promotion, &store, &judgement, text.as_ref()).await?)
+}
+
+fn summary(file: &Path, format: Format) -> Result<ImportSummary> {
+    let (sha256, _) = Sha256Hex::of_file(file).with_context(|| file.display().to_string())?;
+    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(ImportSummary { file: name, sha256, format: format.to_string() })
 }
 
 /// The tokenizer that was asked for, or that the size of the vocabulary suggests.
 fn choose(choice: Option<TokenizerChoice>, config: &GptConfig) -> Result<Option<Tokenizer>> {
     match choice {
-        None => tokenizer_of(config.vocab_size),
+        None => Ok(tokenizer_of(config.vocab_size)?),
         Some(TokenizerChoice::None) => Ok(None),
         Some(TokenizerChoice::Gpt2) => {
             let gpt2 = Tokenizer::gpt2()?;

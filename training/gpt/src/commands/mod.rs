@@ -1,16 +1,18 @@
-//! What `gpt` can do, one file for each command, and what they share.
+//! The commands of `gpt`, one file each, and the arguments that several of them share.
 //!
-//! - [`model_argument`]: the model that a command works on;
-//! - [`corpus_arguments`]: the text that it works with;
-//! - [`release`]: from a model to a version that is published and perhaps served.
+//! - [`model_argument`]: a model in a store or a file of weights;
+//! - [`corpus_arguments`]: texts;
+//! - [`store_arguments`]: a store, a channel and the promotion gate.
 
 pub mod corpus_arguments;
 pub mod evaluate;
 pub mod export;
 pub mod import;
 pub mod model_argument;
+pub mod models;
+pub mod promote;
 pub mod publish;
-pub mod registry;
-pub mod release;
+pub mod rollback;
 pub mod sample;
+pub mod store_arguments;
 pub mod train;

@@ -1,30 +1,31 @@
-//! `gpt publish`: a version that exists, in another store.
+//! `gpt publish`: a copy of a published version in another store.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 use gpt::device;
+use gpt::release::publication::copy;
+use gpt::release::source::downloads;
+use gpt::release::{Judgement, ModelSource, ModelSpec, Outcome, Promotion};
 use gpt::weights::ImportOptions;
 use store::Store;
 
 use super::corpus_arguments::TextArguments;
-use super::model_argument::{ModelSpec, Opened};
-use super::release::{Outcome, Promotion, judge};
-use crate::cli::{GateArguments, StoreArgument};
+use super::store_arguments::{GateArguments, StoreArgument};
 
-/// What `gpt publish` can be told.
+/// Arguments of `gpt publish`.
 #[derive(Args)]
 pub struct Arguments {
     /// The version: its folder, or channel:NAME or version:NAME/VERSION with --from.
     pub model: ModelSpec,
-    /// The store that the version is in, unless its folder is given.
+    /// The store of the version, unless its folder is given.
     #[arg(long)]
     pub from: Option<String>,
     #[command(flatten)]
     pub store: StoreArgument,
-    /// Texts to compare the version on with the one that is served.
+    /// Texts to compare the version with the one being served.
     #[command(flatten)]
     pub text: TextArguments,
-    /// The channel that is to name the version, if it passes the gate.
+    /// Channel to promote the version to, if it passes the gate.
     #[arg(long, value_name = "CHANNEL")]
     pub promote: Option<String>,
     #[command(flatten)]
@@ -39,37 +40,24 @@ pub struct Arguments {
 pub async fn run(arguments: Arguments) -> Result<Outcome> {
     let device = device::cpu();
     let from = arguments.from.as_deref();
-    let opened = Opened::find(&arguments.model, from, &ImportOptions::default(), &device).await?;
-    let Opened::Version(version, _) = &opened else {
+    let source = ModelSource::find(&arguments.model, from, &ImportOptions::default(), &device).await?;
+    let ModelSource::Version(version, _) = &source else {
         anyhow::bail!("there is no published version at this path; to publish weights: gpt import");
     };
     let store = Store::open(&arguments.store.location).await?;
-    let text = arguments.text.load(opened.tokenizer()?.as_ref())?.map(|(_, text)| text);
+    let text = arguments.text.load(source.tokenizer()?.as_ref())?.map(|(_, text)| text);
     let promotion = arguments.promote.map(|channel| Promotion { channel, gate: arguments.gate.gate() });
     if let Some(promotion) = &promotion {
         promotion.check(&store, text.as_ref()).await?;
     }
+    let downloads = downloads()?;
+    let published = copy(version, &store, downloads.path()).await?;
+    let Some(promotion) = promotion else { return Ok(Outcome { published, promotion: None }) };
 
-    let downloads = tempfile::tempdir()?;
-    let mut staged = store.stage(&version.manifest.name).await?;
-    for file in &version.manifest.files {
-        let path = version.verified_file(file, downloads.path()).await?;
-        let target = staged.path(&file.path);
-        std::fs::copy(&path, &target).with_context(|| target.display().to_string())?;
-        staged.add(&file.path, file.role)?;
-    }
-    let published = staged.publish(&version.manifest).await?;
-
-    // Measured again: what is served from a channel was seen to compute what its model computes.
-    let promotion = match promotion {
-        Some(promotion) => {
-            let model = opened.gpt(&device, downloads.path()).await?;
-            let judged = judge(&model, opened.exports(None, downloads.path()).await?, text.as_ref())?;
-            println!("{judged}");
-            let held_back = promotion.promote(&store, &published, &judged, text.as_ref()).await?;
-            Some((promotion.channel, held_back))
-        }
-        None => None,
-    };
-    Ok(Outcome { published, promotion })
+    // Judged again, so that every version a channel names has been compared with its model by this build.
+    let model = source.gpt(&device, downloads.path()).await?;
+    let exports = source.exports(None, downloads.path()).await?;
+    let judgement = Judgement::of(&model, exports, text.as_ref())?;
+    println!("{judgement}");
+    Ok(Outcome::of(published, Some(promotion), &store, &judgement, text.as_ref()).await?)
 }

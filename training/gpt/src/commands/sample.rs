@@ -1,4 +1,4 @@
-//! `gpt sample`: a text continued.
+//! `gpt sample`: continuation of a prompt by a model.
 
 use anyhow::{Context, Result};
 use artifact::Sampling;
@@ -7,27 +7,28 @@ use artifact::tokenizer::END_OF_TEXT;
 use clap::Args;
 use engine::{Engine, GenerationOptions};
 use gpt::device;
+use gpt::release::source::downloads;
 
 use super::model_argument::ModelArgument;
 
-/// What `gpt sample` can be told.
+/// Arguments of `gpt sample`.
 #[derive(Args)]
 pub struct Arguments {
     #[command(flatten)]
     pub model: ModelArgument,
-    /// How the text begins.
+    /// The text to continue.
     #[arg(long)]
     pub prompt: String,
-    /// The most tokens to generate.
+    /// Most tokens to generate.
     #[arg(long, default_value_t = 50)]
     pub max_tokens: usize,
-    /// 0 is greedy; higher is more varied.
+    /// Divides the logits: 0 is greedy, higher is more varied.
     #[arg(long, default_value_t = 0.7)]
     pub temperature: f32,
-    /// How many of the most likely tokens are in the draw.
+    /// Number of most likely tokens to draw from.
     #[arg(long, default_value_t = 50)]
     pub top_k: usize,
-    /// Fixes what is drawn.
+    /// Seed of the random numbers.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
 }
@@ -39,11 +40,11 @@ pub struct Arguments {
 pub async fn run(arguments: Arguments) -> Result<()> {
     anyhow::ensure!(!arguments.prompt.is_empty(), "--prompt is empty, expected a text to continue");
     anyhow::ensure!(arguments.top_k > 0, "--top-k is 0, expected at least 1");
-    let opened = arguments.model.open(&device::cpu()).await?;
+    let source = arguments.model.find(&device::cpu()).await?;
     let tokenizer =
-        opened.tokenizer()?.context("the model has no tokenizer, so it cannot continue a text")?;
-    let downloads = tempfile::tempdir()?;
-    let exports = opened.exports(None, downloads.path()).await?;
+        source.tokenizer()?.context("the model has no tokenizer, so it cannot continue a text")?;
+    let downloads = downloads()?;
+    let exports = source.exports(None, downloads.path()).await?;
     let export = exports.into_iter().find(|export| export.precision == Precision::Float32);
     let engine = Engine::new(export.context("the version has no float32 export")?.model);
     let sampling = Sampling::new(arguments.temperature, Some(arguments.top_k));

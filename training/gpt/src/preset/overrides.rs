@@ -1,4 +1,4 @@
-//! Single settings that outweigh a preset's: `training.epochs=3` on the command line.
+//! Overrides of single settings of a preset: `training.epochs=3` on the command line.
 
 use std::str::FromStr;
 
@@ -12,7 +12,7 @@ pub struct Override {
     value: Value,
 }
 
-/// An override that cannot be understood.
+/// An override that is not of the form `SECTION.FIELD=VALUE`.
 #[derive(Debug, thiserror::Error, PartialEq)]
 #[error("`{0}` sets nothing: expected SECTION.FIELD=VALUE, such as training.epochs=3")]
 pub struct OverrideError(String);
@@ -20,7 +20,7 @@ pub struct OverrideError(String);
 impl FromStr for Override {
     type Err = OverrideError;
 
-    /// Takes a value in TOML's notation; what is none is a text, so that quotes can be left out.
+    /// Reads the value as TOML; a value that is not TOML is a string, so that quotes can be left out.
     fn from_str(text: &str) -> Result<Self, OverrideError> {
         let error = || OverrideError(text.to_owned());
         let (name, value) = text.split_once('=').ok_or_else(error)?;
@@ -39,8 +39,8 @@ impl FromStr for Override {
 }
 
 impl Override {
-    /// Puts the value in its place. A section that the preset does not have is added; whether a
-    /// preset can have it, and the field, is checked when the whole is read.
+    /// Puts the value in its place. A missing section is added; whether a preset can have it, and the
+    /// field, is checked when the whole is read.
     pub(super) fn apply(&self, preset: &mut Table) {
         let section = preset.entry(&self.section).or_insert_with(|| Value::Table(Table::new()));
         if let Value::Table(section) = section {
@@ -51,8 +51,8 @@ impl Override {
 
 #[cfg(test)]
 mod tests {
+    use super::super::settings::{Initialization, Preset};
     use super::*;
-    use crate::preset::{Initialization, Preset};
 
     fn tiny(overrides: &[&str]) -> Result<Preset, String> {
         let overrides: Vec<Override> = overrides.iter().map(|text| text.parse().unwrap()).collect();

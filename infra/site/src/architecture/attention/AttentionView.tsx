@@ -8,7 +8,7 @@ import { plural } from '../shared/pieces.ts';
 import { Section } from '../shared/Section.tsx';
 import type { TokenChoice, View } from '../view.ts';
 
-/** All heads of all layers, and one of them in full. */
+/** Attention weights of all heads of all layers, and one head in full. */
 export function AttentionView(props: { view: View; at: HeadRef; goTo: (at: HeadRef) => void } & TokenChoice) {
   const { view, at, goTo } = props;
   const { attention, tokens, model_info: info } = view.inspection;
@@ -17,19 +17,19 @@ export function AttentionView(props: { view: View; at: HeadRef; goTo: (at: HeadR
     <Section
       id="attention"
       wide
-      title="What attends to what"
+      title="Attention weights"
       shape={`${count(layers)} × ${count(heads)} × ${count(tokens.length)} × ${count(tokens.length)}`}
       words={
         <>
           <p>
-            Your text in {count(layers * heads)} maps, one for each head of each layer. In a map, the row of a token
-            holds <strong>one part of 1</strong> for every token that it can see: query times key, divided by √
-            {count(info.embedding_dim / heads)}, the width of a head, then a softmax. Above the diagonal lies the
-            future, empty.
+            Your text in {count(layers * heads)} maps, one for each head of each layer. The row of a token holds its{' '}
+            <strong>attention weights</strong>, which sum to 1: query times key, divided by √
+            {count(info.embedding_dim / heads)} (the width of a head is {count(info.embedding_dim / heads)}), then a
+            softmax. Above the diagonal are later tokens, masked.
           </p>
           <p>
-            Nobody told a head what to look for. Some habits are easy to recognize, though; find the head that has
-            most of one in this text:
+            Training alone decides what a head attends to. Some patterns are easy to recognize. Find the head that
+            attends most to:
           </p>
           <Finder view={view} at={at} goTo={goTo} />
         </>
@@ -61,7 +61,7 @@ export function AttentionView(props: { view: View; at: HeadRef; goTo: (at: HeadR
               {() => null}
             </Choice>
           </div>
-          <p class="grid-note soft">Layers from top to bottom, heads from left to right. In each row, ink is in proportion to weight.</p>
+          <p class="grid-note soft">Layers from top to bottom, heads from left to right. The darker, the larger the weight within its row.</p>
         </div>
         <HeadView {...props} />
       </div>
@@ -77,7 +77,7 @@ function Finder({ view, at, goTo }: { view: View; at: HeadRef; goTo: (at: HeadRe
   const isShown = best !== null && best.layer === at.layer && best.head === at.head;
   return (
     <div class="finder">
-      <div class="finder-buttons" role="group" aria-label="Find the head that looks most at">
+      <div class="finder-buttons" role="group" aria-label="Find the head that attends most to">
         {(Object.keys(PATTERNS) as Pattern[]).map((pattern) => (
           <button
             key={pattern}
@@ -96,7 +96,7 @@ function Finder({ view, at, goTo }: { view: View; at: HeadRef; goTo: (at: HeadRe
       </div>
       <p class="finder-found soft" role="status">
         {tokens.length < 3
-          ? `A text of ${plural(tokens.length, 'token')} shows no habits.`
+          ? `A text of ${plural(tokens.length, 'token')} is too short for patterns.`
           : best && `Layer ${best.layer + 1}, head ${best.head + 1}: ${found === 'all' ? 'evenness' : 'on average'} ${percent(best.share, 0)}.`}
       </p>
     </div>

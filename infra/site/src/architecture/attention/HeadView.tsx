@@ -8,12 +8,12 @@ import { plural, quoted, visible } from '../shared/pieces.ts';
 import { sum } from '../shared/sum.ts';
 import type { TokenChoice, View } from '../view.ts';
 
-/** The tokens that a sentence names. */
+/** How many tokens the sentence names. */
 const NAMED = 4;
-/** With more rows than this there is no room for their tokens beside the map. */
+/** Up to so many rows there is room for their tokens beside the map. */
 const ROWS_WITH_TEXT = 20;
 
-/** One head: a token that looks, what it gives to each token before it, and the whole map. */
+/** One head in full: the weights of one token on those before it, and the whole map. */
 export function HeadView({ view, at, token, choose }: { view: View; at: HeadRef } & TokenChoice) {
   const [peeked, setPeeked] = useState<number | null>(null);
   const { tokens, attention } = view.inspection;
@@ -31,7 +31,7 @@ export function HeadView({ view, at, token, choose }: { view: View; at: HeadRef 
       </h3>
       <p class="soft head-hint">Point at a token, or choose one with the arrow keys, to see what it attends to.</p>
       <Choice
-        label="The token that looks"
+        label="The token that attends"
         class="chips scrolls weights"
         count={tokens.length}
         chosen={token}
@@ -58,7 +58,7 @@ export function HeadView({ view, at, token, choose }: { view: View; at: HeadRef 
             </span>
           </Fragment>
         ))}
-        {others > 0 && `, to ${plural(others, 'other')} ${percent(sum(row) - sum(most.map(({ weight }) => weight)))}`}. Together:{' '}
+        {others > 0 && `, to ${plural(others, 'other')} ${percent(sum(row) - sum(most.map(({ weight }) => weight)))}`}. Sum:{' '}
         <span class="number row-sum">{sum(row).toFixed(2)}</span>.
       </p>
       <HeadMap weights={weights} looking={looking} text={text} onPeek={setPeeked} onChoose={choose} />
@@ -66,9 +66,9 @@ export function HeadView({ view, at, token, choose }: { view: View; at: HeadRef 
   );
 }
 
-const describeWeight = (weight: number | undefined) => (weight === undefined ? 'comes later, cannot be seen' : `gets ${percent(weight)}`);
+const describeWeight = (weight: number | undefined) => (weight === undefined ? 'comes later, masked' : `weight ${percent(weight)}`);
 
-/** The map in full. It says nothing that the tokens above do not say, and is for eyes and pointers only. */
+/** The map of the head. It repeats the tokens above, so it is hidden from screen readers and the keyboard. */
 function HeadMap(props: {
   weights: HeadWeights;
   looking: number;

@@ -2,7 +2,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import type { HeadWeights } from './patterns.ts';
 import { paint, useThemeChanges } from './paint.ts';
 
-/** Maps of attention in rows, as a picture that says nothing to who does not see it. */
+/** Attention maps as a picture, hidden from screen readers; texts beside it have the numbers. */
 export function MapCanvas({ maps }: { maps: readonly (readonly HeadWeights[])[] }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const theme = useThemeChanges();

@@ -3,9 +3,9 @@ import { onThemeChange } from '../../components/frame/theme.ts';
 import type { HeadWeights } from './patterns.ts';
 
 /**
- * Paints maps of attention, rows of maps below each other, one pixel for each weight: the stylesheet makes them
- * as large as they are to be. The colour is that of the canvas' text. Ink is in proportion to weight within a
- * row: later tokens see more and have less to give to each, and would fade beside the first ones.
+ * Paints attention maps, rows of maps below each other, one pixel for each weight; the stylesheet scales them.
+ * The colour is that of the canvas' text. Opacity is relative to the row's largest weight: rows of later tokens
+ * spread their weight over more tokens, and would fade beside the first ones.
  */
 export function paint(canvas: HTMLCanvasElement, maps: readonly (readonly HeadWeights[])[]): void {
   const tokens = maps[0]?.[0]?.length ?? 0;
@@ -39,7 +39,7 @@ function colorOf(element: Element): number[] {
   return (getComputedStyle(element).color.match(/[\d.]+/g) ?? []).map(Number);
 }
 
-/** A number that changes with the theme: what is painted has to be painted again. */
+/** A number that changes with the theme, so that effects which depend on it paint again. */
 export function useThemeChanges(): number {
   const [changes, setChanges] = useState(0);
   useEffect(() => onThemeChange(() => setChanges((before) => before + 1)), []);

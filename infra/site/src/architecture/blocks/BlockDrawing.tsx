@@ -2,19 +2,19 @@ import type { ComponentChildren } from 'preact';
 import type { Manifest } from '../../api/types.ts';
 import { count } from '../../components/format.ts';
 
-/** Where the residual stream runs, and the middle of the parts beside it. */
+/** x of the residual stream, and of the middle of the parts beside it. */
 const STREAM = 40;
 const PARTS = 208;
-/** The width of a drawn part, and of the layer that is wider than the stream. */
+/** Width of a part that is as wide as the stream. */
 const NARROW = 84;
 
-/** One block: the stream that runs through, and two parts that read from it and add to it. */
+/** Drawing of a transformer block: the residual stream, and two parts that read from it and add to it. */
 export function BlockDrawing({ config }: { config: Manifest['config'] }) {
   const { d_model: width, d_ff: inner, n_heads: heads } = config;
   // True to scale, as far as there is room.
   const wide = Math.min(NARROW * (inner / width), 268);
   const label =
-    `A block. The stream of ${count(width)} numbers for each token runs through it. First part: LayerNorm, attention with ` +
+    `A transformer block. The residual stream of ${count(width)} numbers for each token runs through it. First part: LayerNorm, attention with ` +
     `${count(heads)} heads, added to the stream. Second part: LayerNorm, ${count(width)} to ${count(inner)} numbers, GELU, ` +
     `back to ${count(width)}, added to the stream.`;
   return (
@@ -22,7 +22,7 @@ export function BlockDrawing({ config }: { config: Manifest['config'] }) {
       <path class="stream" d={`M${STREAM} 18V452`} />
       <path class="stream-tip" d={`M${STREAM - 6} 448l6 10 6-10z`} />
       <text class="small" x={STREAM + 12} y="24">
-        in: {count(width)} numbers a token
+        in: {count(width)} numbers per token
       </text>
 
       <Branch from={52} to={192}>
@@ -42,7 +42,7 @@ export function BlockDrawing({ config }: { config: Manifest['config'] }) {
   );
 }
 
-/** A way from the stream through some parts and back to it, where the result is added. */
+/** A residual connection: from the stream through some parts, and back to it, where the result is added. */
 function Branch({ from, to, children }: { from: number; to: number; children: ComponentChildren }) {
   return (
     <g>

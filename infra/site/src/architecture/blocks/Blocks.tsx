@@ -8,7 +8,7 @@ import { plural } from '../shared/pieces.ts';
 import { Section } from '../shared/Section.tsx';
 import type { View } from '../view.ts';
 
-/** The chain of blocks, and what is inside one. */
+/** Transformer blocks: the chain of them with their mean attention, and the parts of one. */
 export function Blocks({ view, layer, choose }: { view: View; layer: number; choose: (layer: number) => void }) {
   const { attention, tokens, model_info: info } = view.inspection;
   const means = useMemo(() => attention.map(meanOfHeads), [attention]);
@@ -18,19 +18,20 @@ export function Blocks({ view, layer, choose }: { view: View; layer: number; cho
     <Section
       id="blocks"
       wide
-      title={`${plural(info.layers, 'block')} in a row`}
+      title={`${plural(info.layers, 'transformer block')}`}
       shape={`${count(tokens.length)} × ${count(info.embedding_dim)}`}
       words={
         <>
           <p>
-            The vectors now pass through {plural(info.layers, 'block')} of the same build, each with weights of its own.
-            A block does two things: <strong>attention</strong> moves information between tokens, then the{' '}
-            <strong>feed-forward</strong> layer works on each token alone. Then the next block does the same with
-            something more refined.
+            The vectors now pass through {plural(info.layers, 'transformer block')} of the same structure, each with
+            weights of its own. In a block, <strong>attention</strong> moves information between tokens, then the{' '}
+            <strong>feed-forward</strong> layer works on each token alone. Each block refines the result of the one
+            before it.
           </p>
           <p>
-            Each map is what attention did in a block with your text: a row for each token, and in it how much it took
-            from those before. Below it: how many tokens back the block looks on average.
+            Each map shows the attention weights of a block on your text, as the mean of its heads: a row for each
+            token, with its weights on the tokens before it. Below it: how many tokens back the block attends on
+            average.
           </p>
         </>
       }
@@ -42,7 +43,7 @@ export function Blocks({ view, layer, choose }: { view: View; layer: number; cho
           count={attention.length}
           chosen={layer}
           onChoose={choose}
-          describe={(index) => `Block ${index + 1}, looks ${plural(Number(back[index]?.toFixed(1)), 'token')} back`}
+          describe={(index) => `Block ${index + 1}, attends ${plural(Number(back[index]?.toFixed(1)), 'token')} back on average`}
           itemClass={() => 'chain-block'}
         >
           {(index) => (
@@ -60,44 +61,45 @@ export function Blocks({ view, layer, choose }: { view: View; layer: number; cho
         <BlockDrawing config={config} />
         <dl class="explained">
           <div>
-            <dt>Residuals</dt>
+            <dt>Residual connections</dt>
             <dd>
-              No part replaces its input: it adds to it. So the vector of a token is a shared notebook from the first
-              block to the last, and in training the correction reaches even the first block along the same straight
-              line, undiminished by the {plural(2 * info.layers, 'part')} in between.
+              Each part adds its output to its input instead of replacing it. The vector of a token, the residual
+              stream, so runs from the first block to the last, and in training the gradient reaches even the first
+              block undiminished by the {plural(2 * info.layers, 'part')} in between.
             </dd>
           </div>
           <div>
             <dt>LayerNorm</dt>
             <dd>
-              Everybody adds, so numbers would grow. Each part therefore reads a copy in which the{' '}
-              {count(config.d_model)} numbers of a token have the mean 0 and the variance 1, then scaled and shifted as
-              was learned. What is written in the notebook itself stays as it is.
+              Adding makes numbers grow. Each part therefore reads a normalized copy, in which the{' '}
+              {count(config.d_model)} numbers of a token have mean 0 and variance 1, with a learned scale and shift. The
+              residual stream itself is left as it is.
             </dd>
           </div>
           <div>
             <dt>Multi-head attention</dt>
             <dd>
-              From each token, a head computes three short vectors of {count(config.d_model / config.n_heads)} numbers:
-              what I look for (query), what I offer (key), what I hand over (value). Where a query meets a key that
-              fits, the value flows. {count(config.n_heads)} heads do this side by side, so that one can follow the
-              grammar while another looks for names.
+              For each token, a head computes three vectors of {count(config.d_model / config.n_heads)} numbers: a
+              query (what the token looks for), a key (what it offers) and a value (what it passes on). The better a
+              query matches a key, the more of that token's value is taken. {count(config.n_heads)} heads do this in
+              parallel, so that one can follow the grammar while another looks for names.
             </dd>
           </div>
           <div>
             <dt>Causal masking</dt>
             <dd>
-              A token may look at itself and backwards, never ahead: the scores of later tokens are set to minus
-              infinity, which the softmax makes 0. Only so can a text train all its positions at once, for none sees
-              its own answer. And what was computed for earlier tokens stays valid when a new one is added.
+              A token attends to itself and to earlier tokens, never to later ones: their scores are set to minus
+              infinity, which the softmax turns into 0. So all positions of a text can be trained at once, as none sees
+              its own answer; and keys and values of earlier tokens stay valid when a new token is added, which makes
+              the KV cache possible.
             </dd>
           </div>
           <div>
-            <dt>{(config.d_ff / config.d_model).toLocaleString('en')}× expansion</dt>
+            <dt>Feed-forward, {(config.d_ff / config.d_model).toLocaleString('en')}× expansion</dt>
             <dd>
-              The feed-forward layer opens {count(config.d_model)} numbers to {count(config.d_ff)}, lets the GELU hold
-              back what is negative, and folds the rest back to {count(config.d_model)}. The many numbers between are
-              detectors, each for a pattern of its own; most of what a model knows by heart lies here.
+              The feed-forward layer expands {count(config.d_model)} numbers to {count(config.d_ff)}, applies the GELU
+              activation, which suppresses negative numbers, and projects back to {count(config.d_model)}. The hidden
+              numbers respond each to a pattern of their own; much of what a model memorizes is stored here.
             </dd>
           </div>
         </dl>

@@ -6,7 +6,7 @@ import { quoted, visible } from '../shared/pieces.ts';
 import type { Draw } from './sampling.ts';
 import { scrollWithin } from '../shared/scroll.ts';
 
-/** The candidates, the most likely first, each with a bar for its chance and a mark for what the model gives it. */
+/** Bar chart of the candidates, the likeliest first: their chance in the draw, and a mark at the model's probability. */
 export function Bars(props: {
   candidates: readonly Candidate[];
   draw: Draw;
@@ -17,7 +17,7 @@ export function Bars(props: {
 }) {
   const { candidates, draw, chosen, choose, drawn } = props;
   const list = useRef<HTMLDivElement>(null);
-  // As wide as the largest of both kinds: a flat distribution can be read as well as a sharp one.
+  // Scaled to the largest of both kinds, so that a flat distribution can be read as well as a sharp one.
   const full = Math.max(draw.chances[0] ?? 0, candidates[0]?.probability ?? 0);
   const width = (share: number) => `${(100 * share) / full}%`;
   useEffect(() => {
@@ -61,8 +61,8 @@ export function Bars(props: {
         </Choice>
       </div>
       <p class="bars-legend soft">
-        <span class="legend-bar">chance to be drawn</span> <span class="legend-mark">the model by itself</span> Choose a
-        row to see how its number comes about.
+        <span class="legend-bar">chance to be drawn</span> <span class="legend-mark">at temperature 1, without top-k</span>{' '}
+        Choose a row to see its calculation.
       </p>
     </div>
   );
@@ -72,7 +72,7 @@ function describe(candidate: Candidate | undefined, rank: number, draw: Draw): s
   if (!candidate) return '';
   const chance = rank < draw.kept ? `chance ${percent(draw.chances[rank] ?? 0)}` : 'cut';
   return (
-    `${rank + 1}: ${quoted(candidate.text)}, ${chance}, by the model itself ${percent(candidate.probability)}, ` +
+    `${rank + 1}: ${quoted(candidate.text)}, ${chance}, at temperature 1 ${percent(candidate.probability)}, ` +
     `logit ${candidate.logit.toFixed(2)}`
   );
 }

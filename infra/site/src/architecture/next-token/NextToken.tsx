@@ -10,12 +10,12 @@ import type { View } from '../view.ts';
 import type { Walk } from './walk.ts';
 import { WalkPanel } from './WalkPanel.tsx';
 
-/** From the last vector to logits, to chances, to a token, which is fed back. */
+/** Sampling of the next token: logits, softmax with temperature and top-k, the draw, step-by-step generation. */
 export function NextToken(props: { view: View; settings: SamplingSettings; set: (settings: SamplingSettings) => void; walk: Walk }) {
   const { view, settings, set, walk } = props;
   const { next, model_info: info } = view.inspection;
   const { temperature, topK } = settings;
-  // Of the first there is little to reckon.
+  // The calculation of the first is trivial: its logit is the largest.
   const [chosen, setChosen] = useState(1);
   const rank = Math.min(chosen, next.length - 1);
   const draw = useMemo(() => drawAt(next, temperature, topK), [next, temperature, topK]);
@@ -29,18 +29,18 @@ export function NextToken(props: { view: View; settings: SamplingSettings; set: 
         <>
           <p>
             After the last block there is one more LayerNorm. Then the vector of the <strong>last token</strong> alone
-            is multiplied with the output head, a table of {vocabulary} columns: {vocabulary}{' '}
-            <strong>logits</strong>, one for each token that could come next. The softmax makes probabilities of them:{' '}
+            is multiplied by the output head, a matrix of {vocabulary} columns: {vocabulary} <strong>logits</strong>,
+            one for each token that could come next. The <strong>softmax</strong> turns them into probabilities:{' '}
             <em>e</em> to the power of each, divided by the sum of all.
           </p>
           <p>
-            <strong>Temperature</strong> divides the logits first. Below 1 the likely becomes likelier, above 1 the rest
-            catches up, and 0 always takes the first. <strong>Top-k</strong> cuts the list before the sum is made, so
-            that a long tail of small mistakes cannot add up to a likely one.
+            <strong>Temperature</strong> divides the logits first: below 1 likely tokens become likelier, above 1 less
+            likely, and 0 always takes the likeliest (greedy decoding). <strong>Top-k</strong> keeps only the k
+            likeliest tokens, so that the long tail of unlikely ones is never drawn.
           </p>
           <p>
-            The token that is drawn is put behind the text, and all begins anew with a text that is one token longer.
-            That is generation, all of it.
+            The drawn token is appended to the text, and the longer text goes through the model again. This is
+            autoregressive generation.
           </p>
         </>
       }
@@ -70,11 +70,11 @@ export function NextToken(props: { view: View; settings: SamplingSettings; set: 
       <Bars candidates={next} draw={draw} chosen={rank} choose={setChosen} drawn={walk.drawn} />
       <p class="figures bars-sum">
         The {draw.kept === 1 ? 'bar sums' : `${count(draw.kept)} bars sum`} to{' '}
-        <strong class="number">{percent(draw.chances.reduce((total, chance) => total + chance, 0))}</strong>. By itself the
-        model gives {draw.kept === 1 ? 'this token' : 'these tokens'} <strong class="number">{percent(draw.covered)}</strong>{' '}
-        of its probability; the other {count(info.vocab_size - draw.kept)} share{' '}
-        <span class="number">{percent(Math.max(0, 1 - draw.covered))}</span>. The draw is as open as one among{' '}
-        <span class="number">{draw.choices.toFixed(1)}</span> equally likely tokens.
+        <strong class="number">{percent(draw.chances.reduce((total, chance) => total + chance, 0))}</strong>. Without
+        temperature and top-k, {draw.kept === 1 ? 'this token has' : 'these tokens have'}{' '}
+        <strong class="number">{percent(draw.covered)}</strong> of the probability and the other{' '}
+        {count(info.vocab_size - draw.kept)} <span class="number">{percent(Math.max(0, 1 - draw.covered))}</span>. The draw has a
+        perplexity of <span class="number">{draw.choices.toFixed(1)}</span>.
       </p>
     </Section>
   );

@@ -3,7 +3,7 @@ import { count, percent } from '../../components/format.ts';
 import { quoted, visible } from '../shared/pieces.ts';
 import type { Draw } from './sampling.ts';
 
-/** How the chance of one candidate comes about, step by step. */
+/** The softmax of one candidate, step by step: from its logit to its chance. */
 export function SoftmaxSteps(props: {
   candidates: readonly Candidate[];
   rank: number;
@@ -20,22 +20,22 @@ export function SoftmaxSteps(props: {
   // With e to the power of the largest logit as the unit, its own weight is 1.
   const all = 1 / first.probability;
   return (
-    <div class="reckoning">
+    <div class="softmax-steps">
       <h3>
-        Reckoned for <code title={quoted(candidate.text)}>{visible(candidate.text)}</code>
+        Softmax of <code title={quoted(candidate.text)}>{visible(candidate.text)}</code>
       </h3>
       <dl>
-        <dt>logit, less the largest</dt>
+        <dt>logit, minus the largest</dt>
         <dd>
           {fixed(candidate.logit)} − {first.logit < 0 ? `(${fixed(first.logit)})` : fixed(first.logit)} ={' '}
           {fixed(candidate.logit - first.logit)}
         </dd>
-        <dt>by the model itself</dt>
+        <dt>probability at temperature 1, without top-k</dt>
         <dd>
           e^{fixed(candidate.logit - first.logit)} ÷ {all.toFixed(2)} = {percent(candidate.probability, 2)}
         </dd>
         <dt>divided by the temperature</dt>
-        <dd>{temperature === 0 ? 'none: the first wins' : `÷ ${temperature.toFixed(2)} = ${fixed(scaled)}`}</dd>
+        <dd>{temperature === 0 ? 'greedy: the first is taken' : `÷ ${temperature.toFixed(2)} = ${fixed(scaled)}`}</dd>
         <dt>weight</dt>
         <dd>{cut ? 'cut: 0' : temperature === 0 ? '1' : `e^${fixed(scaled)} = ${small(draw.weights[rank] ?? 0)}`}</dd>
         <dt>divided by the sum of {draw.kept === 1 ? '1 weight' : `${count(draw.kept)} weights`}</dt>
@@ -44,8 +44,8 @@ export function SoftmaxSteps(props: {
         </dd>
       </dl>
       <p class="soft">
-        {all.toFixed(2)} is the same sum over all {count(props.vocabulary)} logits at temperature 1. Taking the largest
-        logit away first changes no result and keeps the powers from overflowing.
+        {all.toFixed(2)} is the same sum over all {count(props.vocabulary)} logits at temperature 1. Subtracting the
+        largest logit first changes no result and avoids overflow.
       </p>
     </div>
   );

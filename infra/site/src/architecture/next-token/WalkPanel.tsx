@@ -5,7 +5,7 @@ import { percent } from '../../components/format.ts';
 import { quoted, visible } from '../shared/pieces.ts';
 import type { Walk } from './walk.ts';
 
-/** The text as far as it has come, and the button that draws what comes next. */
+/** Step-by-step generation: the text so far, and buttons to draw the next token or to take one back. */
 export function WalkPanel({ walk }: { walk: Walk }) {
   const seedId = useId();
   const box = useRef<HTMLDivElement>(null);
@@ -25,7 +25,7 @@ export function WalkPanel({ walk }: { walk: Walk }) {
         <span class="walk-caret" aria-hidden="true" />
       </div>
       <div class="walk-buttons">
-        {/* Not `disabled`, which would take the focus from who walks by keyboard. */}
+        {/* Not `disabled`, which would take the keyboard focus away. */}
         <button type="button" class="button button-primary" aria-disabled={!walk.ready} onClick={walk.next}>
           Next token
         </button>
@@ -63,12 +63,12 @@ export function WalkPanel({ walk }: { walk: Walk }) {
   );
 }
 
-/** What happened in the last step, or why there can be none. */
+/** The result of the last step, or why there can be none. */
 function Said({ walk }: { walk: Walk }) {
   const { obstacle, remark } = walk;
   const step = walk.steps.at(-1);
   if (obstacle && !walk.busy) return <>{obstacle}</>;
-  if (!step) return <>Draws one token from the bars below. The same seed, text and settings draw the same; each draw takes the next seed.</>;
+  if (!step) return <>Draws one token from the bars below. The same seed, text and settings draw the same token; each step uses the next seed.</>;
   return (
     <>
       Drawn with seed <span class="number">{step.seed}</span>: <code title={quoted(step.text)}>{visible(step.text)}</code>

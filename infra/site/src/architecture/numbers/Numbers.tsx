@@ -3,7 +3,7 @@ import { parameterParts } from './parameters.ts';
 import { Section } from '../shared/Section.tsx';
 import type { LoadedModel } from '../../api/loaded-model.ts';
 
-/** What the model is made of, and how exact the form is in which it is served. */
+/** Parameters of the model by part, and its quantized variants with what quantization costs. */
 export function Numbers({ details }: { details: LoadedModel }) {
   const { manifest, model_info: info, model } = details;
   const served = manifest.variants.find((variant) => variant.precision === model.precision);
@@ -16,13 +16,13 @@ export function Numbers({ details }: { details: LoadedModel }) {
       words={
         <>
           <p>
-            Parameters are what training may move: tables, matrices, biases. A large vocabulary is dear to a small
-            model: each token needs a row on the way in and a column on the way out.
+            Parameters are the numbers that training changes: embeddings, matrices, biases. A large vocabulary is
+            expensive for a small model: each token needs a row of the embedding and a column of the output head.
           </p>
           <p>
-            Trained are numbers of 32 bits; served are fewer bits, in blocks with a scale each, so that less has to be
-            loaded and read for every token. What this costs was <strong>measured</strong>, not assumed: each form was
-            run on the validation text beside the trained model.
+            Weights are trained as 32-bit floats and served with <strong>quantization</strong>: int4 or int8 weights
+            (w4, w8) in blocks with one scale each, so that less has to be loaded and read for every token. The cost was
+            measured: each variant ran on the validation text and was compared with the trained model.
           </p>
         </>
       }
@@ -35,7 +35,7 @@ export function Numbers({ details }: { details: LoadedModel }) {
         <Big name="positions" value={count(info.context_length)} />
         <Big name="vocabulary" value={count(info.vocab_size)} />
         {served && <Big name={`on disk, ${precision(served.precision)}`} value={bytes(served.bytes)} />}
-        {served && <Big name="divergence, nats" value={distance(served.kl_divergence)} />}
+        {served && <Big name="KL divergence, nats" value={distance(served.kl_divergence)} />}
       </dl>
       {parts && (
         <>
@@ -74,17 +74,17 @@ export function Numbers({ details }: { details: LoadedModel }) {
           </div>
         </>
       )}
-      <h3>Forms in which it can be served</h3>
-      <div class="table-box" tabIndex={0} role="group" aria-label="Forms in which it can be served">
+      <h3>Variants by precision</h3>
+      <div class="table-box" tabIndex={0} role="group" aria-label="Variants by precision">
         <table class="table">
           <thead>
             <tr>
-              <th scope="col">Form</th>
+              <th scope="col">Variant</th>
               <th scope="col">Size</th>
-              <th scope="col">Bits a parameter</th>
+              <th scope="col">Bits per parameter</th>
               <th scope="col">Validation loss</th>
-              <th scope="col">Divergence, nats</th>
-              <th scope="col">Same first choice</th>
+              <th scope="col">KL divergence, nats</th>
+              <th scope="col">Top-1 agreement</th>
               <th scope="col">Largest logit error</th>
             </tr>
           </thead>
@@ -107,8 +107,8 @@ export function Numbers({ details }: { details: LoadedModel }) {
         </table>
       </div>
       <p class="figures soft">
-        Divergence is that of Kullback and Leibler, of the next token's distribution, from the trained model's. All forms
-        come from version <code>{manifest.version}</code> of <code>{manifest.name}</code>.
+        KL divergence and top-1 agreement compare the distribution of the next token with the trained model's. All
+        variants belong to version <code>{manifest.version}</code> of <code>{manifest.name}</code>.
       </p>
     </Section>
   );
@@ -123,7 +123,7 @@ function Big({ name, value }: { name: string; value: string }) {
   );
 }
 
-/** Two digits that count; what is below a millionth is rounding. */
+/** Two significant digits; below a millionth it is rounding. */
 function distance(value: number): string {
   if (value < 1e-6) return '< 0.000001';
   return value < 0.1 ? value.toFixed(Math.ceil(-Math.log10(value)) + 1) : value.toFixed(2);

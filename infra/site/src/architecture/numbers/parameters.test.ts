@@ -13,7 +13,7 @@ const config = {
   tied_output_head: false,
 };
 
-test('the parts of the seed model are its 162,419,712 parameters', () => {
+test('the parts of the GPT-2 shape of LLMs-from-scratch (chapter 4) are its 162,419,712 parameters', () => {
   const parts = parameterParts(config, 162_419_712);
   expect(parts?.map(({ parameters }) => parameters)).toEqual([
     38_597_376, // 50,257 × 768

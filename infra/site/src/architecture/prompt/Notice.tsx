@@ -5,12 +5,12 @@ import { quoted } from '../shared/pieces.ts';
 import type { Sample } from './sample.ts';
 import type { Inspected } from './use-inspection.ts';
 
-/** Where the values below come from: the reader's own text, an earlier one, or the recorded sample. */
+/** Source of the values below: the reader's own text, an earlier one, or the recorded sample. */
 export function Notice({ live, sample, text }: { live: Inspected; sample: Sample | null; text: string }) {
   const wasRecorded = useRef(false);
   wasRecorded.current ||= sample !== null;
   return (
-    // The sample has more to say; where it was, its room stays when it goes.
+    // The notice of the sample is taller; its space stays when it goes, so that nothing moves.
     <div class={wasRecorded.current ? 'notice notice-tall' : 'notice'}>
       {live.error && <ErrorNote error={live.error} onRetry={live.retry} />}
       <p class={sample ? 'notice-sample' : 'soft'} role="status">

@@ -1,7 +1,7 @@
 import { useId, useLayoutEffect, useRef } from 'preact/hooks';
 import { MAX_INSPECT_TOKENS } from '../../api/limits.ts';
 
-/** Where the reader writes the text that is computed. */
+/** Form for the text that the page computes. */
 export function PromptForm(props: {
   text: string;
   examples: readonly string[];
@@ -15,7 +15,7 @@ export function PromptForm(props: {
   const { text, onText } = props;
   const field = useRef<HTMLTextAreaElement>(null);
   const typed = useRef(text);
-  // An example may come while the reader is about to write: what is written then takes its place.
+  // An example may arrive when the reader is about to type: it is selected, so that typing replaces it.
   useLayoutEffect(() => {
     if (text !== typed.current && document.activeElement === field.current) field.current?.select();
   }, [text]);

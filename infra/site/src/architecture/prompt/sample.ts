@@ -1,7 +1,7 @@
 import { ApiError } from '../../api/error.ts';
 import type { InspectResponse, ModelState } from '../../api/types.ts';
 
-/** Answers of an API as `npm run record` wrote them down, for when no API answers. */
+/** Recorded answers of an API (`npm run record`), shown while no API answers. */
 export interface Sample {
   /** When, in RFC 3339. */
   recorded_at: string;

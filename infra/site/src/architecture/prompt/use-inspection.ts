@@ -7,7 +7,7 @@ import type { InspectResponse } from '../../api/types.ts';
 import { later, waitMs } from '../../components/status/retry.ts';
 import type { Api } from '../../components/status/use-api.ts';
 
-/** How long a reader who types must pause before the text counts. */
+/** Debounce: the pause in typing after which the text is computed. */
 const PAUSE_MS = 350;
 
 /** A text to look at, and whether it is still being typed. */
@@ -16,7 +16,7 @@ export interface Prompt {
   readonly typing: boolean;
 }
 
-/** What is known of the newest text. */
+/** The newest answer of `POST /inspect`, and the state of the current request. */
 export interface Inspected {
   /** The newest answer, which may be that of an earlier text or version. */
   readonly inspection: InspectResponse | null;
@@ -36,7 +36,7 @@ export interface Inspected {
 type Answer = Pick<Inspected, 'inspection' | 'text' | 'details' | 'roundTripMs'>;
 const NOTHING: Answer = { inspection: null, text: null, details: null, roundTripMs: null };
 
-/** Has the model look at each new `prompt`, as soon as there is a model; and again once another version is served. */
+/** Inspects each new `prompt` as soon as there is a model, and again once another version is served. */
 export function useInspection(api: Api, prompt: Prompt): Inspected {
   const [answer, setAnswer] = useState(NOTHING);
   const [error, setError] = useState<ApiError | null>(null);
@@ -99,7 +99,7 @@ export function useInspection(api: Api, prompt: Prompt): Inspected {
   return { ...answer, error, pending, retry: useCallback(() => setRound((before) => before + 1), []) };
 }
 
-/** Whether the same request may succeed later: nothing is wrong with it. */
+/** Whether the same request may succeed later. */
 function isPassing({ code, retryAfterSeconds }: ApiError): boolean {
   return retryAfterSeconds !== undefined || code === 'unreachable';
 }

@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import { type Sample, loadSample } from './sample.ts';
 
-/** An API that is awake answers faster than this; after it, the reader gets something to look at. */
+/** A warm API answers faster than this; after it, the sample is shown. */
 const PATIENCE_MS = 1500;
 
 /** The recorded sample, once it is `needed` at once or an answer has been `awaited` for long; else null. */

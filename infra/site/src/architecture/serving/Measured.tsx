@@ -4,12 +4,12 @@ import { MEASURED_TOKENS, type Measure } from './use-measure.ts';
 import { type Purpose, type TimedRequest, median } from './use-timings.ts';
 
 const PURPOSES: Record<Purpose, string> = {
-  inspect: 'a look inside',
+  inspect: 'inspection',
   token: 'one token',
   text: `${MEASURED_TOKENS} tokens`,
 };
 
-/** How long the reader's requests took: the middle of those of a kind. */
+/** Median latencies of this page's requests, by kind. */
 export function Measured({ requests, measure }: { requests: readonly TimedRequest[]; measure: Measure }) {
   return (
     <>
@@ -18,7 +18,7 @@ export function Measured({ requests, measure }: { requests: readonly TimedReques
           <thead>
             <tr>
               <th scope="col">Request</th>
-              <th scope="col">Times</th>
+              <th scope="col">Count</th>
               <th scope="col">Round trip</th>
               <th scope="col">First token</th>
               <th scope="col">Tokens/s</th>
@@ -41,8 +41,8 @@ export function Measured({ requests, measure }: { requests: readonly TimedReques
       </div>
       {measure.error && <ErrorNote error={measure.error} />}
       <p class="soft figures">
-        Medians. The round trip is what this page saw; the first token and the rate are the server's own measure, and
-        of a single token there is no rate.
+        Medians. The round trip was measured by this page, first token and tokens/s by the server; a single token has
+        no rate.
       </p>
     </>
   );

@@ -7,7 +7,7 @@ import type { Measure } from './use-measure.ts';
 import type { TimedRequest } from './use-timings.ts';
 
 
-/** What stands between the training and this page, and how fast it is. */
+/** Serving of the model: the system around it, cold starts, and latencies of this page's requests. */
 export function Serving(props: {
   details: LoadedModel;
   /** Whether the details are those of the recorded sample. */
@@ -24,19 +24,20 @@ export function Serving(props: {
       words={
         <>
           <p>
-            Nothing here runs all the time. The page is a folder of files. A training job exists while it trains. And
-            the function that computes exists while it is asked: the first request after a pause starts it, which is the{' '}
-            <strong>cold start</strong>; those after it find the model in memory. Without readers, all of it{' '}
+            Nothing here runs all the time. The page is static files. A training job exists while it trains. The
+            function that runs the model exists while there are requests: the first one after a pause starts it, a{' '}
+            <strong>cold start</strong>; later ones find the model in memory. Without requests, all of it{' '}
             <strong>scales to zero</strong>.
           </p>
           <p>
-            A version in the store is never changed. Which one is live is said by one small file, and a function that
-            runs looks at it again and again: a new model takes over without a deployment, and an old one comes back
-            the same way.
+            The store is a <strong>model registry</strong>, and a version in it never changes. A channel, a small file
+            that works as an alias, names the live version. Running functions read it regularly, so a new model goes
+            live without a deployment, and a rollback works the same way.
           </p>
           <p>
-            While it generates, the function keeps the keys and values of the text so far: a further token costs one
-            token's work. For a text that was computed just before, even the first token is almost free.
+            During generation the function keeps the keys and values of the text so far in a{' '}
+            <strong>KV cache</strong>, so that each further token costs the work of one token. The cache of the last
+            texts is kept between requests, so a text that continues one of them starts almost at once.
           </p>
         </>
       }

@@ -4,10 +4,10 @@ import { ApiError } from '../../api/error.ts';
 import type { GenerateResponse } from '../../api/types.ts';
 import type { SamplingSettings } from '../next-token/sampling.ts';
 
-/** How many tokens are asked for: enough for their rate to settle, few enough to be free of charge for the reader. */
+/** Tokens of the measured text: enough for a stable rate, and few enough to be quick. */
 export const MEASURED_TOKENS = 50;
 
-/** A text that is generated to see how long it takes. */
+/** A timed generation on demand. */
 export interface Measure {
   readonly busy: boolean;
   readonly error: ApiError | null;

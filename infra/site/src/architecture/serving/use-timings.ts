@@ -1,14 +1,14 @@
 import { useCallback, useState } from 'preact/hooks';
 
-/** What a request of this page was for. */
+/** Kind of a request of this page. */
 export type Purpose = 'inspect' | 'token' | 'text';
 
 /** How long one request of this page took. */
 export interface TimedRequest {
   readonly purpose: Purpose;
-  /** As the page saw it, with the way there and back. */
+  /** Measured by the page, network included. */
   readonly roundTripMs: number;
-  /** As the server measured it; null where it does not tell. */
+  /** Measured by the server; null if it does not say. */
   readonly firstTokenMs: number | null;
   readonly tokensPerSecond: number | null;
 }
@@ -19,7 +19,7 @@ export function useTimings(): [readonly TimedRequest[], (request: TimedRequest) 
   return [requests, useCallback((request) => setRequests((before) => [...before, request]), [])];
 }
 
-/** The middle one of some numbers, or the mean of the two in the middle; null of none. */
+/** Median of the numbers that are not null; null if there are none. */
 export function median(numbers: readonly (number | null)[]): number | null {
   const sorted = numbers.filter((number) => number !== null).sort((a, b) => a - b);
   const [low, high] = [sorted[(sorted.length - 1) >> 1], sorted[sorted.length >> 1]];

@@ -1,9 +1,8 @@
 import type { ComponentChildren } from 'preact';
 import { useRef } from 'preact/hooks';
 
-/** What a {@link Choice} is made of. */
 interface ChoiceProps {
-  /** What is chosen, for who does not see it. */
+  /** Accessible name of the group. */
   readonly label: string;
   readonly count: number;
   /** How many stand in a row, where up and down are directions; 1 elsewhere. */
@@ -12,7 +11,7 @@ interface ChoiceProps {
   readonly onChoose: (index: number) => void;
   /** Called with what the pointer is on, and with null when it leaves. */
   readonly onPeek?: (index: number | null) => void;
-  /** What a choice is, for who does not see it. */
+  /** Accessible name of an item. */
   readonly describe: (index: number) => string;
   readonly children: (index: number) => ComponentChildren;
   readonly class?: string;
@@ -20,7 +19,7 @@ interface ChoiceProps {
   readonly itemStyle?: (index: number) => Record<string, string>;
 }
 
-/** A group of buttons of which one is chosen: one stop on the way of the tab key, arrow keys within. */
+/** Radio group of buttons: one stop of the Tab key, arrow keys within. */
 export function Choice(props: ChoiceProps) {
   const { label, count, columns = 1, chosen, onChoose, onPeek, describe, children } = props;
   const group = useRef<HTMLDivElement>(null);

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact';
 
-/** A station of the way that a text takes. */
+/** Content of a section of the page. */
 export interface SectionProps {
   /** Its name in the page's address. */
   readonly id: string;
@@ -9,15 +9,15 @@ export interface SectionProps {
   readonly shape?: string;
   /** Whether the numbers need the whole width, with the words above them. */
   readonly wide?: boolean;
-  /** What happens here, in words. */
+  /** The explanation. */
   readonly words: ComponentChildren;
   /** More numbers, below the words where there is room, else below the others. */
   readonly aside?: ComponentChildren;
-  /** What happens here, in the reader's own numbers. */
+  /** The reader's own numbers. */
   readonly children: ComponentChildren;
 }
 
-/** A station: words beside what they explain. */
+/** A section of the page: words beside the numbers that they explain. */
 export function Section({ id, title, shape, wide, words, aside, children }: SectionProps) {
   return (
     <section id={id} class={wide ? 'section section-wide' : 'section'} aria-labelledby={`${id}-title`}>

@@ -1,6 +1,6 @@
-/** How pieces of text are shown where every character counts. */
+/** Display of pieces of text in which every character counts. */
 
-/** With marks for what could not be seen: a space, a line break, a tab. */
+/** With visible marks for spaces, line breaks and tabs. */
 export function visible(piece: string): string {
   return piece.replaceAll(' ', '·').replaceAll('\n', '↵').replaceAll('\r', '␍').replaceAll('\t', '⇥');
 }

@@ -4,7 +4,7 @@ import { Choice } from '../shared/Choice.tsx';
 import { Section } from '../shared/Section.tsx';
 import type { TokenChoice, View } from '../view.ts';
 
-/** The text in pieces, each with its id. */
+/** Tokenization: the text as tokens, each with its id. */
 export function Tokens({ view, token, choose }: { view: View } & TokenChoice) {
   const { tokens, model_info: info } = view.inspection;
   const characters = charactersOf(view.text);
@@ -17,13 +17,13 @@ export function Tokens({ view, token, choose }: { view: View } & TokenChoice) {
       words={
         <>
           <p>
-            A model computes with numbers, so the text is first cut into pieces that have one each. Which pieces there
-            are was settled by <strong>byte-pair encoding</strong>: starting from single bytes, the two neighbours seen
-            most often in a large collection of texts became a piece of their own, then the next two, and so on. There
-            are {count(info.vocab_size)} of them.
+            A model computes with numbers, so a tokenizer first cuts the text into <strong>tokens</strong>, each with a
+            number of its own, its id. The vocabulary comes from <strong>byte-pair encoding</strong>: starting from
+            single bytes, the most frequent pair of neighbours in a large collection of texts was merged into a new
+            token, again and again. It has {count(info.vocab_size)} tokens.
           </p>
           <p>
-            A frequent word is one piece, a rare one several. The space before a word belongs to it (·): to the model,{' '}
+            A frequent word is one token, a rare one several. The space before a word belongs to it (·): to the model,{' '}
             <em>lamp</em> at the start of a text and <em>lamp</em> within it are two different things.
           </p>
         </>
@@ -47,7 +47,7 @@ export function Tokens({ view, token, choose }: { view: View } & TokenChoice) {
       </Choice>
       <p class="figures soft">
         {plural(characters, 'character')} in {plural(tokens.length, 'token')}, {(characters / tokens.length).toFixed(1)}{' '}
-        each. They take {count(tokens.length)} of the {count(info.context_length)} positions that the model can see.
+        each. They fill {count(tokens.length)} of the {count(info.context_length)} positions of the model's context.
       </p>
     </Section>
   );

@@ -5,11 +5,11 @@ import { sum } from '../shared/sum.ts';
 import { Section } from '../shared/Section.tsx';
 import type { LoadedModel } from '../../api/loaded-model.ts';
 
-/** How the weights came to be. */
+/** Training of the model: loss curve, corpus, final losses, settings. */
 export function Training({ details }: { details: LoadedModel }) {
   const { manifest, model_info: info, curve } = details;
   const { training } = manifest;
-  const fair = Math.log(info.vocab_size);
+  const uniform = Math.log(info.vocab_size);
   return (
     <Section
       id="training"
@@ -18,14 +18,14 @@ export function Training({ details }: { details: LoadedModel }) {
       words={
         <>
           <p>
-            Training is one question, asked over and over: which token comes next in this text? The{' '}
-            <strong>loss</strong> is the negative logarithm of the probability that the model gave to the right answer.
-            Every parameter is then moved a little in the direction in which the loss falls: backwards through the head,
-            the blocks, the tables.
+            The model is trained to predict the next token of a text. The <strong>loss</strong> is the cross-entropy:
+            the negative logarithm of the probability that it gave to the right token. Backpropagation through the
+            output head, the blocks and the embeddings tells how each parameter changes the loss; the optimizer then
+            moves each a little in the direction in which the loss falls.
           </p>
           <p>
-            Who gives all {count(info.vocab_size)} tokens the same chance has a loss of ln {count(info.vocab_size)} ={' '}
-            {fair.toFixed(2)}. {startOf(details)}
+            With the same probability for all {count(info.vocab_size)} tokens, the loss is ln {count(info.vocab_size)} ={' '}
+            {uniform.toFixed(2)}. {startOf(details)}
           </p>
           <p>{endOf(details)}</p>
         </>
@@ -53,7 +53,7 @@ export function Training({ details }: { details: LoadedModel }) {
           </dd>
           <dt>Final losses</dt>
           <dd>
-            {loss(training.final_train_loss)} in training, {loss(training.final_val_loss)} in validation
+            training {loss(training.final_train_loss)}, validation {loss(training.final_val_loss)}
           </dd>
           <dt>Finished</dt>
           <dd>{time(manifest.created_at)}</dd>
@@ -95,17 +95,17 @@ const shown = (value: unknown) => (typeof value === 'string' ? value : JSON.stri
 
 function startOf({ curve }: LoadedModel): string {
   const [first] = curve;
-  return first?.step === 0 ? `This model began at ${first.val_loss.toFixed(2)}, before its first step.` : '';
+  return first?.step === 0 ? `This model started at ${first.val_loss.toFixed(2)}, before its first step.` : '';
 }
 
-/** What the curve has to teach: whether the model went on learning what is true of other texts too. */
+/** Overfitting: how far the validation loss ended above the training loss, and from which step on. */
 function endOf({ curve }: LoadedModel): string {
   const last = curve.at(-1);
   if (!last) return '';
   const best = curve.reduce((lowest, point) => (point.val_loss < lowest.val_loss ? point : lowest));
   const gap = last.val_loss - last.train_loss;
-  const end = `In the end it was ${loss(last.train_loss)} on the training text and ${loss(last.val_loss)} on text held back`;
-  if (gap < 0.1 * last.val_loss) return `${end}: nearly the same, so what was learned holds for text not seen.`;
-  const turn = best === last ? '' : ` From step ${count(best.step)} on, where the second was ${loss(best.val_loss)}, it got no better there.`;
-  return `${end}. The gap of ${gap.toFixed(2)} was learned by heart: it helps with these words and no others.${turn}`;
+  const end = `In the end the training loss was ${loss(last.train_loss)} and the validation loss, on held-out text, ${loss(last.val_loss)}`;
+  if (gap < 0.1 * last.val_loss) return `${end}: nearly the same, so the model generalizes to text that it has not seen.`;
+  const turn = best === last ? '' : ` The validation loss was lowest at step ${count(best.step)}, with ${loss(best.val_loss)}.`;
+  return `${end}. The gap of ${gap.toFixed(2)} is overfitting: the model memorized its training text.${turn}`;
 }

@@ -6,7 +6,7 @@ import { scrollWithin } from '../shared/scroll.ts';
 import { Section } from '../shared/Section.tsx';
 import type { TokenChoice, View } from '../view.ts';
 
-/** What each token enters the first block as. */
+/** Embeddings: token and position vectors, and their sum, which enters the first block. */
 export function Vectors({ view, token, choose }: { view: View } & TokenChoice) {
   const { tokens, model_info: info } = view.inspection;
   const shown = tokens[0]?.token_embedding.length ?? 0;
@@ -24,14 +24,14 @@ export function Vectors({ view, token, choose }: { view: View } & TokenChoice) {
       words={
         <>
           <p>
-            Each id picks a row from a table of {count(info.vocab_size)} rows: {count(info.embedding_dim)} numbers that
-            say what the token is. Nobody chose them. They began as noise, and training moved them until they were of
-            use.
+            Each id selects a row of the <strong>token embedding</strong>, a table of {count(info.vocab_size)} rows:{' '}
+            {count(info.embedding_dim)} numbers that stand for the token. They started as random numbers; training made
+            them useful.
           </p>
           <p>
-            Attention by itself would not notice if the tokens were shuffled. So a second table has a row for each of
-            the {count(info.context_length)} <strong>positions</strong>, and the two rows are added. The sum is what
-            enters the first block.
+            Attention by itself ignores the order of the tokens. So a second table, the{' '}
+            <strong>position embedding</strong>, has a row for each of the {count(info.context_length)} positions, and
+            the two rows are added. Their sum enters the first block.
           </p>
         </>
       }
@@ -61,7 +61,7 @@ export function Vectors({ view, token, choose }: { view: View } & TokenChoice) {
           </div>
           <p class="figures soft">
             The first {shown} of {count(info.embedding_dim)} numbers: <span class="key key-more">above</span> and{' '}
-            <span class="key key-less">below</span> zero. Choose a row to read it.
+            <span class="key key-less">below</span> zero. Choose a row to see its numbers.
           </p>
         </div>
         {looked && <NumbersOf token={looked} position={token} left={info.embedding_dim - shown} />}

@@ -14,7 +14,7 @@ const PAGES = [
 /** A page's name, as the navigation has it. */
 export type PageName = (typeof PAGES)[number]['name'];
 
-/** What every page has around its content. */
+/** Frame of every page: header with navigation and theme, content, footer. */
 export function Frame({ page, children }: { page: PageName; children: ComponentChildren }) {
   const query = keepApi();
   return (
@@ -47,7 +47,7 @@ export function Frame({ page, children }: { page: PageName; children: ComponentC
       </main>
       <footer class="site-footer">
         <div class="wide">
-          A small GPT that one trains and serves oneself. Every number on this page comes from the served model
+          A small GPT that you train and serve yourself. Every number on this page comes from the served model
           {page === 'Architecture' && ' or from its recorded sample'}.
         </div>
       </footer>

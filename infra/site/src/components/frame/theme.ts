@@ -1,4 +1,4 @@
-/** Dark or light: as the system has it, until the reader chooses. `public/theme.js` applies the choice early. */
+/** Dark or light theme: that of the system until the reader chooses. `public/theme.js` applies the choice early. */
 export type Theme = 'light' | 'dark';
 
 const KEY = 'troelsllm.theme';
@@ -11,17 +11,17 @@ export function currentTheme(): Theme {
   return dark().matches ? 'dark' : 'light';
 }
 
-/** Shows a theme, and keeps it for the next visit where the browser lets it. */
+/** Shows a theme, and stores it for the next visit where the browser allows it. */
 export function chooseTheme(theme: Theme): void {
   document.documentElement.dataset['theme'] = theme;
   try {
     localStorage.setItem(KEY, theme);
   } catch {
-    // Then it lasts as long as the page.
+    // Without storage it lasts as long as the page.
   }
 }
 
-/** Calls `changed` whenever the theme that is shown may be another; gives what ends that. */
+/** Calls `changed` whenever the theme may have changed; returns the function that unsubscribes. */
 export function onThemeChange(changed: () => void): () => void {
   const observer = new MutationObserver(changed);
   observer.observe(document.documentElement, { attributeFilter: ['data-theme'] });

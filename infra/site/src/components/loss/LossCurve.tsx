@@ -18,7 +18,7 @@ function seriesOf({ curve }: Run): Series[] {
   ];
 }
 
-/** A curve in words, for who does not see it. */
+/** A curve in words, for screen readers. */
 export function inWords({ name, curve }: Run): string {
   const [first, last] = [curve.at(0), curve.at(-1)];
   if (!first || !last) return `${name}: no losses were recorded.`;

@@ -1,4 +1,4 @@
-/** Loss curves by uPlot; a chunk of its own, since it is most of what a page would load. */
+/** Loss curves drawn by uPlot; loaded on demand, since it would be most of a page's weight. */
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import { onThemeChange } from '../frame/theme.ts';
@@ -9,22 +9,22 @@ export interface Series {
   /** Tokens seen and loss. */
   readonly points: readonly (readonly [number, number])[];
   readonly dashed: boolean;
-  /** Which of the theme's colours; that of its place if left out. */
+  /** Index of the theme's colour; by default its own index among the series. */
   readonly color?: number;
 }
 
 /** How a plot is drawn. */
 export interface PlotOptions {
-  /** Tokens on a logarithmic scale, on which there is no place for 0. */
+  /** Tokens on a logarithmic scale, which cannot show 0. */
   readonly logarithmic?: boolean;
 }
 
-/** A plot that can be taken away. */
+/** A plot that can be removed. */
 export interface LossPlot {
   destroy(): void;
 }
 
-/** Draws `series` into `element`, in its size and in the colours of the theme, and keeps up with both. */
+/** Draws `series` into `element`, and follows its size and the theme. */
 export function plotLosses(element: HTMLElement, series: readonly Series[], { logarithmic = false }: PlotOptions = {}): LossPlot {
   // Colours are read as it draws: they are the stylesheet's.
   const color = (name: string) => getComputedStyle(element).getPropertyValue(name).trim();

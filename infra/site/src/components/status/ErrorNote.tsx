@@ -1,11 +1,11 @@
 import type { ApiError } from '../../api/error.ts';
 
-/** What went wrong, by which name the server's log knows it, and a way to try again. */
+/** Error message with its request id, as the server logs it, and a button to try again. */
 export function ErrorNote({ error, onRetry }: { error: ApiError; onRetry?: () => void }) {
   return (
     <div class="error-note">
       <p>
-        {/* No more than this is announced: each try has another id, which is no news. */}
+        {/* Only the message is announced; the request id changes with each try. */}
         <span role="alert">
           <strong>Error:</strong> {error.message}.
         </span>

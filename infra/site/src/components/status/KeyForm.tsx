@@ -2,11 +2,11 @@ import { useId, useState } from 'preact/hooks';
 import type { Client } from '../../api/client.ts';
 import { keepKey } from '../../api/key.ts';
 
-/** Asks for the key that the API behind `client` wants; `onKept` once there is one to try. */
+/** Form for the API key of `client`; calls `onKept` once it is stored. */
 export function KeyForm({ client, onKept }: { client: Client | null; onKept: () => void }) {
   const id = useId();
   const [key, setKey] = useState('');
-  // A link can name an API elsewhere: who gives a key has to see to whom.
+  // A link can name another API, so the form shows which one gets the key.
   const host = client?.base ? new URL(client.base, document.baseURI).host : '';
   return (
     <form
@@ -17,7 +17,7 @@ export function KeyForm({ client, onKept }: { client: Client | null; onKept: () 
         onKept();
       }}
     >
-      <label for={id}>This API{host && ` (${host})`} asks for a key. It stays in this tab.</label>
+      <label for={id}>This API{host && ` (${host})`} asks for a key. It is stored in this tab only.</label>
       <input
         id={id}
         class="field"

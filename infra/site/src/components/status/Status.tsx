@@ -4,7 +4,7 @@ import { precision, seconds } from '../format.ts';
 import { useClock } from './use-clock.ts';
 import type { ModelWatch } from './use-model.ts';
 
-/** A server that is awake answers faster than this; then it is called waking up. */
+/** A warm server answers faster than this; a slower one is shown as waking up. */
 const AWAKE_MS = 700;
 
 const STEPS: Record<Loading['step'], string> = {
@@ -13,7 +13,7 @@ const STEPS: Record<Loading['step'], string> = {
   weights: 'loading its weights',
 };
 
-/** Which model answers, or what is awaited of it, or what is wrong; in one line, so that nothing moves. */
+/** Status line: the served model, the progress of its loading, or the error. One line, so that nothing moves. */
 export function Status({ watch }: { watch: ModelWatch }) {
   const { state, askedAt } = watch;
   const now = useClock(askedAt !== null && state?.status !== 'ready');
@@ -28,7 +28,7 @@ export function Status({ watch }: { watch: ModelWatch }) {
   return (
     <div class="status">
       <span class={`dot dot-${tone}`} aria-hidden="true" />
-      {/* The seconds stay silent: a change of state is news, a second is not. */}
+      {/* A change of state is announced, the seconds are not. */}
       <span role="status">
         <strong>{text.title}</strong>
         {text.detail && <span class="status-detail">: {text.detail}</span>}

@@ -1,20 +1,20 @@
-/** When something that failed is tried again. */
+/** Retries with exponential backoff. */
 
 const FIRST_SECONDS = 5;
 const MOST_SECONDS = 60;
-/** Whatever an API asks for, it is not asked more often than that. */
+/** Lower bound of a wait, whatever `Retry-After` says. */
 const LEAST_SECONDS = 1;
 
 /**
- * How long to wait after `failures` in a row, in milliseconds: each time twice as long, up to a minute;
- * from what the server asked for last, if it did, and never less than that.
+ * How long to wait after `failures` in a row, in milliseconds: twice as long each time, up to a minute. It starts
+ * from the server's last `Retry-After`, if there was one, and is never less than that.
  */
 export function waitMs(failures: number, retryAfterSeconds: number = FIRST_SECONDS): number {
   const asked = Math.max(LEAST_SECONDS, retryAfterSeconds);
   return 1000 * Math.max(asked, Math.min(asked * 2 ** (failures - 1), MOST_SECONDS));
 }
 
-/** Calls `act` after `ms`, or as soon as somebody looks at the page again; gives what calls it off. */
+/** Calls `act` after `ms`, or later, once the page is visible again; returns the function that cancels it. */
 export function later(act: () => void, ms: number): () => void {
   const due = () => {
     if (document.hidden) document.addEventListener('visibilitychange', due, { once: true });

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
 
-/** The time in milliseconds of `performance.now()`, which moves on only while it is of interest. */
+/** The time in milliseconds of `performance.now()`, updated while `runs`. */
 export function useClock(runs: boolean): number {
   const [now, setNow] = useState(() => performance.now());
   useEffect(() => {

@@ -4,16 +4,16 @@ import { ApiError } from '../../api/error.ts';
 import type { ModelState } from '../../api/types.ts';
 import { later, waitMs } from './retry.ts';
 
-/** How often a model that is being loaded is asked for. */
+/** How often the state is polled while the model loads. */
 const LOADING_MS = 1000;
 
-/** What is known of the model behind an API. */
+/** The state of the model behind an API. */
 export interface ModelWatch {
   /** The newest answer of `GET /model`. */
   readonly state: ModelState | null;
-  /** Why there was none the last time. */
+  /** Why the last request failed. */
   readonly error: ApiError | null;
-  /** Since when an answer is awaited, in milliseconds of `performance.now()`; null if none is. */
+  /** Start of the pending request, in milliseconds of `performance.now()`; null if there is none. */
   readonly askedAt: number | null;
   /** Asks again at once. */
   readonly refresh: () => void;
@@ -30,7 +30,7 @@ export function useModel(client: Client | null): ModelWatch {
     if (!client) return;
     const abort = new AbortController();
     let callOff = () => {};
-    /** How often in a row there was no model. */
+    /** Failures in a row. */
     let failures = 0;
     const ask = async () => {
       setAskedAt(performance.now());
@@ -45,7 +45,7 @@ export function useModel(client: Client | null): ModelWatch {
         const failure = ApiError.wrap(thrown);
         setError(failure);
         failures += 1;
-        // Without a key it cannot get better by itself.
+        // Without a key, a retry would fail too.
         if (failure.code !== 'unauthorized') callOff = later(ask, waitMs(failures, failure.retryAfterSeconds));
       }
       setAskedAt(null);

@@ -1,0 +1,59 @@
+//! Errors of a request for a continuation or an inspection.
+
+/// Why a request gets no continuation. Internal causes are in the log and not in the message.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GenerateError {
+    /// The queue is full, or the turn would come after the deadline.
+    #[error("too many requests are waiting")]
+    Overloaded,
+    /// The model was not loaded by the deadline.
+    #[error("the model is still being loaded")]
+    Loading,
+    /// No model can be loaded.
+    #[error("no model can be served: {reason}")]
+    NoModel {
+        /// Why not, without names of places.
+        reason: &'static str,
+    },
+    /// The request names a model that is not served.
+    #[error("there is no model `{model}` here; the one that is served is `{served}`")]
+    UnknownModel {
+        /// The model that the request names.
+        model: String,
+        /// The model that is served.
+        served: String,
+    },
+    /// The model has a vocabulary of its own, so text cannot be tokenized for it.
+    #[error("the model has no tokenizer")]
+    NoTokenizer,
+    /// The model's graph has no outputs for embeddings and attention weights.
+    #[error("the model cannot be inspected")]
+    NotInspectable,
+    /// A token id of the prompt is not in the vocabulary.
+    #[error("the id {id} is not in the vocabulary of {vocab_size} ids")]
+    UnknownToken {
+        /// The id.
+        id: u32,
+        /// Number of ids, all of them below it.
+        vocab_size: usize,
+    },
+    /// The prompt is longer than an inspection allows.
+    #[error("the prompt is {tokens} tokens long, expected at most {limit}")]
+    TooLongToInspect {
+        /// Length of the prompt.
+        tokens: usize,
+        /// The longest prompt that is inspected.
+        limit: usize,
+    },
+    /// The prompt does not fit into the context, so its log-probabilities cannot be computed in one run.
+    #[error("the prompt is {tokens} tokens long, expected at most {limit} to score it")]
+    TooLongToScore {
+        /// Length of the prompt.
+        tokens: usize,
+        /// Context length of the model.
+        limit: usize,
+    },
+    /// A fault of this program; the log has the cause.
+    #[error("internal error")]
+    Internal,
+}

@@ -1,0 +1,34 @@
+//! Prompts, as text or as token ids.
+
+use artifact::tokenizer::END_OF_TEXT;
+
+use super::error::GenerateError;
+use super::served_model::ServedModel;
+
+/// A text or token ids to continue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Prompt {
+    /// Text, which the model's tokenizer encodes.
+    Text(String),
+    /// Token ids.
+    Ids(Vec<u32>),
+}
+
+impl Prompt {
+    /// The token ids of the prompt, at least one: an empty prompt is the end-of-text token, after which a new
+    /// text begins.
+    ///
+    /// # Errors
+    /// [`GenerateError::UnknownToken`] for an id that is not in the vocabulary.
+    pub fn into_ids(self, model: &ServedModel) -> Result<Vec<u32>, GenerateError> {
+        let vocab_size = model.manifest().config.vocab_size;
+        let ids = match self {
+            Self::Text(text) => model.tokenizer()?.encode(&text),
+            Self::Ids(ids) => match ids.iter().find(|&&id| id as usize >= vocab_size) {
+                Some(&id) => return Err(GenerateError::UnknownToken { id, vocab_size }),
+                None => ids,
+            },
+        };
+        Ok(if ids.is_empty() { vec![END_OF_TEXT] } else { ids })
+    }
+}

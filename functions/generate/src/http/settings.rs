@@ -1,0 +1,121 @@
+//! Settings of the API: command-line flags, each with an environment variable.
+
+use std::time::Duration;
+
+use artifact::hash::Sha256Hex;
+use axum::http::HeaderValue;
+
+/// Limits and protection of the API.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Settings {
+    /// Number of requests that generate at the same time. They share the processor, so more than one makes
+    /// each slower.
+    #[arg(long, env = "MAX_CONCURRENT", value_name = "N", default_value_t = 1, value_parser = at_least_one)]
+    pub max_concurrent: usize,
+    /// Number of requests that may wait in the queue; further ones are answered with 503 at once.
+    #[arg(long, env = "MAX_WAITING", value_name = "N", default_value_t = 8)]
+    pub max_waiting: usize,
+    /// Time limit of a request, after which a text ends early. If the platform has a limit of its own, the
+    /// request also ends half a second before that.
+    #[arg(long, env = "TIME_LIMIT_SECONDS", value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    pub time_limit: Duration,
+    /// SHA-256 of an API key; several separated by commas. Requests must then have a key, as `Authorization:
+    /// Bearer KEY` or `x-api-key: KEY`. Without this option no key is needed.
+    #[arg(long, env = "API_KEY_SHA256", value_name = "HEX", value_delimiter = ',', value_parser = digest)]
+    pub api_key_sha256: Vec<Sha256Hex>,
+    /// Origin whose pages may call the API (CORS), such as https://example.org; several separated by commas,
+    /// `*` for any. Without this option only pages of the API's own origin may.
+    #[arg(long, env = "CORS_ORIGINS", value_name = "ORIGIN", value_delimiter = ',', value_parser = origin)]
+    pub cors_origins: Vec<HeaderValue>,
+    /// Log the prompts of requests.
+    #[arg(long, env = "LOG_PROMPTS")]
+    pub log_prompts: bool,
+}
+
+/// The default of every flag.
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            max_concurrent: 1,
+            max_waiting: 8,
+            time_limit: Duration::from_secs(60),
+            api_key_sha256: Vec::new(),
+            cors_origins: Vec::new(),
+            log_prompts: false,
+        }
+    }
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("expected at least 1".to_owned()),
+        Ok(number) => Ok(number),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Parses a duration in seconds, from a thousandth to a day.
+///
+/// # Errors
+/// If the text is no such number.
+pub fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.001..=86_400.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err("expected a number of seconds, 0.001 to 86400".to_owned()),
+    }
+}
+
+fn digest(text: &str) -> Result<Sha256Hex, String> {
+    Sha256Hex::try_from(text.to_owned()).map_err(|_| {
+        "expected 64 hexadecimal digits (0-9 a-f), as `printf %s KEY | sha256sum` prints them".to_owned()
+    })
+}
+
+fn origin(text: &str) -> Result<HeaderValue, String> {
+    let is_origin = |rest: &str| !rest.is_empty() && !rest.contains('/');
+    let scheme = ["https://", "http://"].iter().find_map(|scheme| text.strip_prefix(scheme));
+    if text != "*" && !scheme.is_some_and(is_origin) {
+        return Err("expected `*`, or https:// or http:// and a host, without a path".to_owned());
+    }
+    HeaderValue::from_str(text).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        settings: Settings,
+    }
+
+    fn parse(arguments: &[&str]) -> Result<Settings, clap::Error> {
+        Cli::try_parse_from(["test"].iter().chain(arguments)).map(|cli| cli.settings)
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_flags() {
+        assert_eq!(format!("{:?}", parse(&[]).unwrap()), format!("{:?}", Settings::default()));
+    }
+
+    #[test]
+    fn invalid_values_are_refused() {
+        for arguments in [
+            ["--max-concurrent", "0"],
+            ["--time-limit", "0"],
+            ["--time-limit", "NaN"],
+            ["--api-key-sha256", "secret"],
+            ["--cors-origins", "example.org"],
+            ["--cors-origins", "https://example.org/"],
+        ] {
+            assert!(parse(&arguments).is_err(), "{arguments:?}");
+        }
+        let key = "a".repeat(64);
+        let keys = parse(&["--api-key-sha256", &format!("{key},{key}")]).unwrap().api_key_sha256;
+        assert_eq!(keys.len(), 2);
+        assert_eq!(parse(&["--cors-origins", "*,http://localhost:3000"]).unwrap().cors_origins.len(), 2);
+    }
+}

@@ -1,0 +1,76 @@
+//! Errors of presets, by file and field.
+
+use std::path::PathBuf;
+
+use artifact::config::ConfigError;
+
+use super::synonyms::Synonym;
+
+/// A preset that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PresetError {
+    /// Neither built in nor a file.
+    #[error("there is no preset `{name}`; built in are {built_in}, or give the path of a .toml file")]
+    Unknown {
+        /// The name that was given.
+        name: String,
+        /// The names of the built-in presets.
+        built_in: String,
+    },
+    /// The file could not be read.
+    #[error("preset {path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The error of the file system.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It is not a preset, or not with its overrides.
+    #[error("preset {name}: {source}")]
+    Toml {
+        /// The preset.
+        name: String,
+        /// Where and why not.
+        #[source]
+        source: toml::de::Error,
+    },
+    /// A setting under the name of another library.
+    #[error("preset {name}: {synonym}")]
+    Synonym {
+        /// The preset.
+        name: String,
+        /// Its name here.
+        synonym: Synonym,
+    },
+    /// Its `[model]` describes no model.
+    #[error("preset {name}: {source}")]
+    Model {
+        /// The preset.
+        name: String,
+        /// Which field.
+        #[source]
+        source: ConfigError,
+    },
+    /// A value out of its range.
+    #[error("preset {name}: {source}")]
+    Field {
+        /// The preset.
+        name: String,
+        /// Which field.
+        #[source]
+        source: FieldError,
+    },
+}
+
+/// A setting out of its range.
+#[derive(Debug, thiserror::Error, PartialEq)]
+#[error("`{field}` is {found}, expected {expected}")]
+pub struct FieldError {
+    /// The field at fault.
+    pub field: &'static str,
+    /// Its value.
+    pub found: String,
+    /// The values that are accepted.
+    pub expected: &'static str,
+}

@@ -1,0 +1,111 @@
+//! Loading of presets: built-in ones by name, others from a file, with overrides.
+
+use std::path::Path;
+
+use toml::Table;
+
+use super::error::PresetError;
+use super::overrides::Override;
+use super::settings::Preset;
+use super::synonyms::find_synonym;
+
+/// The presets that are built in, by name.
+const BUILT_IN: [(&str, &str); 3] = [
+    ("the-verdict", include_str!("../../../presets/the-verdict.toml")),
+    ("tiny", include_str!("../../../presets/tiny.toml")),
+    ("books", include_str!("../../../presets/books.toml")),
+];
+
+impl Preset {
+    /// A built-in preset by its name, or a preset from a `.toml` file by its path, with some of its
+    /// fields set to other values.
+    ///
+    /// # Errors
+    /// If there is no such preset, or it is not valid.
+    pub fn named(name: &str, overrides: &[Override]) -> Result<Self, PresetError> {
+        if let Some((_, toml)) = BUILT_IN.iter().find(|(built_in, _)| *built_in == name) {
+            return Self::parse(name, toml, overrides);
+        }
+        let path = Path::new(name);
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            let built_in = BUILT_IN.map(|(name, _)| format!("`{name}`")).join(", ");
+            return Err(PresetError::Unknown { name: name.to_owned(), built_in });
+        }
+        let toml = std::fs::read_to_string(path)
+            .map_err(|source| PresetError::Io { path: path.to_owned(), source })?;
+        Self::parse(name, &toml, overrides)
+    }
+
+    fn parse(name: &str, toml: &str, overrides: &[Override]) -> Result<Self, PresetError> {
+        let preset =
+            Self::with_overrides(toml, overrides).map_err(|source| match find_synonym(toml, overrides) {
+                Some(synonym) => PresetError::Synonym { name: name.to_owned(), synonym },
+                None => PresetError::Toml { name: name.to_owned(), source },
+            })?;
+        preset.model.validate().map_err(|source| PresetError::Model { name: name.to_owned(), source })?;
+        preset.validate().map_err(|source| PresetError::Field { name: name.to_owned(), source })?;
+        Ok(preset)
+    }
+
+    fn with_overrides(toml: &str, overrides: &[Override]) -> Result<Self, toml::de::Error> {
+        // Read as a preset first, since only then errors tell the line.
+        let preset: Self = toml::from_str(toml)?;
+        if overrides.is_empty() {
+            return Ok(preset);
+        }
+        let mut table: Table = toml::from_str(toml)?;
+        overrides.iter().for_each(|setting| setting.apply(&mut table));
+        table.try_into()
+    }
+
+    /// All settings, those that were left out included where they have a value, as they can be
+    /// given to [`named`](Self::named) in a file.
+    ///
+    /// # Errors
+    /// If a number is beyond those of TOML.
+    pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
+        toml::to_string(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(change: (&str, &str)) -> String {
+        let (_, toml) = BUILT_IN[1];
+        assert!(toml.contains(change.0), "{} is not in the preset", change.0);
+        Preset::parse("test", &toml.replace(change.0, change.1), &[]).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn every_built_in_preset_is_valid() {
+        for (name, _) in BUILT_IN {
+            let preset = Preset::named(name, &[]).unwrap();
+            // As it is stored beside a model, and trained from again.
+            assert_eq!(Preset::parse(name, &preset.to_toml().unwrap(), &[]).unwrap(), preset);
+        }
+        let tiny = Preset::named("tiny", &[]).unwrap().model.num_parameters();
+        assert!((500_000..2_000_000).contains(&tiny), "{tiny}");
+        assert_eq!(Preset::named("books", &[]).unwrap().corpus.unwrap().sources.len(), 3);
+    }
+
+    #[test]
+    fn a_bad_value_is_named() {
+        assert!(refusal(("epochs = ", "epoch = ")).contains("unknown field `epoch`"));
+        assert!(refusal(("batch_size = 2", "batch_size = 0")).contains("`training.batch_size` is 0"));
+        assert!(refusal(("train_fraction = 0.9", "train_fraction = 1.5")).contains("train_fraction"));
+        assert!(refusal(("learning_rate = ", "learning_rate = -")).contains("learning_rate"));
+        assert!(refusal(("n_heads = 2", "n_heads = 5")).contains("n_heads"));
+        let source = refusal(("[sample]", "[corpus]\nsources = [\"http://example.org/a\"]\n[sample]"));
+        assert!(source.contains("https:// only"), "{source}");
+        assert!(refusal(("[sample]", "[corpus]\nsource = []\n[sample]")).contains("unknown field `source`"));
+    }
+
+    #[test]
+    fn an_unknown_preset_lists_those_that_exist() {
+        let message = Preset::named("the-verdit", &[]).unwrap_err().to_string();
+        assert!(message.contains("`the-verdict`") && message.contains("`tiny`"), "{message}");
+        assert!(matches!(Preset::named("no/such.toml", &[]).unwrap_err(), PresetError::Io { .. }));
+    }
+}

@@ -1,0 +1,139 @@
+//! Settings of a training run, in this project's words and in those of three well-known code bases.
+//!
+//! For the fields of `[model]` see [`artifact::config`]. Fields of `[training]` and `[sample]`:
+//!
+//! | here | PyTorch, LLMs-from-scratch | nanoGPT `train.py` | Hugging Face `TrainingArguments` |
+//! |---|---|---|---|
+//! | `seed` | `torch.manual_seed` | 1337 | `seed` |
+//! | `initialization` | that of the layers | as GPT-2 | as GPT-2 (`initializer_range`) |
+//! | `epochs` | `num_epochs` | `max_iters`, in steps | `num_train_epochs`, or `max_steps` |
+//! | `batch_size` | `batch_size` of `DataLoader` | `batch_size` | `per_device_train_batch_size` |
+//! | `accumulate_batches` | – | `gradient_accumulation_steps` | `gradient_accumulation_steps` |
+//! | `stride` | `stride` | random windows | – |
+//! | `train_fraction` | `train_ratio` | in `prepare.py` | – |
+//! | `learning_rate` | `lr` of `AdamW`, `peak_lr` | `learning_rate` | `learning_rate` |
+//! | `warmup_steps` | `warmup_steps` | `warmup_iters` | `warmup_steps` |
+//! | `final_learning_rate` | `eta_min` of `CosineAnnealingLR`, `min_lr` | `min_lr` | – |
+//! | `weight_decay` | `weight_decay` of `AdamW` | `weight_decay` | `weight_decay` |
+//! | `decay_vectors` | always | never | never |
+//! | `clip_gradient_norm` | `max_norm` of `clip_grad_norm_` | `grad_clip` | `max_grad_norm` |
+//! | `evaluate_every_steps` | `eval_freq` | `eval_interval` | `eval_steps` |
+//! | `evaluation_batches` | `eval_iter` | `eval_iters` | – |
+//! | `final_evaluation_windows` | – | – | – |
+//! | `stop_after_evaluations` | – | – | `early_stopping_patience` |
+//! | `keep_best` | – | `always_save_checkpoint = False` | `load_best_model_at_end` |
+//! | `checkpoint_every_steps` | – | `eval_interval` | `save_steps` |
+//! | `max_tokens` | `max_new_tokens` | `max_new_tokens` | `max_new_tokens` |
+//!
+//! A name from the other columns in a preset is an error that gives the name here.
+
+use artifact::GptConfig;
+use serde::{Deserialize, Serialize};
+
+use crate::corpus::Source;
+
+/// A model and how to train it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Preset {
+    /// The shape of the model.
+    pub model: GptConfig,
+    /// Hyper-parameters, evaluations and checkpoints.
+    pub training: TrainingSettings,
+    /// The text that is sampled after each epoch.
+    pub sample: SampleSettings,
+    /// The texts to train on, unless `--corpus` gives others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub corpus: Option<CorpusSettings>,
+}
+
+/// The texts to train on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CorpusSettings {
+    /// Files, folders, patterns and addresses, in this order.
+    pub sources: Vec<Source>,
+}
+
+/// Hyper-parameters, evaluations and checkpoints of a training run. Optional settings are off unless they are
+/// set; without them a run is that of LLMs-from-scratch, chapter 5.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingSettings {
+    /// Seed of the random numbers for weights, shuffles and dropout.
+    pub seed: u64,
+    /// Distributions of the initial weights.
+    #[serde(default)]
+    pub initialization: Initialization,
+    /// Passes over the training windows.
+    pub epochs: usize,
+    /// Windows in each batch.
+    pub batch_size: usize,
+    /// Batches whose gradients are averaged for one step.
+    #[serde(default = "one")]
+    pub accumulate_batches: usize,
+    /// Tokens from the start of one window to the start of the next.
+    pub stride: usize,
+    /// Share of the text's characters to train on; the rest validates.
+    pub train_fraction: f64,
+    /// Learning rate of AdamW, the highest of the schedule.
+    pub learning_rate: f64,
+    /// Steps in which the learning rate rises linearly from 0 to `learning_rate`.
+    #[serde(default)]
+    pub warmup_steps: usize,
+    /// Learning rate of the last step, reached along a cosine; without it, the rate stays constant.
+    pub final_learning_rate: Option<f64>,
+    /// Decoupled weight decay of AdamW.
+    pub weight_decay: f64,
+    /// Whether weight decay includes biases and LayerNorms, as in LLMs-from-scratch, or matrices only.
+    #[serde(default = "yes")]
+    pub decay_vectors: bool,
+    /// Largest global norm of the gradients; larger ones are scaled down to it.
+    pub clip_gradient_norm: Option<f64>,
+    /// Steps from one evaluation to the next.
+    pub evaluate_every_steps: usize,
+    /// Batches of each split in an evaluation.
+    pub evaluation_batches: usize,
+    /// Windows of the validation text on which the finished model and its exports are evaluated;
+    /// without it, all.
+    pub final_evaluation_windows: Option<usize>,
+    /// Early stopping: ends the training after so many evaluations without a lower validation loss.
+    pub stop_after_evaluations: Option<usize>,
+    /// Publishes the weights with the lowest validation loss instead of the last ones.
+    #[serde(default)]
+    pub keep_best: bool,
+    /// Steps from one checkpoint to the next; without it, only Ctrl-C or SIGTERM makes one.
+    pub checkpoint_every_steps: Option<usize>,
+}
+
+/// Distributions of the initial weights.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Initialization {
+    /// As PyTorch's layers: embeddings standard normal, linear maps uniform over `±1/sqrt(d_in)`.
+    #[default]
+    Pytorch,
+    /// As GPT-2: normal with standard deviation 0.02, projections into the residual stream divided
+    /// by `sqrt(2 n_layers)`, biases 0.
+    Gpt2,
+}
+
+fn one() -> usize {
+    1
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// A text to sample.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SampleSettings {
+    /// Tokens to generate.
+    pub max_tokens: usize,
+    /// Divides the logits; 0 is greedy.
+    pub temperature: f32,
+    /// Number of most likely tokens to draw from.
+    pub top_k: usize,
+}

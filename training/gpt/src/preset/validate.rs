@@ -1,0 +1,56 @@
+//! Validation of a preset: the range of each setting.
+
+use super::error::FieldError;
+use super::settings::{Preset, TrainingSettings};
+
+impl Preset {
+    /// Checks every field's range.
+    ///
+    /// # Errors
+    /// Names the first field that is out of range.
+    pub fn validate(&self) -> Result<(), FieldError> {
+        let training = &self.training;
+        let count = |field, value: usize, smallest: usize| {
+            let expected =
+                if smallest == 0 { "a number from 0 to 1,000,000" } else { "a number from 1 to 1,000,000" };
+            check(field, value, (smallest..=1_000_000).contains(&value), expected)
+        };
+        count("training.epochs", training.epochs, 1)?;
+        count("training.batch_size", training.batch_size, 1)?;
+        count("training.accumulate_batches", training.accumulate_batches, 1)?;
+        count("training.stride", training.stride, 1)?;
+        count("training.warmup_steps", training.warmup_steps, 0)?;
+        count("training.evaluate_every_steps", training.evaluate_every_steps, 1)?;
+        count("training.evaluation_batches", training.evaluation_batches, 1)?;
+        count("training.final_evaluation_windows", training.final_evaluation_windows.unwrap_or(1), 1)?;
+        count("training.stop_after_evaluations", training.stop_after_evaluations.unwrap_or(1), 1)?;
+        count("training.checkpoint_every_steps", training.checkpoint_every_steps.unwrap_or(1), 1)?;
+        count("sample.max_tokens", self.sample.max_tokens, 1)?;
+        count("sample.top_k", self.sample.top_k, 1)?;
+
+        let TrainingSettings { train_fraction, learning_rate, weight_decay, .. } = *training;
+        let is_share = train_fraction > 0.0 && train_fraction < 1.0;
+        check("training.train_fraction", train_fraction, is_share, "a share between 0 and 1")?;
+        let is_rate = learning_rate > 0.0 && learning_rate <= 1.0;
+        check("training.learning_rate", learning_rate, is_rate, "a number above 0, at most 1")?;
+        let last = training.final_learning_rate.unwrap_or(0.0);
+        let is_lower = (0.0..=learning_rate).contains(&last);
+        check("training.final_learning_rate", last, is_lower, "a number from 0 to learning_rate")?;
+        let is_decay = (0.0..=1.0).contains(&weight_decay);
+        check("training.weight_decay", weight_decay, is_decay, "a number from 0 to 1")?;
+        let norm = training.clip_gradient_norm.unwrap_or(1.0);
+        check("training.clip_gradient_norm", norm, norm > 0.0 && norm.is_finite(), "a number above 0")?;
+        let temperature = self.sample.temperature;
+        let is_temperature = (0.0..=100.0).contains(&temperature);
+        check("sample.temperature", temperature, is_temperature, "a number from 0 to 100")
+    }
+}
+
+fn check(
+    field: &'static str,
+    found: impl std::fmt::Display,
+    is_valid: bool,
+    expected: &'static str,
+) -> Result<(), FieldError> {
+    if is_valid { Ok(()) } else { Err(FieldError { field, found: found.to_string(), expected }) }
+}

@@ -1,0 +1,158 @@
+//! Promotion gate: the thresholds that a new version must meet before it is served.
+
+use artifact::manifest::Precision;
+
+use super::evaluation::{Comparison, Score};
+
+/// Largest absolute difference between a logit of the float32 export and the model's. What different orders
+/// of summation cause is below 1e-4 in our tests.
+pub const LARGEST_LOGIT_DIFFERENCE: f64 = 1e-3;
+/// Largest mean Kullback-Leibler divergence of a quantized export's next-token distribution from the
+/// model's, in nats.
+pub const LARGEST_KL_DIVERGENCE: f64 = 1e-2;
+/// By how much the validation loss may exceed that of the version being served, in nats per token, unless
+/// `--margin` says otherwise.
+pub const DEFAULT_MARGIN: f64 = 0.05;
+
+/// The thresholds for one decision.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Gate {
+    /// See [`LARGEST_LOGIT_DIFFERENCE`].
+    pub largest_logit_difference: f64,
+    /// See [`LARGEST_KL_DIVERGENCE`].
+    pub kl_divergence: f64,
+    /// By how much the validation loss may exceed that of the version being served, on the same
+    /// text, in nats per token.
+    pub margin: f64,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self {
+            largest_logit_difference: LARGEST_LOGIT_DIFFERENCE,
+            kl_divergence: LARGEST_KL_DIVERGENCE,
+            margin: DEFAULT_MARGIN,
+        }
+    }
+}
+
+/// The threshold that a version misses.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+pub enum GateFailure {
+    /// The float32 export does not compute what the model computes.
+    #[error(
+        "a logit of the float32 export differs from the model's by {found:e}, at most {allowed:e} is allowed"
+    )]
+    Parity {
+        /// The largest difference.
+        found: f64,
+        /// The threshold.
+        allowed: f64,
+    },
+    /// A quantized export has lost too much.
+    #[error(
+        "the {precision} export diverges from the model by {found:e} nats, at most {allowed:e} is allowed"
+    )]
+    Divergence {
+        /// The export.
+        precision: Precision,
+        /// Mean Kullback-Leibler divergence.
+        found: f64,
+        /// The threshold.
+        allowed: f64,
+    },
+    /// Its validation loss is higher than that of the version being served.
+    #[error(
+        "its validation loss is {new:.4}, that of the version being served is {serving:.4} on the \
+         same text, and at most {margin} more is allowed"
+    )]
+    Worse {
+        /// Of the new version.
+        new: f64,
+        /// Of the version being served.
+        serving: f64,
+        /// The threshold.
+        margin: f64,
+    },
+}
+
+impl Gate {
+    /// Judges a new version by its exports alone.
+    ///
+    /// # Errors
+    /// The first export that is too far from its model. NaN fails too.
+    pub fn judge_exports<'a>(
+        &self,
+        exports: impl IntoIterator<Item = (Precision, &'a Comparison)>,
+    ) -> Result<(), GateFailure> {
+        for (precision, comparison) in exports {
+            let (found, allowed) = match precision {
+                Precision::Float32 => (comparison.largest_logit_difference, self.largest_logit_difference),
+                _ => (comparison.kl_divergence, self.kl_divergence),
+            };
+            if found.is_nan() || found > allowed {
+                return Err(match precision {
+                    Precision::Float32 => GateFailure::Parity { found, allowed },
+                    _ => GateFailure::Divergence { precision, found, allowed },
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Judges a new version by its loss and that of the version being served, on the same text.
+    ///
+    /// # Errors
+    /// If it is higher by more than the margin, or not finite.
+    pub fn judge_loss(&self, new: &Score, serving: &Score) -> Result<(), GateFailure> {
+        let (new, serving) = (new.loss, serving.loss);
+        if new.is_finite() && new <= serving + self.margin {
+            return Ok(());
+        }
+        Err(GateFailure::Worse { new, serving, margin: self.margin })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn score(loss: f64) -> Score {
+        Score { loss, tokens: 100 }
+    }
+
+    fn judge(
+        precision: Precision,
+        kl_divergence: f64,
+        largest_logit_difference: f64,
+    ) -> Result<(), GateFailure> {
+        let score = score(6.0);
+        let comparison = Comparison { score, kl_divergence, top_1_agreement: 1.0, largest_logit_difference };
+        Gate::default().judge_exports([(precision, &comparison)])
+    }
+
+    #[test]
+    fn lets_pass_what_is_exact_and_no_worse() {
+        assert_eq!(judge(Precision::Float32, 0.0, 1e-3), Ok(()));
+        assert_eq!(judge(Precision::W4, 1e-2, 3.0), Ok(()));
+        assert_eq!(Gate::default().judge_loss(&score(6.04), &score(6.0)), Ok(()));
+    }
+
+    #[test]
+    fn holds_back_what_is_inexact_or_worse() {
+        for difference in [2e-3, f64::NAN] {
+            assert!(matches!(
+                judge(Precision::Float32, 0.0, difference).unwrap_err(),
+                GateFailure::Parity { .. }
+            ));
+        }
+        for divergence in [2e-2, f64::NAN] {
+            let failure = judge(Precision::W4, divergence, 0.0).unwrap_err();
+            assert!(failure.to_string().contains("w4 export diverges"), "{failure}");
+        }
+        for loss in [6.06, f64::NAN] {
+            let failure = Gate::default().judge_loss(&score(loss), &score(6.0)).unwrap_err();
+            assert!(failure.to_string().contains("6.0000"), "{failure}");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Judgement of a model and its exports on a validation text, as the promotion gate and people read it.
+
+use std::fmt;
+
+use artifact::Tokenizer;
+use artifact::manifest::{EvaluationSummary, Precision, TokenizerRef, Variant};
+use comfy_table::{CellAlignment, Table, presets};
+use engine::OnnxModel;
+
+use super::error::ReleaseError;
+use super::evaluation::{Comparison, Score, compare, random_windows, score_export};
+use super::export::Export;
+use crate::corpus::{Corpus, Dataset, Tokens, TooShort};
+use crate::device;
+use crate::model::Gpt;
+
+/// Without a text, exports are compared with their model on so many windows of random ids.
+const RANDOM_WINDOWS: usize = 2;
+
+/// The validation part of a corpus, for judging models.
+pub struct ValidationText {
+    tokens: Tokens,
+    /// The tokenizer that its ids are of.
+    pub tokenizer: TokenizerRef,
+    limit: Option<usize>,
+}
+
+impl ValidationText {
+    /// The validation part of a corpus, at most `limit` windows of it if that is set.
+    pub fn new(corpus: &Corpus, tokenizer: &Tokenizer, limit: Option<usize>) -> Self {
+        Self { tokens: corpus.validation().clone(), tokenizer: tokenizer.reference(), limit }
+    }
+
+    /// Loss of an exported model on it, in windows of its own context length.
+    ///
+    /// # Errors
+    /// If the text is shorter than the context, or ONNX Runtime fails.
+    pub fn score(&self, export: &mut OnnxModel) -> Result<Score, ReleaseError> {
+        let dataset = self.dataset(export.config().context_length)?;
+        Ok(score_export(export, dataset.whole(&device::cpu()).take(self.windows()))?)
+    }
+
+    fn windows(&self) -> usize {
+        self.limit.unwrap_or(usize::MAX)
+    }
+
+    /// Adjacent windows of a model's context length.
+    fn dataset(&self, context_length: usize) -> Result<Dataset, TooShort> {
+        Dataset::new(self.tokens.clone(), context_length, context_length, 1)
+    }
+}
+
+/// An export beside its model.
+pub struct JudgedExport {
+    /// How its weights are stored.
+    pub precision: Precision,
+    /// File name of its graph.
+    pub file: String,
+    /// Its loss, and its distance from the model.
+    pub comparison: Comparison,
+}
+
+/// Loss of a model, and the distance of each of its exports from it.
+pub struct Judgement {
+    /// Loss of the model on the text, if there is one.
+    pub score: Option<Score>,
+    /// Each export.
+    pub exports: Vec<JudgedExport>,
+}
+
+impl Judgement {
+    /// Runs a model, which lies on the CPU in evaluation mode, and its exports over the validation text;
+    /// without a text, over random ids.
+    ///
+    /// # Errors
+    /// If the text is too short, or ONNX Runtime fails.
+    pub fn of(
+        model: &Gpt,
+        exports: Vec<Export>,
+        text: Option<&ValidationText>,
+    ) -> Result<Self, ReleaseError> {
+        let (names, mut loaded): (Vec<_>, Vec<_>) =
+            exports.into_iter().map(|export| ((export.precision, export.file), export.model)).unzip();
+        let mut borrowed: Vec<&mut OnnxModel> = loaded.iter_mut().collect();
+        let device = device::cpu();
+        let (score, comparisons) = match text {
+            Some(text) => {
+                let dataset = text.dataset(model.config().context_length)?;
+                compare(model, &mut borrowed, dataset.whole(&device).take(text.windows()))?
+            }
+            None => compare(model, &mut borrowed, random_windows(model.config(), RANDOM_WINDOWS, &device))?,
+        };
+        let exports = names.into_iter().zip(comparisons);
+        let judged = |((precision, file), comparison)| JudgedExport { precision, file, comparison };
+        Ok(Self { score: text.map(|_| score), exports: exports.map(judged).collect() })
+    }
+
+    /// The model's loss, for a manifest.
+    pub fn evaluation_summary(&self) -> Option<EvaluationSummary> {
+        self.score.map(|score| EvaluationSummary {
+            val_loss: score.loss,
+            perplexity: score.perplexity(),
+            tokens: score.tokens,
+        })
+    }
+
+    /// An export of it, for a manifest; `bytes` is the length of its file.
+    pub fn variant(&self, export: &JudgedExport, bytes: u64) -> Variant {
+        let JudgedExport { precision, file, comparison } = export;
+        // Loss on random ids means nothing.
+        let score = self.score.map(|_| comparison.score);
+        Variant {
+            precision: *precision,
+            file: file.clone(),
+            bytes,
+            val_loss: score.map(|score| score.loss),
+            perplexity: score.map(|score| score.perplexity()),
+            kl_divergence: comparison.kl_divergence,
+            top_1_agreement: comparison.top_1_agreement,
+            largest_logit_difference: comparison.largest_logit_difference,
+        }
+    }
+}
+
+impl fmt::Display for Judgement {
+    /// A table: the model, and each export below it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(score) = &self.score {
+            writeln!(f, "evaluated on {} tokens", score.tokens)?;
+        }
+        let figures = |score: Option<Score>| match score {
+            Some(score) => [format!("{:.4}", score.loss), format!("{:.2}", score.perplexity())],
+            None => ["-", "-"].map(str::to_owned),
+        };
+        let mut table = Table::new();
+        table.load_preset(presets::NOTHING);
+        table.set_header(["", "loss", "perplexity", "KL", "top-1", "logits"]);
+        let [loss, perplexity] = figures(self.score);
+        table.add_row(["model".to_owned(), loss, perplexity]);
+        for JudgedExport { precision, comparison, .. } in &self.exports {
+            let [loss, perplexity] = figures(self.score.map(|_| comparison.score));
+            table.add_row([
+                precision.to_string(),
+                loss,
+                perplexity,
+                format!("{:.1e}", comparison.kl_divergence),
+                format!("{:.2}%", 100.0 * comparison.top_1_agreement),
+                format!("{:.1e}", comparison.largest_logit_difference),
+            ]);
+        }
+        for column in table.column_iter_mut().skip(1) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        f.write_str(&table.trim_fmt())
+    }
+}

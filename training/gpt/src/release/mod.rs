@@ -1,0 +1,34 @@
+//! Model release: a trained or imported model becomes a published version, and perhaps the one served.
+//!
+//! In the order in which they are used:
+//!
+//! - [`source`]: models to start from, in a store or a file of weights;
+//! - [`naming`]: names of models and of their versions;
+//! - [`plan`]: a training run's settings and texts, checked before it begins;
+//! - [`export`]: the ONNX files, one for each precision, with calibration windows for quantization;
+//! - [`evaluation`] and [`judgement`]: loss of the model and its exports, and how far they differ;
+//! - [`publication`]: weights, exports and manifest into a store, all at once;
+//! - [`trained`] and [`report`]: the release of a model that was trained here, with `report.html`;
+//! - [`gate`] and [`promotion`]: the thresholds, and the channel that names the version if it meets them.
+//!   A channel is what other model registries call an alias.
+
+pub mod error;
+pub mod evaluation;
+pub mod export;
+pub mod gate;
+pub mod judgement;
+pub mod naming;
+pub mod plan;
+pub mod promotion;
+pub mod publication;
+pub mod report;
+pub mod source;
+pub mod trained;
+
+pub use error::ReleaseError;
+pub use gate::Gate;
+pub use judgement::{Judgement, ValidationText};
+pub use plan::TrainingPlan;
+pub use promotion::{Outcome, Promotion};
+pub use publication::Release;
+pub use source::{ModelSource, ModelSpec};
