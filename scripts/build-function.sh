@@ -53,7 +53,7 @@ if [ $machine = aarch64 ]; then
     fi
 fi
 
-cargo lambda build --quiet --release --locked --package generate --bin generate --target "$target.$glibc" \
+cargo lambda build --quiet --profile dist --locked --package generate --bin generate --target "$target.$glibc" \
     --lambda-dir target/lambda
 program=target/lambda/generate/bootstrap
 

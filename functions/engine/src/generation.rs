@@ -17,8 +17,8 @@ pub struct GenerationOptions {
     pub stop_id: Option<u32>,
     /// The time at which to end with the text so far.
     pub deadline: Option<Instant>,
-    /// Whether to use speculative decoding, if the engine has a drafter: the same text, sooner. Without kernels of our own
-    /// ([`OnnxModel::has_own_kernels`](crate::OnnxModel::has_own_kernels)) it can be another text of the
+    /// Whether to use speculative decoding, if the engine has a drafter: the same text, sooner. Without kernels of
+    /// our own ([`OnnxModel::has_own_kernels`](crate::OnnxModel::has_own_kernels)) it can be another text of the
     /// same distribution, where two tokens are so near to each other that roundings decide.
     pub draft: bool,
 }

@@ -2,10 +2,10 @@
 //!
 //! - [`runtime`] is the ONNX Runtime library, loaded once in a process, and `session` a graph in it, whose weights
 //!   `outline` leaves in their file;
-//! - [`model`] is a graph with its KV cache: new ids in, some logits out (`cache`, `step`), on `operators` of our own in
-//!   place of ONNX Runtime's where the processor allows it (`kernel_set`);
-//! - [`engine`] is the way from a prompt to its `continuation`, run by `runner`, with `prefix_cache` for prompts that begin
-//!   alike and [`speculation`] for drafts of what comes next;
+//! - [`model`] is a graph with its KV cache: new ids in, some logits out (`cache`, `step`), on `operators` of our
+//!   own in place of ONNX Runtime's where the processor allows it (`kernel_set`);
+//! - [`engine`] is the way from a prompt to its `continuation`, run by `runner`, with `prefix_cache` for prompts
+//!   that begin alike and [`speculation`] for drafts of what comes next;
 //! - [`generation`] has the options and results of a generation, [`inspection`] the activations inside a model;
 //! - [`text`] decodes ids as they come, up to a stop string.
 //!

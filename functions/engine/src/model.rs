@@ -95,8 +95,8 @@ impl OnnxModel {
         self.kernels
     }
 
-    /// Whether it runs on the crate `kernels`, where a row gives the same bits alone and among others. It does where the
-    /// processor has AVX2.
+    /// Whether it runs on the crate `kernels`, where a row gives the same bits alone and among others. It does
+    /// where the processor has AVX2.
     pub fn has_own_kernels(&self) -> bool {
         self.kernels != Kernels::OnnxRuntime
     }
@@ -136,8 +136,8 @@ impl OnnxModel {
         Ok(self.cache.write(start, rows)?)
     }
 
-    /// Runs the positions that follow those that have been run, and calls `read` with the logits at
-    /// the `wanted` ones of them, `[wanted, vocab_size]` in one row. With int4 weights (w4), kernels of our own and a large
+    /// Runs the positions that follow those that have been run, and calls `read` with the logits at the `wanted`
+    /// ones of them, `[wanted, vocab_size]` in one row. With int4 weights (w4), kernels of our own and a large
     /// vocabulary, all but those of the likeliest tokens, some two hundred, are less exact.
     ///
     /// `ids` must not be empty, and all positions together must fit into the context; `wanted` counts

@@ -1,9 +1,9 @@
 //! Outline of an ONNX file: the same model, with large weights as external data in the file that they are in.
 //!
-//! ONNX Runtime reads a file whole, takes it apart and copies every weight out of it, three times the file's size for a
-//! moment. External data it memory-maps instead (<https://onnx.ai/onnx/repo-docs/ExternalData.html>). The outline says that
-//! large weights are external, and names the file itself. Everything else is copied as it is, whether this module knows
-//! it or not; the weights are not even read.
+//! ONNX Runtime reads a file whole, takes it apart and copies every weight out of it, three times the file's size
+//! for a moment. External data it memory-maps instead (<https://onnx.ai/onnx/repo-docs/ExternalData.html>). The
+//! outline says that large weights are external, and names the file itself. Everything else is copied as it is,
+//! whether this module knows it or not; the weights are not even read.
 
 use std::fs::File;
 use std::ops::Range;

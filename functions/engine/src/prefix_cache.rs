@@ -1,4 +1,5 @@
-//! Prefix cache: keys and values of earlier prompts, so that a prompt that begins like one of them runs only the rest.
+//! Prefix cache: keys and values of earlier prompts, so that a prompt that begins like one of them runs only the
+//! rest.
 //!
 //! A hit must never change the text. Runs of different numbers of positions round differently, so
 //! prompts are run in chunks that begin at multiples of a fixed length, and only whole runs are kept:

@@ -20,8 +20,8 @@ use crate::kernel_set::Kernels;
 use crate::outline::outline;
 use crate::runtime;
 
-/// Time that a thread of ONNX Runtime spins for its next piece of work before it sleeps. Within a run the next piece comes
-/// sooner; between requests nothing should burn the processor.
+/// Time that a thread of ONNX Runtime spins for its next piece of work before it sleeps. Within a run the next
+/// piece comes sooner; between requests nothing should burn the processor.
 const SPIN_MICROSECONDS: &str = "1000";
 
 /// Times of the parts of loading.

@@ -39,8 +39,9 @@ pub(crate) const MAX_DRAFT: usize = 5;
 /// Costs of runs of 1, 2, … positions, in runs of one.
 pub(crate) type RunCosts = [f64; MAX_DRAFT + 1];
 
-/// Measured on a model of 162 million parameters, one thread. ONNX Runtime's own kernels for int4 weights (w4) are bound by
-/// arithmetic soon; ours for AVX2 read the weights, int4 or int8 (w8), once more from the fifth position on.
+/// Measured on a model of 162 million parameters, one thread. ONNX Runtime's own kernels for int4 weights (w4) are
+/// bound by arithmetic soon; ours for AVX2 read the weights, int4 or int8 (w8), once more from the fifth position
+/// on.
 pub(crate) fn run_costs(precision: Precision, kernels: Kernels) -> RunCosts {
     match (precision, kernels) {
         (Precision::W4 | Precision::W8, Kernels::Avx512) => [1.0, 1.03, 1.1, 1.16, 1.23, 1.31],
@@ -61,8 +62,8 @@ const DECAY: f64 = 0.9;
 /// After so many tokens without a draft another one is tried.
 const RETRY_TOKENS: usize = 16;
 
-/// Adaptive draft length, from the acceptance rate in this text: by counts and never by clocks, so that the same request
-/// takes the same path.
+/// Adaptive draft length, from the acceptance rate in this text: by counts and never by clocks, so that the same
+/// request takes the same path.
 pub(crate) struct DraftLength {
     costs: RunCosts,
     judged: f64,

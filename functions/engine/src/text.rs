@@ -1,7 +1,7 @@
 //! Incremental detokenization: text from token ids as they come, up to a stop string.
 //!
-//! Text is held back for two reasons only: an id need not end where a character ends, and the beginning of a stop string
-//! may become one.
+//! Text is held back for two reasons only: an id need not end where a character ends, and the beginning of a stop
+//! string may become one.
 
 use artifact::Tokenizer;
 use artifact::tokenizer::UnknownToken;

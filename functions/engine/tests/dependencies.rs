@@ -1,5 +1,5 @@
-//! The engine and the kernels reach no network: no AWS SDK and no HTTP client is among their dependencies, whether they
-//! are built, tested or used.
+//! The engine and the kernels reach no network: no AWS SDK and no HTTP client is among their dependencies, whether
+//! they are built, tested or used.
 
 #![allow(clippy::unwrap_used)] // In a test, the panic is the report.
 

@@ -80,18 +80,18 @@ impl<T: Number> Deref for Lines<T> {
     type Target = [Line<T>];
 
     fn deref(&self) -> &[Line<T>] {
-        // SAFETY: these bytes lie in the chunk, which `memory` keeps mapped; they begin at a multiple of a line's size,
-        // since the chunk does and only whole lines are given away; any bits are numbers; and they were given to
-        // nobody else, so that only `deref_mut`, which borrows `self` for writing, changes them.
+        // SAFETY: these bytes lie in the chunk, which `memory` keeps mapped; they begin at a multiple of a line's
+        // size, since the chunk does and only whole lines are given away; any bits are numbers; and they were given
+        // to nobody else, so that only `deref_mut`, which borrows `self` for writing, changes them.
         unsafe { std::slice::from_raw_parts(self.memory.as_ptr().add(self.start).cast(), self.count) }
     }
 }
 
 impl<T: Number> DerefMut for Lines<T> {
     fn deref_mut(&mut self) -> &mut [Line<T>] {
-        // SAFETY: these bytes lie in the chunk, which `memory` keeps mapped; they begin at a multiple of a line's size,
-        // since the chunk does and only whole lines are given away; any bits are numbers; and they were given to
-        // nobody else, so that `self`, borrowed for writing, is the only way to them.
+        // SAFETY: these bytes lie in the chunk, which `memory` keeps mapped; they begin at a multiple of a line's
+        // size, since the chunk does and only whole lines are given away; any bits are numbers; and they were given
+        // to nobody else, so that `self`, borrowed for writing, is the only way to them.
         unsafe { std::slice::from_raw_parts_mut(self.memory.as_mut_ptr().add(self.start).cast(), self.count) }
     }
 }

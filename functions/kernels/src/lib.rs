@@ -1,11 +1,12 @@
-//! Arithmetic on slices for transformer inference: matrix products with int4 and int8 weights, attention, LayerNorm and
-//! GELU, on AVX2, AVX-512 VNNI and AMX.
+//! Arithmetic on slices for transformer inference: matrix products with int4 and int8 weights, attention, LayerNorm
+//! and GELU, on AVX2, AVX-512 VNNI and AMX.
 //!
-//! It knows neither ONNX Runtime nor models. The kernels are made for a few rows at a time, and nothing in them depends
-//! on how many: **a row gives the same bits alone and among others, and on every processor**, so that neither
-//! speculative decoding nor a prefix cache can change a text.
+//! It knows neither ONNX Runtime nor models. The kernels are made for a few rows at a time, and nothing in them
+//! depends on how many: **a row gives the same bits alone and among others, and on every processor**, so that
+//! neither speculative decoding nor a prefix cache can change a text.
 //!
-//! - [`Instructions`] is the instruction set, found at run time, and [`ThreadPool`] the threads: every kernel takes both;
+//! - [`Instructions`] is the instruction set, found at run time, and [`ThreadPool`] the threads: every kernel takes
+//!   both;
 //! - [`Matrix`] and [`ShortlistedMatrix`] multiply rows with quantized weights, which lie in an [`Arena`];
 //! - [`attention`] is causal attention with a KV cache that is written in place;
 //! - [`skip_layer_norm`] and [`gelu`] are what stands between them.

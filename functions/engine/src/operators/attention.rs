@@ -130,8 +130,8 @@ impl Kernel for Attention {
         } else {
             None
         };
-        // SAFETY: these are four outputs, each memory of its own. Keys and values may be the memory of past ones, which
-        // are not borrowed; no other input may be, since this operator does not allow it.
+        // SAFETY: these are four outputs, each memory of its own. Keys and values may be the memory of past ones,
+        // which are not borrowed; no other input may be, since this operator does not allow it.
         let buffers = unsafe {
             AttentionBuffers {
                 packed: packed_numbers,

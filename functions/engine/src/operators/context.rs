@@ -63,8 +63,8 @@ impl<'a, T: Number> Tensor<'a, T> {
     pub(super) fn output(context: &'a ComputeContext, index: usize, shape: &[i64]) -> ort::Result<Self> {
         let mut value = ptr::null_mut();
         let context = context.ptr().cast_mut();
-        // SAFETY: the context lives while the operator runs, and the pointers are those of the shape, its length and one
-        // to write to.
+        // SAFETY: the context lives while the operator runs, and the pointers are those of the shape, its length
+        // and one to write to.
         ortsys![unsafe KernelContext_GetOutput(context, index, shape.as_ptr(), shape.len(), &mut value)?];
         if value.is_null() {
             return Err(Error::new(format!("expected an output {index}, found none")));
@@ -104,8 +104,8 @@ impl<'a, T: Number> Tensor<'a, T> {
         if self.len() == 0 {
             return &[];
         }
-        // SAFETY: the tensor holds as many numbers of this type, as `new` has asked, and outlives the context; the caller
-        // keeps writers away.
+        // SAFETY: the tensor holds as many numbers of this type, as `new` has asked, and outlives the context; the
+        // caller keeps writers away.
         unsafe { slice::from_raw_parts(self.start, self.len()) }
     }
 
@@ -116,7 +116,8 @@ impl<'a, T: Number> Tensor<'a, T> {
     pub(super) unsafe fn copy_from(&self, other: &Self) {
         assert_eq!(self.shape, other.shape);
         if self.start != other.start {
-            // SAFETY: both tensors hold as many numbers of this type, as `new` has asked; the caller keeps borrowers away.
+            // SAFETY: both tensors hold as many numbers of this type, as `new` has asked; the caller keeps
+            // borrowers away.
             unsafe { ptr::copy(other.start, self.start, self.len()) };
         }
     }
@@ -130,8 +131,8 @@ impl<'a, T: Number> Tensor<'a, T> {
         if self.len() == 0 {
             return &mut [];
         }
-        // SAFETY: the tensor holds as many numbers of this type, as `new` has asked, and outlives the context; the caller
-        // keeps other readers and writers away.
+        // SAFETY: the tensor holds as many numbers of this type, as `new` has asked, and outlives the context; the
+        // caller keeps other readers and writers away.
         unsafe { slice::from_raw_parts_mut(self.start, self.len()) }
     }
 }
@@ -156,8 +157,8 @@ pub(super) fn has_input(context: &KernelContext<'_>, index: usize) -> ort::Resul
     }
     // The name of an input that is left out has its closing zero alone.
     let mut bytes = 0;
-    // SAFETY: the context lives while the kernel is made, the input is there, and without memory for the name its length
-    // alone is written.
+    // SAFETY: the context lives while the kernel is made, the input is there, and without memory for the name its
+    // length alone is written.
     ortsys![unsafe KernelInfo_GetInputName(context.ptr(), index, ptr::null_mut(), &mut bytes)?];
     Ok(bytes > 1)
 }

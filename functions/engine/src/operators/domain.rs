@@ -14,9 +14,9 @@ use super::layer_norm::SkipLayerNormalization;
 use super::matmul::MatMulNBits;
 use crate::kernel_set::Kernels;
 
-/// The operators that a session takes in place of ONNX Runtime's own, if this processor can run them. They share a pool
-/// of `threads` threads, of which the session's is one. With `shortlist`, logits of all but the likeliest tokens, some
-/// two hundred, are less exact. Attention weights are written while `inspected` says so.
+/// The operators that a session takes in place of ONNX Runtime's own, if this processor can run them. They share a
+/// pool of `threads` threads, of which the session's is one. With `shortlist`, logits of all but the likeliest
+/// tokens, some two hundred, are less exact. Attention weights are written while `inspected` says so.
 ///
 /// # Errors
 /// If ONNX Runtime refuses them, or there cannot be so many threads.

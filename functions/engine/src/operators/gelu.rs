@@ -48,8 +48,8 @@ impl Kernel for Gelu {
     fn compute(&mut self, context: &ComputeContext) -> ort::Result<()> {
         let input = Tensor::<f32>::input(context, 0)?;
         let output = Tensor::<f32>::output(context, 0, input.shape)?;
-        // SAFETY: inputs do not change while an operator runs; the output is memory of its own, since this operator does
-        // not allow that it takes that of an input.
+        // SAFETY: inputs do not change while an operator runs; the output is memory of its own, since this operator
+        // does not allow that it takes that of an input.
         let (input, output) = unsafe { (input.numbers(), output.numbers_mut()) };
         gelu(self.instructions, &self.pool, input, output);
         Ok(())

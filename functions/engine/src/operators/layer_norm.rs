@@ -69,8 +69,8 @@ impl Kernel for Normalization {
         }
         let normalised = Tensor::<f32>::output(context, 0, x.shape)?;
         let sum = Tensor::<f32>::output(context, 3, x.shape)?;
-        // SAFETY: inputs do not change while an operator runs; outputs are memory of their own, since this operator does
-        // not allow that they take that of inputs.
+        // SAFETY: inputs do not change while an operator runs; outputs are memory of their own, since this operator
+        // does not allow that they take that of inputs.
         let (x, residual, scale, shift, normalised, sum) = unsafe {
             (
                 x.numbers(),

@@ -92,8 +92,8 @@ pub(super) struct Multiplication {
 
 enum Weights {
     Whole(Matrix),
-    /// An output head; its columns are read again where ONNX Runtime has them: memory-mapped from the model's file, if it
-    /// was loaded from one.
+    /// An output head; its columns are read again where ONNX Runtime has them: memory-mapped from the model's file,
+    /// if it was loaded from one.
     Shortlisted(ShortlistedMatrix),
 }
 
@@ -109,8 +109,8 @@ impl Kernel for Multiplication {
         }
         let (shape, axes) = with_last(x.shape, d_out);
         let product = Tensor::<f32>::output(context, 0, &shape[..axes])?;
-        // SAFETY: inputs do not change while an operator runs; the output is memory of its own, since this operator does
-        // not allow that it takes that of an input.
+        // SAFETY: inputs do not change while an operator runs; the output is memory of its own, since this operator
+        // does not allow that it takes that of an input.
         let (x, product) = unsafe { (x.numbers(), product.numbers_mut()) };
         let mut activations = self.activations.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut self.weights {

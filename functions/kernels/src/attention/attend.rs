@@ -1,7 +1,7 @@
 //! Causal attention over keys and values that are kept from run to run (a KV cache).
 //!
-//! New keys and values are written behind those that are there, in place. Each query then looks at the positions up to its
-//! own: scores of 16 keys at a time, their softmax, and the mean of the values.
+//! New keys and values are written behind those that are there, in place. Each query then looks at the positions up
+//! to its own: scores of 16 keys at a time, their softmax, and the mean of the values.
 
 use super::head::Head;
 use super::memory::{MAX_D_HEAD, Memory, QUERIES, Run};
@@ -45,8 +45,8 @@ pub struct AttentionScratch {
     scores: Vec<f32>,
 }
 
-/// Computes causal attention of the new positions over all positions. A position gives the same bits whatever others are
-/// run with it.
+/// Computes causal attention of the new positions over all positions. A position gives the same bits whatever
+/// others are run with it.
 ///
 /// # Panics
 /// If the sizes do not fit together, or the tensors do not have them.
@@ -197,8 +197,8 @@ mod tests {
     }
     on_each!(equals_the_definition_however_positions_are_run);
 
-    /// Attention weights sum to 1 over the positions up to a query's own, and are 0 after it; the outputs are the means
-    /// of the values that they weigh.
+    /// Attention weights sum to 1 over the positions up to a query's own, and are 0 after it; the outputs are the
+    /// means of the values that they weigh.
     #[test]
     fn weights_are_given_to_those_who_ask() {
         let Some(instructions) = Instructions::detect() else { return };

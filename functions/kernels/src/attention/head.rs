@@ -9,8 +9,8 @@ use crate::simd::{LANES, Simd, prefetch_soon};
 
 /// A head's part of the memory.
 ///
-/// Invariants: the pointers are valid, for reads and, but for `packed`, writes, for the parts of this head of the shapes
-/// of `run` (see [`Memory`]), and nothing else uses what is written; `past + new = total <= capacity`;
+/// Invariants: the pointers are valid, for reads and, but for `packed`, writes, for the parts of this head of the
+/// shapes of `run` (see [`Memory`]), and nothing else uses what is written; `past + new = total <= capacity`;
 /// `total <= padded`, a multiple of [`LANES`]; `1 <= d_head <= MAX_D_HEAD`.
 pub(super) struct Head {
     run: Run,
@@ -42,8 +42,8 @@ impl Head {
             // SAFETY: the weights are `[heads, new, total]`, and `head` is below `heads`.
             unsafe { memory.weights.add(head * new * total) }
         };
-        // SAFETY: keys and values are `[heads, capacity, d_head]`, scores `[heads, QUERIES, padded]`, and `head` is below
-        // `heads`.
+        // SAFETY: keys and values are `[heads, capacity, d_head]`, scores `[heads, QUERIES, padded]`, and `head` is
+        // below `heads`.
         let (keys, values, scores) = unsafe {
             (
                 memory.keys.add(head * capacity * d_head),
@@ -118,8 +118,8 @@ impl Head {
         }
     }
 
-    /// Writes the scores of queries and the keys up to their positions: their products, scaled. A block of keys that has
-    /// been read serves all queries before the next is read.
+    /// Writes the scores of queries and the keys up to their positions: their products, scaled. A block of keys
+    /// that has been read serves all queries before the next is read.
     #[inline(always)]
     fn write_scores<S: Simd, const WIDTH: usize>(&mut self, simd: S, queries: Range<usize>) {
         let Run { d_head, padded, scale, .. } = self.run;
@@ -147,15 +147,15 @@ impl Head {
         let mut inverse_sums = [0.0; QUERIES];
         for query in queries.clone() {
             let seen = self.past + query + 1;
-            // SAFETY: the scores have a row of `padded` numbers for each of up to `QUERIES` queries, of which `seen` have
-            // been written; nothing else borrows them.
+            // SAFETY: the scores have a row of `padded` numbers for each of up to `QUERIES` queries, of which
+            // `seen` have been written; nothing else borrows them.
             let scores =
                 unsafe { slice::from_raw_parts_mut(self.scores.add((query - queries.start) * padded), seen) };
             let inverse_sum = 1.0 / powers(simd, scores);
             inverse_sums[query - queries.start] = inverse_sum;
             if !self.weights.is_null() {
-                // SAFETY: the weights of this head are `[new, total]`, and the query is below `new`; nothing else borrows
-                // them.
+                // SAFETY: the weights of this head are `[new, total]`, and the query is below `new`; nothing else
+                // borrows them.
                 let weights = unsafe { slice::from_raw_parts_mut(self.weights.add(query * total), total) };
                 weights.iter_mut().zip(&*scores).for_each(|(weight, power)| *weight = power * inverse_sum);
                 weights[seen..].fill(0.0);
@@ -177,8 +177,8 @@ impl Head {
         for block in (0..self.past + queries.end).step_by(LANES) {
             for query in queries.start.max(block.saturating_sub(self.past))..queries.end {
                 let count = LANES.min(self.past + query + 1 - block);
-                // SAFETY: the values from `block` to `block + count` are up to the position of the query, and so are the
-                // powers in its row of the scores; the values take `WIDTH` registers each.
+                // SAFETY: the values from `block` to `block + count` are up to the position of the query, and so
+                // are the powers in its row of the scores; the values take `WIDTH` registers each.
                 unsafe {
                     let weights = self.scores.add((query - queries.start) * padded + block);
                     let values = self.values.add(block * d_head);
@@ -190,8 +190,8 @@ impl Head {
             let inverse_sum = simd.splat(inverse_sums[query - queries.start]);
             for (part, sum) in sums[query - queries.start].iter().enumerate() {
                 let count = LANES.min(d_head - part * LANES);
-                // SAFETY: the output is `[new, heads, d_head]`, the query is below `new`, and all registers but the last
-                // are full, so that `count` numbers are left of `d_head`.
+                // SAFETY: the output is `[new, heads, d_head]`, the query is below `new`, and all registers but the
+                // last are full, so that `count` numbers are left of `d_head`.
                 unsafe {
                     let output = self.output.add((query * heads + self.head) * d_head + part * LANES);
                     simd.store_first(output, count, simd.mul(*sum, inverse_sum));

@@ -36,6 +36,6 @@ pub(super) struct Memory {
     pub(super) scores: *mut f32,
 }
 
-// SAFETY: the pointers are used by `Head` alone, whose constructor is unsafe: its callers give each head, and with it the
-// memory that is written, to one thread at a time.
+// SAFETY: the pointers are used by `Head` alone, whose constructor is unsafe: its callers give each head, and with
+// it the memory that is written, to one thread at a time.
 unsafe impl Sync for Memory {}

@@ -1,7 +1,7 @@
 //! Quantization of activations: each row by itself, each block of it with a scale.
 //!
-//! Beside int4 weights (w4) they have 8 bits. Beside int8 weights (w8), whose errors are so small that those of 8 bits
-//! would add to them, they have 16.
+//! Beside int4 weights (w4) they have 8 bits. Beside int8 weights (w8), whose errors are so small that those of 8
+//! bits would add to them, they have 16.
 
 use super::format::Format;
 use crate::simd::{LANES, Planes, Simd, TILE_ROWS, TILE_WORDS};

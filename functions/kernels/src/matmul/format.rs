@@ -10,8 +10,8 @@ pub const MAX_BLOCK_SIZE: usize = 512;
 /// Bytes of a word, which is what one lane of the multiplication takes.
 const WORD: usize = 4;
 
-/// Format of a quantized matrix, that of ONNX Runtime's operator `MatMulNBits` without zero points: columns one after the
-/// other, in blocks of weights that share a scale.
+/// Format of a quantized matrix, that of ONNX Runtime's operator `MatMulNBits` without zero points: columns one
+/// after the other, in blocks of weights that share a scale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Format {
     /// Length of a row of activations, `K`.

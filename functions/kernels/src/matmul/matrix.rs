@@ -32,8 +32,8 @@ impl Matrix {
         Ok(Self { instructions, weights })
     }
 
-    /// Multiplies `x`, `[rows, d_in]`, and writes `product`, `[rows, d_out]`. A row gives the same bits alone and among
-    /// others.
+    /// Multiplies `x`, `[rows, d_in]`, and writes `product`, `[rows, d_out]`. A row gives the same bits alone and
+    /// among others.
     ///
     /// # Panics
     /// If the lengths are not those of whole rows.

@@ -38,8 +38,8 @@ pub(super) unsafe fn multiply<S: Simd>(
             let left = output.rows - row;
             let rows = left.div_ceil(left.div_ceil(S::ROWS)); // as even as can be: 4 and 3 rather than 6 and 1
             let place = Place { panel, row };
-            // SAFETY: there are groups of `output.rows` rows, as asserted, and `row + rows` is at most that; the panel
-            // is one of the strip, from which the caller keeps other tasks away.
+            // SAFETY: there are groups of `output.rows` rows, as asserted, and `row + rows` is at most that; the
+            // panel is one of the strip, from which the caller keeps other tasks away.
             unsafe {
                 match (format.bits, S::LINES) {
                     (4, 1) => tile_of_rows::<S, 4, 1>(simd, weights, activations, place, rows, output),

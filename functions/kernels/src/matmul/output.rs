@@ -13,8 +13,8 @@ pub(crate) struct Output<'a> {
     numbers: PhantomData<&'a mut [f32]>,
 }
 
-// SAFETY: the methods, which alone use the pointer, are unsafe: their callers keep reads and writes of different threads
-// apart. The numbers themselves may be sent between threads.
+// SAFETY: the methods, which alone use the pointer, are unsafe: their callers keep reads and writes of different
+// threads apart. The numbers themselves may be sent between threads.
 unsafe impl Sync for Output<'_> {}
 
 impl<'a> Output<'a> {
@@ -35,8 +35,8 @@ impl<'a> Output<'a> {
         let column = strip * STRIP;
         assert!(row < self.rows && column < self.columns);
         let length = STRIP.min(self.columns - column);
-        // SAFETY: the row exists, and the strip begins in it and is cut off at its end; the numbers are borrowed for as
-        // long as `self` lives, and the caller keeps writers away.
+        // SAFETY: the row exists, and the strip begins in it and is cut off at its end; the numbers are borrowed
+        // for as long as `self` lives, and the caller keeps writers away.
         unsafe { std::slice::from_raw_parts(self.start.add(row * self.columns + column), length) }
     }
 
@@ -60,8 +60,8 @@ impl<'a> Output<'a> {
         let column = line * LANES;
         if column < self.columns {
             let count = LANES.min(self.columns - column);
-            // SAFETY: the row exists, as asserted, and it has `count` columns from this one on; the caller keeps other
-            // threads away.
+            // SAFETY: the row exists, as asserted, and it has `count` columns from this one on; the caller keeps
+            // other threads away.
             unsafe { simd.store_first(self.start.add(row * self.columns + column), count, sums) };
         }
     }

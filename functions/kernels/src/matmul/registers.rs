@@ -30,8 +30,8 @@ pub(super) unsafe fn tile_of_rows<S: Simd, const BITS: usize, const LINES: usize
     output: &Output<'_>,
 ) {
     assert!((1..=6).contains(&rows));
-    // SAFETY: each tile has `rows` rows, of which the caller says that their groups are there; and the caller keeps other
-    // tasks away from these columns.
+    // SAFETY: each tile has `rows` rows, of which the caller says that their groups are there; and the caller keeps
+    // other tasks away from these columns.
     unsafe {
         match rows {
             1 => simd.vectorize(
@@ -108,8 +108,9 @@ unsafe fn tile<S: Simd, const BITS: usize, const LINES: usize, const ROWS: usize
                 }
                 for row in 0..ROWS {
                     let group = (first_row + row) * blocks * words + first_word + word;
-                    // SAFETY: the caller vouches for the groups of the row, which are `blocks * words`; this is one of
-                    // them, since `words` lines were cut out for each block, of which `word` counts those of a part.
+                    // SAFETY: the caller vouches for the groups of the row, which are `blocks * words`; this is one
+                    // of them, since `words` lines were cut out for each block, of which `word` counts those of a
+                    // part.
                     let [first, second] = unsafe { *activations.groups.get_unchecked(group) };
                     for line in 0..LINES {
                         let sums = &mut partial[row][line];

@@ -1,10 +1,10 @@
 //! Shortlist of an output head: exact logits for the likeliest tokens only.
 //!
-//! With int4 weights elsewhere, half of the bytes that decoding a token would read are the head's, which has 8 bits. It
-//! is read in two passes instead. The first takes every column, with weights rounded from 8 bits to 4; the second takes the
-//! likeliest columns of each row again, with the weights as they are. Their logits are, to the bit, those of a pass
-//! over all weights of 8 bits. The others, which at usual temperatures share what little probability is left, keep
-//! those of 4 bits.
+//! With int4 weights elsewhere, half of the bytes that decoding a token would read are the head's, which has 8
+//! bits. It is read in two passes instead. The first takes every column, with weights rounded from 8 bits to 4; the
+//! second takes the likeliest columns of each row again, with the weights as they are. Their logits are, to the
+//! bit, those of a pass over all weights of 8 bits. The others, which at usual temperatures share what little
+//! probability is left, keep those of 4 bits.
 
 use super::activations::Activations;
 use super::format::{Format, STRIP};

@@ -15,8 +15,8 @@ use crate::thread_pool::ThreadPool;
 /// Distance of the prefetched columns of the shortlist.
 const AHEAD: usize = 4;
 
-/// A matrix `[d_in, d_out]` of int8 weights whose columns are tokens. Products of all but the largest, some two hundred of
-/// a row, are less exact.
+/// A matrix `[d_in, d_out]` of int8 weights whose columns are tokens. Products of all but the largest, some two
+/// hundred of a row, are less exact.
 pub struct ShortlistedMatrix {
     instructions: Instructions,
     /// Of the weights as they are stored, which have 8 bits.
@@ -47,8 +47,8 @@ impl ShortlistedMatrix {
         Ok(Self { instructions, format, coarse, shortlist: Shortlist::default() })
     }
 
-    /// Multiplies `x`, `[rows, d_in]`, and writes `product`, `[rows, d_out]`. `packed` is what the matrix was made of. A
-    /// row gives the same bits alone and among others.
+    /// Multiplies `x`, `[rows, d_in]`, and writes `product`, `[rows, d_out]`. `packed` is what the matrix was made
+    /// of. A row gives the same bits alone and among others.
     ///
     /// # Panics
     /// If the lengths are not those of whole rows, or `packed` has others than the matrix was made of.

@@ -5,7 +5,8 @@ use super::output::Output;
 use super::weights::Weights;
 use crate::simd::{Amx, Line, MAX_LINES, Simd, Sums, TILE_LINES, TILE_ROWS, TILE_WORDS};
 
-/// [`multiply`](super::multiply::multiply) for many rows of activations of 16 bits, by AMX. The sums are the same, to the last bit: they are of integers until a block ends.
+/// [`multiply`](super::multiply::multiply) for many rows of activations of 16 bits, by AMX. The sums are the same,
+/// to the last bit: they are of integers until a block ends.
 ///
 /// # Safety
 /// No other task may read or write this strip of `output` at the same time.

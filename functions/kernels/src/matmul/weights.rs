@@ -27,7 +27,8 @@ pub(crate) struct Weights {
 }
 
 impl Weights {
-    /// Lays out `packed` in panels of `panel_lines` lines of columns, as the kernels read them, with biases `[d_out]`, or none.
+    /// Lays out `packed` in panels of `panel_lines` lines of columns, as the kernels read them, with biases
+    /// `[d_out]`, or none.
     ///
     /// # Errors
     /// If the lengths are not those of `format`, or there is no memory.

@@ -77,8 +77,8 @@ impl Amx {
         struct Release;
         impl Drop for Release {
             fn drop(&mut self) {
-                // SAFETY: a value is made below only, where `Amx` proves that the instruction is there; no `Tiles` are
-                // left that rely on the configuration.
+                // SAFETY: a value is made below only, where `Amx` proves that the instruction is there; no `Tiles`
+                // are left that rely on the configuration.
                 unsafe {
                     asm!("tilerelease",
                         out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
@@ -133,9 +133,9 @@ impl Tiles {
     #[inline(always)]
     pub(crate) fn multiply(&self, weights: &[[Line<u32>; TILE_LINES]], planes: &[Planes], sums: &mut Sums) {
         assert!(!planes.is_empty() && weights.len() == planes.len() * TILE_WORDS);
-        // SAFETY: `self` proves that this thread's tiles are configured. Each turn reads one of the planes, 2048 bytes,
-        // and 16 words of weights of 32 columns, 2048 bytes as well; there are as many of both as turns, as asserted.
-        // The four parts of the sums are written, 1024 bytes each.
+        // SAFETY: `self` proves that this thread's tiles are configured. Each turn reads one of the planes, 2048
+        // bytes, and 16 words of weights of 32 columns, 2048 bytes as well; there are as many of both as turns, as
+        // asserted. The four parts of the sums are written, 1024 bytes each.
         unsafe {
             asm!(
                 "tilezero tmm0",
@@ -177,7 +177,8 @@ impl Tiles {
 fn ask_for_tiles() -> bool {
     const REQUEST_PERMISSION: usize = 0x1023; // ARCH_REQ_XCOMP_PERM
     const TILE_DATA: usize = 18;
-    // SAFETY: this system call takes two numbers and touches no memory; a kernel that does not know it returns an error.
+    // SAFETY: this system call takes two numbers and touches no memory; a kernel that does not know it returns an
+    // error.
     unsafe { libc::syscall(libc::SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0 }
 }
 

@@ -1,7 +1,7 @@
 //! SIMD registers of 16 numbers, one abstraction over AVX2 and AVX-512.
 //!
-//! - `lanes` is the trait that kernels are written for, `line` the memory that fills a register; `avx2` (on the functions of
-//!   `halves`) and `avx512` implement the trait, with the macro of `methods`;
+//! - `lanes` is the trait that kernels are written for, `line` the memory that fills a register; `avx2` (on the
+//!   functions of `halves`) and `avx512` implement the trait, with the macro of `methods`;
 //! - `amx` multiplies whole tiles of bytes;
 //! - `prefetch` asks for memory ahead of its use.
 

@@ -47,11 +47,12 @@ struct Shared {
     ends: AtomicBool,
 }
 
-// SAFETY: a thread that sends or drops it touches no job: `job` holds plain pointers, which are used by those alone who
-// have taken a turn of `open`, and what they point to is `Sync` (see `ThreadPool::run`).
+// SAFETY: a thread that sends or drops it touches no job: `job` holds plain pointers, which are used by those alone
+// who have taken a turn of `open`, and what they point to is `Sync` (see `ThreadPool::run`).
 unsafe impl Send for Shared {}
-// SAFETY: `job` is written by `ThreadPool::run` alone, under the lock of `jobs`, while `unfinished` is 0 and no turn is
-// open; it is read after a turn was taken, which happens after the write, and before that turn counts as finished.
+// SAFETY: `job` is written by `ThreadPool::run` alone, under the lock of `jobs`, while `unfinished` is 0 and no
+// turn is open; it is read after a turn was taken, which happens after the write, and before that turn counts as
+// finished.
 unsafe impl Sync for Shared {}
 
 #[derive(Clone, Copy)]
@@ -109,8 +110,8 @@ impl ThreadPool {
         Ok(pool)
     }
 
-    /// Calls `run` with each of `0..items`, neighbours rather on the same thread. It must not use the pool itself, which
-    /// would wait for itself.
+    /// Calls `run` with each of `0..items`, neighbours rather on the same thread. It must not use the pool itself,
+    /// which would wait for itself.
     ///
     /// # Panics
     /// If `run` does, on whatever thread: with the first panic, after all threads have finished. Some items are then not
@@ -132,9 +133,9 @@ impl ThreadPool {
         let turns = items.min(TURNS_PER_THREAD * threads);
         let tasks = Tasks { run, items, turns, of_workers: turns - turns / threads, panic: Mutex::default() };
         let Shared { open, unfinished, job, .. } = &*self.shared;
-        // SAFETY: the lock of `jobs` is held, no turn is open and all that were taken are over: nobody else reads or
-        // writes the job. The pointer is used by those who take a turn of it, for all of whom this function waits, even
-        // if a task panics: `tasks` outlives them, and it is `Sync`, since `F` is.
+        // SAFETY: the lock of `jobs` is held, no turn is open and all that were taken are over: nobody else reads
+        // or writes the job. The pointer is used by those who take a turn of it, for all of whom this function
+        // waits, even if a task panics: `tasks` outlives them, and it is `Sync`, since `F` is.
         unsafe { *job.get() = Job { take: take::<F>, tasks: ptr::from_ref(&tasks).cast() } };
         unfinished.store(turns, Ordering::Relaxed);
         open.set(turns);
@@ -170,15 +171,16 @@ impl ThreadPool {
     ) {
         /// The start of the numbers, for tasks that each write another chunk.
         struct Start<T>(*mut T);
-        // SAFETY: tasks make slices of chunks from it, no two of the same, of a type that may be sent to their threads.
+        // SAFETY: tasks make slices of chunks from it, no two of the same, of a type that may be sent to their
+        // threads.
         unsafe impl<T: Send> Sync for Start<T> {}
 
         let (start, count) = (Start(numbers.as_mut_ptr()), numbers.len());
         self.run(count.div_ceil(length), |index| {
             let start = &start; // all of it, which is `Sync`
             let first = index * length;
-            // SAFETY: `first..first + length`, cut off at `count`, lies within `numbers`, which are borrowed for writing
-            // until `run` returns; every index is taken once, so that no other task has this chunk.
+            // SAFETY: `first..first + length`, cut off at `count`, lies within `numbers`, which are borrowed for
+            // writing until `run` returns; every index is taken once, so that no other task has this chunk.
             let chunk =
                 unsafe { std::slice::from_raw_parts_mut(start.0.add(first), length.min(count - first)) };
             run(index, chunk);
@@ -205,8 +207,8 @@ fn work(shared: &Shared, sleeps: &AtomicBool) {
             // SAFETY: the job was written before its turns were opened, of which this is one; it is not written again
             // before this turn counts as finished.
             let Job { take, tasks } = unsafe { *shared.job.get() };
-            // SAFETY: `ThreadPool::run` stored the function for the type of these tasks, which it keeps, without writing
-            // to them, until this turn counts as finished.
+            // SAFETY: `ThreadPool::run` stored the function for the type of these tasks, which it keeps, without
+            // writing to them, until this turn counts as finished.
             unsafe { take(tasks, turn) };
             shared.unfinished.fetch_sub(1, Ordering::Release);
             looks = 0;

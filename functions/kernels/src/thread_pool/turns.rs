@@ -3,8 +3,8 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The turns that nobody has taken, `start..end` in the upper and the lower half. Workers take the first, and the thread
-/// that waits for the job the last, so that each goes through memory of its own.
+/// The turns that nobody has taken, `start..end` in the upper and the lower half. Workers take the first, and the
+/// thread that waits for the job the last, so that each goes through memory of its own.
 #[derive(Default)]
 pub(super) struct Turns(AtomicU64);
 

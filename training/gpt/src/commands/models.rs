@@ -36,8 +36,11 @@ pub async fn run(arguments: Arguments) -> Result<()> {
             table.add_row(row(&store, &name, &version, &channels).await?);
         }
     }
-    for column in table.column_iter_mut().skip(3) {
-        column.set_cell_alignment(CellAlignment::Right);
+    for (index, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, 1));
+        if index >= 3 {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
     }
     println!("{}", table.trim_fmt());
     Ok(())

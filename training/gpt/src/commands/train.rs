@@ -14,7 +14,7 @@ use gpt::release::naming::model_name;
 use gpt::release::plan::check_vocabulary;
 use gpt::release::report::Stopwatch;
 use gpt::release::{ModelSource, ModelSpec, Outcome, Promotion, TrainingPlan, trained};
-use gpt::train::{Checkpoints, LogFormat, Mirror, Observer, Progress, Records, Run, Trained};
+use gpt::train::{LogFormat, Mirror, Observer, Progress, Records, Run, Trained};
 use gpt::weights::ImportOptions;
 use store::Store;
 use tokio::runtime::Runtime;
@@ -91,18 +91,17 @@ pub fn run(arguments: Arguments, runtime: &Runtime, stop: &AtomicBool) -> Result
     // Staged now rather than after the training: a store that cannot be written is an early error.
     let staged = runtime.block_on(store.stage(&plan.name))?;
     let checkpoints = plan.checkpoints(&arguments.checkpoints);
-    let mirror = Mirror::new(&store, runtime, &plan.name, &checkpoints.run_digest());
-    let mirror = arguments.mirror_checkpoints.then_some(&mirror);
-    let (samples, records) = (plan.sample_writer(&device), Records::create(&staged.path(""))?);
+    let digest = checkpoints.run_digest();
+    let mirror = arguments.mirror_checkpoints.then(|| Mirror::new(&store, runtime, &plan.name, &digest));
     let run = Run {
         train_set: &plan.train_set,
         validation_set: &plan.validation_set,
         settings: &plan.preset.training,
         device: &device,
-        samples: Some(&samples),
-        records: Some(&records),
+        samples: Some(&plan.sample_writer(&device)),
+        records: Some(&Records::create(&staged.path(""))?),
         checkpoints: &checkpoints,
-        mirror,
+        mirror: mirror.as_ref(),
         resume: arguments.resume,
         stop,
     };

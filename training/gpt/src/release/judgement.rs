@@ -148,8 +148,11 @@ impl fmt::Display for Judgement {
                 format!("{:.1e}", comparison.largest_logit_difference),
             ]);
         }
-        for column in table.column_iter_mut().skip(1) {
-            column.set_cell_alignment(CellAlignment::Right);
+        for (index, column) in table.column_iter_mut().enumerate() {
+            column.set_padding((0, 1));
+            if index >= 1 {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
         }
         f.write_str(&table.trim_fmt())
     }

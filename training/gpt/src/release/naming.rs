@@ -39,8 +39,8 @@ fn last_part(source: &Source) -> String {
     match source {
         Source::Local(text) => local_part(text),
         Source::Https { url, .. } => {
-            let path = url.split(['?', '#']).next().unwrap_or_default();
-            let part = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+            let path = url.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
+            let part = path.rsplit('/').next().unwrap_or_default();
             // The host of an address without a path has no extension.
             let part = if path.matches('/').count() > 2 { stem(Path::new(part)) } else { part.to_owned() };
             percent_decode_str(&part).decode_utf8_lossy().into_owned()
@@ -145,7 +145,7 @@ mod tests {
         ] {
             assert_eq!(name(source), expected, "{source}");
         }
-        assert_eq!(name(&format!("{}.txt", "long title ".repeat(20))).len(), MAX_LENGTH - 1);
+        assert_eq!(name(&format!("{}.txt", "long title ".repeat(20))).len(), MAX_LENGTH);
     }
 
     #[test]

@@ -7,7 +7,10 @@ use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
-use aws_sdk_s3::config::{Region, SharedCredentialsProvider};
+use aws_sdk_s3::config::{Region, SharedCredentialsProvider, SharedHttpClient};
+use aws_smithy_http_client::Builder;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 
 /// The region that S3-compatible servers assume where none is configured.
 const FALLBACK_REGION: &str = "us-east-1";
@@ -42,7 +45,8 @@ impl S3 {
     /// Takes region, credentials and endpoint from the environment.
     pub(crate) async fn connect(bucket: String, prefix: String) -> Self {
         let region = RegionProviderChain::default_provider().or_else(FALLBACK_REGION);
-        let config = aws_config::defaults(BehaviorVersion::latest()).region(region).load().await;
+        let config =
+            aws_config::defaults(BehaviorVersion::latest()).region(region).http_client(https()).load().await;
         // The endpoint of S3 alone does not show in the general configuration.
         let has_endpoint =
             config.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
@@ -62,6 +66,7 @@ impl S3 {
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(FALLBACK_REGION))
             .endpoint_url(endpoint)
+            .http_client(https())
             .credentials_provider(SharedCredentialsProvider::new(keys))
             .build();
         Self::new(&config, true, bucket, prefix)
@@ -94,4 +99,10 @@ impl S3 {
     pub(super) fn full_key(&self, key: &str) -> String {
         format!("{}{key}", self.prefix)
     }
+}
+
+/// An HTTP client whose TLS is rustls on ring, which the program has for other downloads too: the SDK's own choice,
+/// AWS-LC, takes a minute to build.
+fn https() -> SharedHttpClient {
+    Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
 }
