@@ -115,7 +115,7 @@ pub fn run(arguments: Arguments, runtime: &Runtime, stop: &AtomicBool) -> Result
     let release = trained::release(&plan, &trained, staged, stopwatch, note);
     let (published, judgement) = runtime.block_on(release)?;
     checkpoints.clear()?;
-    if let Some(mirror) = mirror {
+    if let Some(mirror) = &mirror {
         mirror.clear(|text| progress.note(text));
     }
     drop(progress);
