@@ -5,7 +5,8 @@
 //! - [`train`]: the training loop, told by a [`preset`];
 //! - [`weights`]: weights in and out, from and for PyTorch and Hugging Face too;
 //! - [`onnx`]: the graph that serving runs;
-//! - [`release`]: from a model to a published version: exports, judgement, gate, report.
+//! - [`release`]: from a model to a published version: exports, judgement, gate, report;
+//! - [`device`]: the compute device, the one place that names libtorch.
 //!
 //! The binary `gpt` has a short file for each command.
 

@@ -3,7 +3,6 @@
 use std::sync::atomic::AtomicBool;
 
 use artifact::Tokenizer;
-use burn::module::Module;
 use burn::optim::GradientsParams;
 
 use super::evaluation::mean_loss;
