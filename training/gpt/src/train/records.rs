@@ -40,7 +40,7 @@ impl Records {
     /// If it cannot be written.
     pub fn evaluation(&self, evaluation: &Evaluation) -> Result<(), PathError> {
         let json =
-            serde_json::to_string(evaluation).map_err(|error| PathError::at(&self.metrics)(error.into()))?;
+            serde_json::to_value(evaluation).map_err(|error| PathError::at(&self.metrics)(error.into()))?;
         append(&self.metrics, &format!("{json}\n"))
     }
 
