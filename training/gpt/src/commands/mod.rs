@@ -1,8 +1,8 @@
 //! The commands of `gpt`, one file each, and the arguments that several of them share.
 //!
-//! - [`model_argument`]: a model in a store or a file of weights;
-//! - [`corpus_arguments`]: texts;
-//! - [`store_arguments`]: a store, a channel and the promotion gate.
+//! - `model_argument`: a model in a store or a file of weights;
+//! - `corpus_arguments`: texts;
+//! - `store_arguments`: a store, a channel and the promotion gate.
 
 pub mod corpus_arguments;
 pub mod evaluate;
