@@ -101,8 +101,8 @@ impl S3 {
     }
 }
 
-/// An HTTP client whose TLS is rustls on ring, which the program has for other downloads too: the SDK's own choice,
-/// AWS-LC, takes a minute to build.
+/// An HTTP client whose TLS is rustls on ring, which the program has for other downloads too: with the SDK's own
+/// choice, AWS-LC, there would be two to build.
 fn https() -> SharedHttpClient {
     Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
 }
