@@ -8,5 +8,8 @@ export default defineConfig({
     // Making templates takes a second or two, and more on a busy machine.
     testTimeout: 60_000,
     maxWorkers: 2,
+    // The files of a worker share what they import: aws-cdk-lib takes seconds, and keeps nothing between apps.
+    isolate: false,
+    setupFiles: ['test/setup.ts'],
   },
 });

@@ -4,7 +4,8 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { PROJECT_FOLDER } from '../lib/paths.ts';
-import { FUNCTION_ZIP, newFolder } from './support.ts';
+import { newFolder } from './folders.ts';
+import { FUNCTION_ZIP } from './support.ts';
 
 /** Runs with nothing in its environment that could be an account. */
 function run(command: string, args: string[]) {

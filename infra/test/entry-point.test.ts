@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { PROJECT_FOLDER } from '../lib/paths.ts';
-import { newFolder } from './support.ts';
+import { newFolder } from './folders.ts';
 
 const programs = newFolder();
 writeFileSync(join(programs, 'gpt'), '#!/bin/sh\nprintf "%s\\n" "$@"\n', { mode: 0o755 });

@@ -1,14 +1,13 @@
 /** Test support: stacks from settings, as `cdk synth` makes them, and helpers to read their policies. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { App } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
-import { afterAll } from 'vitest';
 import { PROJECT_FOLDER } from '../lib/paths.ts';
 import type { Stacks } from '../lib/stacks.ts';
 import { addStacks } from '../lib/stage.ts';
 import { parseSettings, type SettingsInput, stages } from '../settings.ts';
+import { newFolder } from './folders.ts';
 
 /** Stand in for what is built elsewhere. */
 export const FUNCTION_ZIP = 'test/fixtures/function';
@@ -16,16 +15,6 @@ export const SITE_FOLDER = 'test/fixtures/site';
 
 export type StackName = keyof Stacks;
 type Templates = Record<StackName, Template>;
-
-const folders: string[] = [];
-afterAll(() => folders.forEach((folder) => rmSync(folder, { recursive: true, force: true })));
-
-/** A new folder, which is removed when the tests of a file are done. */
-export function newFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'infra-'));
-  folders.push(folder);
-  return folder;
-}
 
 export function newApp(): App {
   const { context } = JSON.parse(readFileSync(join(PROJECT_FOLDER, 'cdk.json'), 'utf8'));
