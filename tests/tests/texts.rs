@@ -133,7 +133,7 @@ fn stories_in_one_file_are_documents_and_so_are_the_books_of_gutenberg() {
         said.contains("corpus texts/stories.txt: 359 documents, separated by \"<|endoftext|>\"\n"),
         "{said}"
     );
-    let said = bench.said(&["--set", "corpus.separator="]);
+    let said = bench.said(&["--set", "corpus.separator=\"\""]);
     assert!(!said.contains("359 documents"), "{said}");
 
     let bench = Bench::new();

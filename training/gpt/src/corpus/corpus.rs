@@ -125,3 +125,146 @@ impl Corpus {
         &self.encoded.validation
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::fs;
+    use std::io::Write;
+    use std::path::Path;
+
+    use artifact::Tokenizer;
+
+    use super::*;
+    use crate::corpus::format::parquet::tests as parquet;
+
+    /// Reads files in a folder, and what is said meanwhile with the folder's name left out.
+    fn load(
+        folder: &Path,
+        names: &[&str],
+        settings: CorpusSettings,
+    ) -> (Result<Corpus, CorpusError>, String) {
+        let (cache, said) = (tempfile::tempdir().unwrap(), RefCell::new(String::new()));
+        let loader = Loader {
+            tokenizer: &Tokenizer::gpt2().unwrap(),
+            train_fraction: 0.9,
+            cache: cache.path(),
+            fetch_s3: &|_, _| Ok(Vec::new()),
+            notify: &|line| said.borrow_mut().push_str(&format!("{line}\n")),
+        };
+        let source = |name: &&str| Source::Local(folder.join(name).to_str().unwrap().to_owned());
+        let sources = names.iter().map(source).collect();
+        let corpus = loader.load_corpus(&CorpusSettings { sources, ..settings });
+        let said = said.into_inner().replace(&format!("{}/", folder.display()), "");
+        (corpus, said)
+    }
+
+    fn ids(tokens: &Tokens) -> Vec<i64> {
+        tokens.read(0, tokens.count())
+    }
+
+    fn gzip(text: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn the_same_documents_have_the_same_ids_in_every_format() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, contents: &[u8]| fs::write(folder.path().join(name), contents).unwrap();
+        let documents: Vec<String> =
+            (0..40).map(|number| format!("Document {number} is é 字.\nIt ends.")).collect();
+        let texts: Vec<Option<&str>> = documents.iter().map(|text| Some(text.as_str())).collect();
+        let lines: String = documents
+            .iter()
+            .map(|text| format!("{}\n", serde_json::json!({"id": 1, "content": text})))
+            .collect();
+        let plain = documents.join("\n<|endoftext|>\n");
+        let utf16: Vec<u8> = plain.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        write("a.txt", plain.as_bytes());
+        write("b.txt.gz", &gzip(plain.as_bytes()));
+        write("c.txt.zst", &zstd::encode_all(&utf16[..], 1).unwrap());
+        write("d.jsonl", lines.as_bytes());
+        write("e.json.gz", &gzip(lines.as_bytes()));
+        parquet::write(&folder.path().join("f.parquet"), &texts);
+        let read = |name| {
+            let settings = CorpusSettings { text_field: "content".to_owned(), ..CorpusSettings::default() };
+            let (corpus, said) = load(folder.path(), &[name], settings);
+            (corpus.unwrap(), said)
+        };
+        let (first, _) = read("a.txt");
+        assert_eq!(first.documents(), 40);
+        for (name, expected) in [
+            ("a.txt", "corpus a.txt: 40 documents, separated by \"<|endoftext|>\"\n"),
+            ("b.txt.gz", "corpus b.txt.gz: gzip; 40 documents, separated"),
+            ("c.txt.zst", "corpus c.txt.zst: UTF-16 (big endian), Zstandard; 40 documents, separated"),
+            ("d.jsonl", "corpus d.jsonl: JSON Lines; 40 documents in `content`\n"),
+            ("e.json.gz", "corpus e.json.gz: JSON Lines, gzip; 40 documents in `content`\n"),
+            ("f.parquet", "corpus f.parquet: Parquet; 40 documents in `content`\n"),
+        ] {
+            let (corpus, said) = read(name);
+            assert!(said.starts_with(expected), "{said}");
+            assert!(
+                said.ends_with("corpus: 40 documents in 1 file: 36 to train on, 4 to validate with\n"),
+                "{said}"
+            );
+            assert_eq!(ids(corpus.training()), ids(first.training()), "{name}");
+            assert_eq!(ids(corpus.validation()), ids(first.validation()), "{name}");
+            assert_eq!(corpus.tokens(), first.tokens());
+            assert_eq!(corpus.entries().len(), 1);
+        }
+    }
+
+    #[test]
+    fn identical_documents_are_reported_and_left_out_where_that_is_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let lines: String =
+            (0..30).map(|number| format!("{{\"text\": \"Document {}.\"}}\n", number % 25)).collect();
+        fs::write(folder.path().join("a.jsonl"), lines).unwrap();
+        fs::write(folder.path().join("b.txt"), "Document 7.").unwrap();
+        let read = |deduplicate| {
+            let settings = CorpusSettings { deduplicate, ..CorpusSettings::default() };
+            let (corpus, said) = load(folder.path(), &["a.jsonl", "b.txt"], settings);
+            (corpus.unwrap(), said)
+        };
+        let (all, said) = read(false);
+        let expected = "corpus: 6 documents are identical to earlier ones (66 characters), such as document 26 of a.jsonl \
+                        to document 1 of a.jsonl; --deduplicate leaves them out\n";
+        assert!(said.ends_with(expected), "{said}");
+        let (fewer, said) = read(true);
+        assert!(
+            said.contains(", 6 left out as identical to others\n") && !said.contains("--deduplicate"),
+            "{said}"
+        );
+        assert!(all.tokens() > fewer.tokens() && all.sha256() != fewer.sha256());
+        assert_eq!(fewer.entries()[1].tokens, 0);
+    }
+
+    #[test]
+    fn a_plain_text_is_read_without_a_word() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a.txt"), "A text that has nothing to it but its words.").unwrap();
+        let (corpus, said) = load(folder.path(), &["a.txt"], CorpusSettings::default());
+        assert_eq!((corpus.unwrap().name(), said), ("a.txt".to_owned(), String::new()));
+    }
+
+    #[test]
+    fn texts_to_validate_with_are_not_trained_on() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in [("a.txt", "to train on"), ("b.txt", "to validate with")] {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        let validation = vec![Source::Local(folder.path().join("b.txt").to_str().unwrap().to_owned())];
+        let settings = CorpusSettings { validation, ..CorpusSettings::default() };
+        let corpus = load(folder.path(), &["a.txt"], settings).0.unwrap();
+        let tokenizer = Tokenizer::gpt2().unwrap();
+        for (tokens, text) in [(corpus.training(), "to train on"), (corpus.validation(), "to validate with")]
+        {
+            let expected: Vec<i64> = tokenizer.encode(text).into_iter().map(i64::from).collect();
+            assert_eq!(ids(tokens), expected);
+        }
+        assert_eq!(corpus.name(), "2 documents");
+        assert_eq!(corpus.example_prompts(), ["to train on"]);
+    }
+}

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use artifact::Sha256Hex;
 use store::PathError;
 
-use super::format::Unreadable;
+use super::format::unreadable::Unreadable;
 
 /// Why a corpus cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -22,6 +22,7 @@ pub mod dataset;
 mod error;
 pub mod format;
 pub mod loader;
+mod numbers;
 pub mod outline;
 pub mod permutation;
 pub mod report;

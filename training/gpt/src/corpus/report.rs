@@ -1,5 +1,6 @@
 //! Report of how a corpus was read, in plain words.
 
+use super::numbers::{counted, number};
 use super::outline::{Contents, Repeated};
 use super::settings::CorpusSettings;
 use super::text::TextFile;
@@ -7,35 +8,6 @@ use super::tokens::{Index, Placed};
 
 /// Files that are reported one by one; of more, what they have together.
 const MAX_FILES: usize = 20;
-/// Files that are left out and named; more are counted.
-const MAX_LEFT_OUT: usize = 100;
-
-/// A file that is not read, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LeftOut {
-    /// Its name, below the folder that was given.
-    pub name: String,
-    /// The reason, with the remedy.
-    pub reason: String,
-}
-
-/// What is said of files that are left out of a source.
-pub fn left_out(source: &str, files: &[LeftOut]) -> Option<String> {
-    let counted = match files.len() {
-        0 => return None,
-        1 => "1 file is left out".to_owned(),
-        count => format!("{} files are left out", number(count as u64)),
-    };
-    let mut text = format!("corpus {source}: {counted}:");
-    for LeftOut { name, reason } in files.iter().take(MAX_LEFT_OUT) {
-        text.push_str(&format!("\n  {name}: {reason}"));
-    }
-    if files.len() > MAX_LEFT_OUT {
-        text.push_str(&format!("\n  and {} more", number((files.len() - MAX_LEFT_OUT) as u64)));
-    }
-    Some(text)
-}
-
 /// What is said of a corpus: nothing of one plain text.
 pub fn report(files: &[TextFile], settings: &CorpusSettings, index: &Index) -> Vec<String> {
     let remarks: Vec<String> = files
@@ -124,16 +96,4 @@ fn repeated(files: &[TextFile], settings: &CorpusSettings, index: &Index) -> Opt
         place(copy),
         place(original)
     ))
-}
-
-fn counted(count: u64, what: &str) -> String {
-    format!("{} {what}{}", number(count), if count == 1 { "" } else { "s" })
-}
-
-/// A number with commas between thousands.
-fn number(number: u64) -> String {
-    let digits = number.to_string();
-    let groups: Vec<&str> =
-        digits.as_bytes().rchunks(3).rev().filter_map(|group| str::from_utf8(group).ok()).collect();
-    groups.join(",")
 }

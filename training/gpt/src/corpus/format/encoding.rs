@@ -170,7 +170,7 @@ pub(super) mod tests {
     use super::*;
 
     /// A text in another encoding.
-    pub(in crate::corpus) fn encode(text: &str, encoding: Encoding) -> Vec<u8> {
+    pub(crate) fn encode(text: &str, encoding: Encoding) -> Vec<u8> {
         match encoding {
             Encoding::Utf8 => text.as_bytes().to_vec(),
             Encoding::Utf16(Little) => text.encode_utf16().flat_map(u16::to_le_bytes).collect(),

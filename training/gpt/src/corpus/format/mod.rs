@@ -7,7 +7,7 @@
 //!
 //! - [`detect`]: the format of a file, or why it cannot be read (`unreadable`, with the remedy);
 //! - `compression` and `encoding`: a file as a stream of UTF-8;
-//! - `plain`, `json_lines`, `parquet`: readers of [`records`].
+//! - `plain`, `json_lines`, `parquet`: readers of [`records`], which `open` chooses from.
 //!
 //! A reader holds one block, line or page of a file, of whatever length the file is.
 
@@ -15,11 +15,13 @@ mod compression;
 pub mod detect;
 mod encoding;
 mod json_lines;
-mod parquet;
+mod open;
+pub(crate) mod parquet;
 mod plain;
 pub mod records;
-mod unreadable;
+pub mod unreadable;
 
 pub use detect::{Format, Kind, detect, is_searched_for};
-pub use records::{Records, Step, open};
+pub use open::open;
+pub use records::{Records, Step};
 pub use unreadable::Unreadable;

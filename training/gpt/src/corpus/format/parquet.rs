@@ -86,14 +86,14 @@ impl ParquetColumn {
             };
             let (mut levels, mut values) = (Vec::new(), Vec::new());
             let (records, ..) = reader
-                .read_records(BATCH, Some(&mut levels), None, &mut values)
+                .read_records(BATCH, (self.level > 0).then_some(&mut levels), None, &mut values)
                 .map_err(|error| damaged(&self.path, &error))?;
             if records == 0 {
                 self.reader = None;
                 continue;
             }
             let mut values = values.into_iter();
-            // A column without missing values has no levels.
+            // A column in which no value can be missing has no levels.
             let is_there = |index: usize| levels.get(index).is_none_or(|level| *level == self.level);
             self.values.extend((0..records).map(|index| if is_there(index) { values.next() } else { None }));
             return Ok(true);
@@ -144,7 +144,7 @@ fn missing(columns: &[ColumnDescPtr], name: &str) -> String {
 }
 
 #[cfg(test)]
-pub(in crate::corpus) mod tests {
+pub(crate) mod tests {
     use std::sync::Arc;
 
     use parquet::basic::{Compression, ZstdLevel};
@@ -156,7 +156,11 @@ pub(in crate::corpus) mod tests {
     use super::*;
 
     /// Writes a column `content` of texts and one of numbers, in row groups of two.
-    pub(in crate::corpus) fn write(path: &Path, texts: &[Option<&str>], compression: Compression) {
+    pub(crate) fn write(path: &Path, texts: &[Option<&str>]) {
+        write_compressed(path, texts, Compression::SNAPPY);
+    }
+
+    fn write_compressed(path: &Path, texts: &[Option<&str>], compression: Compression) {
         let schema = "message schema { required int32 id; optional binary content (UTF8); }";
         let schema = Arc::new(parse_message_type(schema).unwrap());
         let properties = WriterProperties::builder().set_compression(compression).build();
@@ -191,7 +195,7 @@ pub(in crate::corpus) mod tests {
         for compression in
             [Compression::UNCOMPRESSED, Compression::SNAPPY, zstd, Compression::GZIP(Default::default())]
         {
-            write(&path, &[Some("one"), None, Some("two"), Some("two"), Some(&long)], compression);
+            write_compressed(&path, &[Some("one"), None, Some("two"), Some("two"), Some(&long)], compression);
             assert_eq!(read(&path, "content").unwrap(), ["one", "", "two", "two", &long]);
         }
     }
@@ -200,7 +204,7 @@ pub(in crate::corpus) mod tests {
     fn what_is_wrong_with_a_file_is_said() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.parquet");
-        write(&path, &[Some("one")], Compression::UNCOMPRESSED);
+        write_compressed(&path, &[Some("one")], Compression::UNCOMPRESSED);
         for name in ["text", "id"] {
             let error = read(&path, name).unwrap_err();
             let expected =

@@ -1,12 +1,5 @@
 //! Records of a file: a plain text is one, JSON Lines and Parquet have many.
 
-use std::io::Read;
-use std::path::Path;
-
-use super::detect::{Format, Kind};
-use super::json_lines::JsonLines;
-use super::parquet::ParquetColumn;
-use super::plain::PlainText;
 use crate::corpus::error::CorpusError;
 
 /// As much of a record as is handed out at once.
@@ -30,21 +23,6 @@ pub trait Records {
     /// # Errors
     /// If the file cannot be read or is damaged.
     fn read(&mut self, text: &mut String) -> Result<Step, CorpusError>;
-}
-
-/// Opens a file of this format, whose text is in the field or column `text_field` if it has any.
-///
-/// # Errors
-/// If it cannot be opened, or has no such column.
-pub fn open(path: &Path, format: Format, text_field: &str) -> Result<Box<dyn Records>, CorpusError> {
-    let stream = |encoding: super::encoding::Encoding| -> Result<Box<dyn Read>, CorpusError> {
-        Ok(encoding.transcode(format.compression.open(path)?))
-    };
-    Ok(match format.kind {
-        Kind::Text(encoding) => Box::new(PlainText::new(path, stream(encoding)?)),
-        Kind::JsonLines(encoding) => Box::new(JsonLines::new(path, stream(encoding)?, text_field)),
-        Kind::Parquet => Box::new(ParquetColumn::open(path, text_field)?),
-    })
 }
 
 /// A record in memory, handed out in pieces, so that what follows works on a little at a time.

@@ -99,7 +99,7 @@ impl Outline {
 pub(super) mod tests {
     use super::*;
 
-    pub(in crate::corpus::outline) fn outline(entries: &[(u64, u64)]) -> Outline {
+    pub(crate) fn outline(entries: &[(u64, u64)]) -> Outline {
         let folder = tempfile::tempdir().unwrap();
         let mut outline = Outline::create(folder.path()).unwrap();
         for entry in entries.chunks(2) {

@@ -12,8 +12,7 @@ use store::{Bucket, ListedObject, PathError, StoreError};
 use tokio::task::JoinSet;
 
 use super::format::is_searched_for;
-use super::report::{LeftOut, left_out};
-use super::source::is_hidden;
+use super::source::{LeftOut, is_hidden, left_out};
 
 #[cfg(test)]
 mod tests;

@@ -7,10 +7,10 @@ use walkdir::WalkDir;
 use super::address::Source;
 use super::hidden::{HIDDEN, is_hidden};
 use super::https;
+use super::left_out::{LeftOut, left_out};
 use crate::corpus::error::CorpusError;
 use crate::corpus::format::{Format, Unreadable, detect, is_searched_for};
 use crate::corpus::loader::Loader;
-use crate::corpus::report::{LeftOut, left_out};
 
 /// What is said of other files in a folder.
 const NOT_SEARCHED_FOR: &str = "not named like a text (.txt, .md, .jsonl, .json or .parquet, also .gz or .zst); to read \

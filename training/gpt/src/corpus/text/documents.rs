@@ -6,24 +6,10 @@ use super::file::TextFile;
 use super::gutenberg::BodyFinder;
 use super::lines::LineEnds;
 use super::separator::Splitter;
+use super::sink::DocumentSink;
 use crate::corpus::error::CorpusError;
 use crate::corpus::format::{Records, Step, open};
 use crate::corpus::settings::CorpusSettings;
-
-/// Takes documents one after the other, each in blocks of at most about 64 KiB.
-pub trait DocumentSink {
-    /// The next block of the document.
-    ///
-    /// # Errors
-    /// If it cannot be used.
-    fn text(&mut self, text: &str) -> Result<(), CorpusError>;
-
-    /// The document is complete; without any text, there is none.
-    ///
-    /// # Errors
-    /// If it cannot be used.
-    fn end(&mut self) -> Result<(), CorpusError>;
-}
 
 /// Reads the documents of a file.
 pub struct Documents<'a> {
@@ -115,32 +101,14 @@ impl<'a> Documents<'a> {
 }
 
 #[cfg(test)]
-pub(in crate::corpus) mod tests {
+pub(crate) mod tests {
     use std::path::Path;
 
+    use super::super::sink::tests::Collected;
     use super::*;
 
-    /// Keeps all documents.
-    #[derive(Default)]
-    pub(in crate::corpus) struct Collected {
-        pub(in crate::corpus) documents: Vec<String>,
-        open: String,
-    }
-
-    impl DocumentSink for Collected {
-        fn text(&mut self, text: &str) -> Result<(), CorpusError> {
-            self.open.push_str(text);
-            Ok(())
-        }
-
-        fn end(&mut self) -> Result<(), CorpusError> {
-            self.documents.push(std::mem::take(&mut self.open));
-            Ok(())
-        }
-    }
-
     /// A file in `folder`, to be read.
-    pub(in crate::corpus) fn file(folder: &Path, name: &str, contents: &[u8]) -> TextFile {
+    pub(crate) fn file(folder: &Path, name: &str, contents: &[u8]) -> TextFile {
         let path = folder.join(name);
         std::fs::write(&path, contents).unwrap();
         let format = crate::corpus::format::detect(&path).unwrap().unwrap();

@@ -4,7 +4,7 @@
 //! Project Gutenberg among others in a file, or what stands between two separators.
 //!
 //! - `file`: one file of a corpus, with its digest;
-//! - [`documents`]: its documents, block by block, after
+//! - [`documents`]: its documents, block by block, into a `sink`, after
 //! - `lines`: line feeds at the end of lines,
 //! - `gutenberg`: the books in a file of Project Gutenberg, and
 //! - `separator`: `<|endoftext|>` or what a corpus has instead;
@@ -16,8 +16,10 @@ mod gutenberg;
 mod lines;
 mod prompts;
 mod separator;
+mod sink;
 
-pub use documents::{DocumentSink, Documents};
+pub use documents::Documents;
 pub use file::TextFile;
 pub use gutenberg::BodyFinder;
 pub use prompts::example_prompts;
+pub use sink::DocumentSink;

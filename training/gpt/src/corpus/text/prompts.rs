@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use artifact::Tokenizer;
 
-use super::documents::{DocumentSink, Documents};
+use super::documents::Documents;
 use super::file::TextFile;
+use super::sink::DocumentSink;
 use crate::corpus::error::CorpusError;
 use crate::corpus::settings::CorpusSettings;
 

@@ -2,7 +2,7 @@
 //!
 //! Line breaks next to a separator belong to it: it may stand on a line of its own.
 
-use super::documents::DocumentSink;
+use super::sink::DocumentSink;
 use crate::corpus::error::CorpusError;
 
 /// More line breaks in a row than this are text: they are not held back until a separator follows.
@@ -98,7 +98,7 @@ impl Splitter {
 
 #[cfg(test)]
 mod tests {
-    use super::super::documents::tests::Collected;
+    use super::super::sink::tests::Collected;
     use super::*;
 
     fn split(text: &str, separator: &str) -> Vec<String> {
