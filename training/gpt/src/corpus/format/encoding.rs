@@ -30,6 +30,10 @@ pub enum ByteOrder {
 
 use ByteOrder::{Big, Little};
 
+/// Those in which characters such as space have zeros.
+const WIDE: [Encoding; 4] =
+    [Encoding::Utf32(Little), Encoding::Utf32(Big), Encoding::Utf16(Little), Encoding::Utf16(Big)];
+
 impl Encoding {
     /// The encoding of a text that begins so.
     pub(super) fn of(head: &[u8]) -> Self {
@@ -39,9 +43,11 @@ impl Encoding {
             [0xff, 0xfe, ..] => Self::Utf16(Little),
             [0xfe, 0xff, ..] => Self::Utf16(Big),
             _ if !head.contains(&0) => Self::Utf8,
-            _ => [Self::Utf32(Little), Self::Utf32(Big), Self::Utf16(Little), Self::Utf16(Big)]
+            _ => WIDE
                 .into_iter()
-                .find(|encoding| encoding.fits(head))
+                .rev()
+                .max_by_key(|encoding| encoding.fit(head))
+                .filter(|encoding| encoding.fit(head) > 0)
                 .unwrap_or(Self::Utf8),
         }
     }
@@ -57,14 +63,16 @@ impl Encoding {
         }
     }
 
-    /// Whether these bytes, read so, are text: characters that are white space or visible.
-    fn fits(self, head: &[u8]) -> bool {
+    /// How well these bytes, read so, are text: none of the characters is invisible, and so many are frequent ones,
+    /// which in the wrong order of bytes are rare ones.
+    fn fit(self, head: &[u8]) -> usize {
         let mut text = String::new();
-        let Ok(used) = self.decode(head, &mut text) else { return false };
+        if self.decode(head, &mut text).is_err() {
+            return 0;
+        }
         let is_text = |c: char| c.is_whitespace() || !(c.is_control() || c == '\u{fffe}' || c == '\u{ffff}');
-        // UTF-16 in the wrong order has few of these.
-        let is_common = |c: char| c.is_ascii() || matches!(c, '\u{3000}'..='\u{3002}' | '\u{ff0c}');
-        used > 0 && text.chars().all(is_text) && text.chars().any(is_common)
+        let is_frequent = |c: &char| c.is_ascii() || matches!(c, '\u{3001}' | '\u{3002}' | '\u{ff0c}');
+        if text.chars().all(is_text) { text.chars().filter(is_frequent).count() } else { 0 }
     }
 
     /// The text as UTF-8. What is not valid is an error of reading.
@@ -179,9 +187,6 @@ pub(super) mod tests {
             Encoding::Utf32(Big) => text.chars().flat_map(|c| (c as u32).to_be_bytes()).collect(),
         }
     }
-
-    const WIDE: [Encoding; 4] =
-        [Encoding::Utf16(Little), Encoding::Utf16(Big), Encoding::Utf32(Little), Encoding::Utf32(Big)];
 
     fn read(encoding: Encoding, bytes: Vec<u8>) -> io::Result<String> {
         let mut text = String::new();

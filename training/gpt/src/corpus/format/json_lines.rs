@@ -194,8 +194,9 @@ mod tests {
                 "{error}"
             );
         }
+        // However deep, what is passed over takes no stack.
         let deep = format!("{good}{{\"a\": {}", "[".repeat(1_000_000));
-        assert!(read(&deep).unwrap_err().contains("line 2: not a JSON object (recursion limit"));
+        assert!(read(&deep).unwrap_err().contains("line 2: not a JSON object"));
     }
 
     #[test]

@@ -56,17 +56,26 @@ pub(super) const PACKED_PARQUET: Unreadable =
     kind("a Parquet file that was compressed once more", "unpack it: gunzip or zstd -d");
 
 /// First bytes, from an offset on, of files that are no text.
-const SIGNATURES: [(usize, &[u8], Unreadable); 37] = [
+const SIGNATURES: [(usize, &[u8], Unreadable); 4] = [
     (0, b"%PDF-", kind("a PDF", "take its text: pdftotext FILE.pdf FILE.txt")),
+    (0, b"{\\rtf", OFFICE),
+    (0, b"%!PS", kind("PostScript", "take its text: ps2txt FILE.ps FILE.txt")),
+    (
+        0,
+        b"version https://git-lfs.github.com/spec/",
+        kind("a pointer of Git LFS instead of the file", "get the file itself: git lfs pull"),
+    ),
+];
+
+/// The same of files that have control characters, too, which no text has: a text may begin so.
+const BINARY_SIGNATURES: [(usize, &[u8], Unreadable); 33] = [
     (30, b"mimetypeapplication/epub+zip", BOOK),
     (30, b"mimetypeapplication/vnd.oasis", OFFICE),
     (0, b"PK\x03\x04", ZIP),
     (0, b"PK\x05\x06", ZIP),
     (0, b"PARE", kind("an encrypted Parquet file", "save it without encryption")),
     (0, b"ARROW1", ARROW),
-    (0, b"{\\rtf", OFFICE),
     (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", OFFICE),
-    (0, b"%!PS", kind("PostScript", "take its text: ps2txt FILE.ps FILE.txt")),
     (0, b"\xfd7zXZ\0", COMPRESSED),
     (0, b"BZh", COMPRESSED),
     (0, b"7z\xbc\xaf\x27\x1c", COMPRESSED),
@@ -93,11 +102,6 @@ const SIGNATURES: [(usize, &[u8], Unreadable); 37] = [
     (0, b"\x93NUMPY", BINARY),
     (0, b"\x7fELF", BINARY),
     (0, b"GGUF", kind("weights of a model", "only texts can be trained on")),
-    (
-        0,
-        b"version https://git-lfs.github.com/spec/",
-        kind("a pointer of Git LFS instead of the file", "get the file itself: git lfs pull"),
-    ),
 ];
 
 /// What a name says, where the first bytes say no more than that it may be a text.
@@ -120,7 +124,9 @@ impl Unreadable {
             head.get(*offset..).is_some_and(|rest| rest.starts_with(bytes))
         };
         let extension = extension(name);
-        if let Some((_, _, found)) = SIGNATURES.iter().find(begins) {
+        let is_control = |byte: &u8| matches!(byte, 0..=8 | 14..=26);
+        let binary = BINARY_SIGNATURES.iter().filter(|_| head.iter().any(is_control));
+        if let Some((_, _, found)) = SIGNATURES.iter().chain(binary).find(begins) {
             return Some(match extension.as_str() {
                 "docx" if *found == ZIP => WORD,
                 "epub" if *found == ZIP => BOOK,
@@ -157,7 +163,7 @@ mod tests {
 
     #[test]
     fn each_kind_is_known_by_its_first_bytes_or_its_name() {
-        let mut tar = vec![b'a'; 300];
+        let mut tar = vec![0; 300];
         tar[257..262].copy_from_slice(b"ustar");
         let epub = [b"PK\x03\x04" as &[u8], &[0; 26], b"mimetypeapplication/epub+zip"].concat();
         let utf16 = super::super::encoding::tests::encode(
@@ -175,8 +181,8 @@ mod tests {
             (b"Just text", "a.HTM", "an HTML page"),
             (&utf16, "a.txt", "an HTML page"),
             (b"a,b\n1,2\n", "a.csv", "a table"),
-            (b"\x1f\x8b\x08", "a.txt", "compressed twice"),
-            (b"BZh91AY", "a.txt", "compressed in a way that is not read"),
+            (b"\x1f\x8b\x08\x01", "a.txt", "compressed twice"),
+            (b"BZh91AY\x01", "a.txt", "compressed in a way that is not read"),
             (&tar, "a.txt", "a tar archive"),
             (b"version https://git-lfs.github.com/spec/v1\n", "a.txt", "a pointer of Git LFS"),
             (b"text\0\x01\x02\xff", "a.txt", "not a text"),
@@ -188,6 +194,9 @@ mod tests {
             (&b"A text."[..], "a.txt"),
             (b"", "a.txt"),
             (b"# Title\n<p>", "a.md"),
+            (b"ID3 and GGUF begin files", "a.txt"),
+            (b"GGUF is a format", "a.txt"),
+            (b"BZh", "a.txt"),
             (b"1 < 2 and <html is> a tag", "a.txt"),
             (b"caf\xe9", "a.txt"),
         ] {

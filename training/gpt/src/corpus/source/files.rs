@@ -107,7 +107,9 @@ fn local_candidates(text: &str) -> Result<Candidates, CorpusError> {
         .map_err(|error| CorpusError::Pattern { pattern: text.to_owned(), reason: error.msg })?;
     let mut candidates = Candidates { files: Vec::new(), left_out: Vec::new(), is_folder: false };
     // What a pattern asks for by a leading dot is not hidden.
-    let asks_for_hidden = is_hidden(text);
+    let fixed =
+        text.find(['*', '?', '[']).and_then(|wildcard| text[..wildcard].rfind('/')).map_or(0, |end| end + 1);
+    let asks_for_hidden = is_hidden(&text[fixed..]);
     for entry in matches {
         let file =
             entry.map_err(|error| CorpusError::Io { path: error.path().to_owned(), source: error.into() })?;
@@ -115,7 +117,8 @@ fn local_candidates(text: &str) -> Result<Candidates, CorpusError> {
             continue;
         }
         let name = file.to_string_lossy().into_owned();
-        if is_hidden(&name) && !asks_for_hidden {
+        let below = name.strip_prefix(&text[..fixed]).unwrap_or(&name);
+        if is_hidden(below) && !asks_for_hidden {
             candidates.left_out.push(LeftOut { name, reason: HIDDEN.to_owned() });
         } else {
             candidates.files.push((name, file));

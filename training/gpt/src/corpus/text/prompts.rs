@@ -139,7 +139,7 @@ mod tests {
     fn languages_without_spaces_have_prompts_too() {
         let paragraphs =
             ["第一章\n\n", "他从街上走过来，没有人看见他。\n\n", "她坐在窗前，等了一个下午。\n\n"];
-        assert_eq!(prompts(&[paragraphs.concat()]), ["他从街上走过来，", "她坐在窗前，等"]);
+        assert_eq!(prompts(&[paragraphs.concat()]), ["他从街上走过来", "她坐在窗前，"]);
         // One paragraph, in Thai, and words that are no prompt but for want of others.
         let thai = "วันหนึ่งฉันเดินเข้าไปในป่า".repeat(50);
         assert!(thai.starts_with(&prompts(&[thai.clone()])[0]));

@@ -138,8 +138,11 @@ impl Chunker {
 /// The end of the last paragraph before `border`, if it is near, else of the last line, else of the last word.
 fn gap_before(text: &str, border: usize) -> usize {
     let near = text.floor_char_boundary(border.saturating_sub(MAX_GAP_BYTES.min(border / 4)));
-    let last = |gap: &str| text[near..border].rfind(gap).map(|offset| near + offset);
-    let gap = last("\n\n").or_else(|| last("\n")).or_else(|| text[..border].rfind(char::is_whitespace));
+    // The border may be at the end of a word already.
+    let next = text[border..].chars().next().filter(|next| next.is_whitespace()).map_or(0, char::len_utf8);
+    let end = border + next;
+    let last = |gap: &str| text[near..end].rfind(gap).map(|offset| near + offset);
+    let gap = last("\n\n").or_else(|| last("\n")).or_else(|| text[..end].rfind(char::is_whitespace));
     gap.map(|gap| text[..gap].trim_end().len()).filter(|end| *end > 0).unwrap_or(border)
 }
 
@@ -272,7 +275,7 @@ mod tests {
             let chunks = chunks(text, cut(characters, true)).unwrap();
             chunks.iter().map(|chunk| &chunk.text[..chunk.border]).collect::<String>()
         };
-        assert_eq!(training("One two three four.\n\nFive six\nseven.", 27), "One two three four.");
+        assert_eq!(training("One two three four.\n\nFive six\nseven.", 24), "One two three four.");
         assert_eq!(training("One two three four.\nFive six seven.", 24), "One two three four.");
         assert_eq!(training("One two three four. Five six seven.", 26), "One two three four. Five");
         // A paragraph that ends far before.
