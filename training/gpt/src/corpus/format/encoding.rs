@@ -8,6 +8,9 @@ use std::io::{self, Read};
 /// Bytes that are converted at once.
 const BLOCK_BYTES: usize = 1 << 15;
 
+/// Of so many characters of a text, at least one is frequent in any language.
+const MIN_FREQUENT: usize = 32;
+
 /// How characters are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
@@ -42,7 +45,7 @@ impl Encoding {
             [0, 0, 0xfe, 0xff, ..] => Self::Utf32(Big),
             [0xff, 0xfe, ..] => Self::Utf16(Little),
             [0xfe, 0xff, ..] => Self::Utf16(Big),
-            _ if !head.contains(&0) => Self::Utf8,
+            _ if !head.contains(&0) || has_stray_zeros(head) => Self::Utf8,
             _ => WIDE
                 .into_iter()
                 .rev()
@@ -64,7 +67,7 @@ impl Encoding {
     }
 
     /// How well these bytes, read so, are text: none of the characters is invisible, and so many are frequent ones,
-    /// which in the wrong order of bytes are rare ones.
+    /// which in the wrong order of bytes are rare ones. 0 if few are.
     fn fit(self, head: &[u8]) -> usize {
         let mut text = String::new();
         if self.decode(head, &mut text).is_err() {
@@ -72,7 +75,8 @@ impl Encoding {
         }
         let is_text = |c: char| c.is_whitespace() || !(c.is_control() || c == '\u{fffe}' || c == '\u{ffff}');
         let is_frequent = |c: &char| c.is_ascii() || matches!(c, '\u{3001}' | '\u{3002}' | '\u{ff0c}');
-        if text.chars().all(is_text) { text.chars().filter(is_frequent).count() } else { 0 }
+        let (frequent, all) = (text.chars().filter(is_frequent).count(), text.chars().count());
+        if frequent * MIN_FREQUENT >= all && text.chars().all(is_text) { frequent } else { 0 }
     }
 
     /// The text as UTF-8. What is not valid is an error of reading.
@@ -108,6 +112,13 @@ impl Encoding {
             }
         }
     }
+}
+
+/// Whether these bytes are UTF-8 that has something to read, and some zeros in it by mistake.
+fn has_stray_zeros(head: &[u8]) -> bool {
+    let zeros = head.iter().filter(|byte| **byte == 0).count();
+    let is_utf8 = std::str::from_utf8(head).map_or_else(|error| error.error_len().is_none(), |_| true);
+    is_utf8 && zeros * 4 < head.len() && !head.iter().any(|byte| matches!(byte, 1..=8 | 14..=26))
 }
 
 fn decode_utf16(bytes: &[u8], order: ByteOrder, text: &mut String) -> Result<usize, usize> {
@@ -196,8 +207,12 @@ pub(super) mod tests {
 
     #[test]
     fn is_told_with_and_without_a_mark() {
-        for text in ["Plain English.\r\n", "Grüße, 🎨 und\tmehr\n", "第一章\n他走了。她也走了。\n"]
-        {
+        for text in [
+            "Plain English.\r\n",
+            "Grüße, 🎨 und\tmehr\n",
+            "第一章\n他走了。她也走了。\n",
+            "Он вышел на улицу.\n",
+        ] {
             for encoding in WIDE {
                 assert_eq!(Encoding::of(&encode(text, encoding)), encoding, "{text:?}");
                 assert_eq!(Encoding::of(&encode(&format!("\u{feff}{text}"), encoding)), encoding, "{text:?}");
@@ -208,6 +223,9 @@ pub(super) mod tests {
         // Zeros that make no text.
         assert_eq!(Encoding::of(b"MZ\x90\0\x03\0\0\0\x04\0\0\0\xff\xff\0\0"), Encoding::Utf8);
         assert_eq!(Encoding::of(b""), Encoding::Utf8);
+        for text in ["A text with a zero\0 in it.", "one\0two\0three\0", "0123456\0".repeat(99).as_str()] {
+            assert_eq!(Encoding::of(text.as_bytes()), Encoding::Utf8, "{text:?}");
+        }
     }
 
     #[test]
