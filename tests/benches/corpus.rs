@@ -1,10 +1,11 @@
-//! Large corpora, of 100 MB and 1 GB: speed of tokenizing, and memory of tokenizing and training, which must not
-//! depend on their size.
+//! Large corpora, of 100 MB and 1 GB, as plain text, gzip and Parquet: speed of tokenizing, and memory of tokenizing and
+//! training, which must not depend on their size.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
@@ -15,18 +16,47 @@ use e2e::process::root;
 use gpt::corpus::dataset;
 use gpt::train::{Checkpoints, Run, TrainError, new_model};
 use gpt::{Preset, device, environment};
+use parquet::basic::Compression;
+use parquet::data_type::{ByteArray, ByteArrayType};
+use parquet::file::properties::WriterProperties;
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::parser::parse_message_type;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 const PRESET: &str = "tiny";
 /// Sizes of the texts in bytes.
 const SIZES: [u64; 2] = [100_000_000, 1_000_000_000];
+/// Each as plain text, and so that it has to be unpacked.
+const KINDS: [Kind; 3] = [Kind::Text, Kind::Gzip, Kind::Parquet];
 /// Training steps on each.
 const STEPS: usize = 64;
 /// Words of a paragraph.
 const PARAGRAPH: usize = 100;
+/// Paragraphs of a document, where a file has records.
+const DOCUMENT: usize = 4;
+/// Documents of a row group.
+const ROW_GROUP: usize = 10_000;
 /// Bytes on disk for each byte of text: itself and its ids, which take less.
 const DISK: u64 = 2;
+
+/// How a text is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Text,
+    Gzip,
+    Parquet,
+}
+
+impl Kind {
+    fn file_name(self) -> &'static str {
+        match self {
+            Self::Text => "text.txt",
+            Self::Gzip => "text.txt.gz",
+            Self::Parquet => "text.parquet",
+        }
+    }
+}
 
 /// What one process has measured.
 #[derive(Debug, Serialize, Deserialize)]
@@ -58,11 +88,11 @@ fn main() -> Result<()> {
     println!("words of a story in random order, {} cores; {STEPS} steps of the preset {PRESET}\n", cores());
 
     let (mut rows, mut measured) = (Vec::new(), Vec::new());
-    for bytes in SIZES {
-        eprintln!("bench: a text of {} MB", bytes / 1_000_000);
+    for (bytes, kind) in SIZES.into_iter().flat_map(|bytes| KINDS.map(|kind| (bytes, kind))) {
+        eprintln!("bench: a text of {} MB, {}", bytes / 1_000_000, kind.file_name());
         let folder = tempfile::tempdir_in(folder.path())?;
-        let text = folder.path().join("text.txt");
-        write_text(&text, bytes)?;
+        let text = folder.path().join(kind.file_name());
+        write_text(&text, kind, bytes)?;
         let measure = |what| -> Result<Measurement> {
             eprintln!("bench: {what}");
             let (mut measurement, anonymous): (Measurement, u64) =
@@ -71,8 +101,9 @@ fn main() -> Result<()> {
             Ok(measurement)
         };
         let (tokenise, train) = (measure("tokenise")?, measure("train")?);
-        rows.push(row(bytes, &tokenise, &train)?);
-        measured.push(json!({"text_bytes": bytes, "tokenise": tokenise, "train": train}));
+        rows.push(row(bytes, kind, &tokenise, &train)?);
+        let file = kind.file_name();
+        measured.push(json!({"text_bytes": bytes, "file": file, "tokenise": tokenise, "train": train}));
     }
     print_table(
         &["text", "million tokens", "tokenising MB/s", "its memory MB", "training ms/step", "its memory MB"],
@@ -87,13 +118,13 @@ fn main() -> Result<()> {
     )
 }
 
-fn row(bytes: u64, tokenise: &Measurement, train: &Measurement) -> Result<Vec<String>> {
+fn row(bytes: u64, kind: Kind, tokenise: &Measurement, train: &Measurement) -> Result<Vec<String>> {
     let mb = |bytes: u64| bytes as f64 / 1e6;
     let memory = |process: &Measurement| {
         format!("{:.0} ({:.0})", mb(process.peak_anonymous_bytes), mb(process.peak_rss_bytes))
     };
     Ok(vec![
-        format!("{:.0} MB", mb(bytes)),
+        format!("{:.0} MB, {}", mb(bytes), kind.file_name()),
         format!("{:.1}", mb(tokenise.tokens)),
         format!("{:.1}", mb(bytes) / tokenise.load_seconds),
         memory(tokenise),
@@ -144,14 +175,60 @@ fn measure_here(what: &str, text: &Path) -> Result<Measurement> {
     })
 }
 
-/// Writes at least `bytes` of paragraphs: words of the project's story, the same each time.
-fn write_text(path: &Path, bytes: u64) -> Result<()> {
+/// Writes at least `bytes` of paragraphs: in Parquet, a few in each row.
+fn write_text(path: &Path, kind: Kind, bytes: u64) -> Result<()> {
     let story: PathBuf = root().join("training/corpus/the-north-light.txt");
     let story = std::fs::read_to_string(&story).with_context(|| story.display().to_string())?;
     let words: Vec<&str> = story.split_whitespace().collect();
-    let mut file = BufWriter::new(File::create(path)?);
-    let (mut written, mut state) = (0, 0u64);
+    let file = BufWriter::new(File::create(path)?);
+    match kind {
+        Kind::Text => write_paragraphs(file, &words, bytes)?.flush()?,
+        Kind::Gzip => {
+            let file = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+            write_paragraphs(file, &words, bytes)?.finish()?.flush()?;
+        }
+        Kind::Parquet => write_rows(file, &words, bytes)?,
+    }
+    Ok(())
+}
+
+fn write_paragraphs<W: Write>(mut file: W, words: &[&str], bytes: u64) -> Result<W> {
+    let mut written = 0;
+    for paragraph in paragraphs(words) {
+        if written >= bytes {
+            break;
+        }
+        file.write_all(paragraph.as_bytes())?;
+        written += paragraph.len() as u64;
+    }
+    Ok(file)
+}
+
+fn write_rows(file: BufWriter<File>, words: &[&str], bytes: u64) -> Result<()> {
+    let schema = Arc::new(parse_message_type("message schema { required binary text (UTF8); }")?);
+    let properties = WriterProperties::builder().set_compression(Compression::SNAPPY);
+    let properties = Arc::new(properties.set_dictionary_enabled(false).build());
+    let mut writer = SerializedFileWriter::new(file, schema, properties)?;
+    let (mut paragraphs, mut written) = (paragraphs(words), 0);
     while written < bytes {
+        let document = |_| paragraphs.by_ref().take(DOCUMENT).collect::<String>();
+        let documents: Vec<String> = (0..ROW_GROUP).map(document).collect();
+        written += documents.iter().map(|document| document.len() as u64).sum::<u64>();
+        let values: Vec<ByteArray> = documents.iter().map(|text| ByteArray::from(text.as_str())).collect();
+        let mut row_group = writer.next_row_group()?;
+        let mut column = row_group.next_column()?.context("the schema has a column")?;
+        column.typed::<ByteArrayType>().write_batch(&values, None, None)?;
+        column.close()?;
+        row_group.close()?;
+    }
+    writer.close()?;
+    Ok(())
+}
+
+/// Paragraphs without end: words of the project's story, the same each time.
+fn paragraphs<'a>(words: &'a [&str]) -> impl Iterator<Item = String> + 'a {
+    let mut state = 0u64;
+    std::iter::repeat_with(move || {
         let mut paragraph = String::new();
         for _ in 0..PARAGRAPH {
             // Knuth's generator; its high bits are good.
@@ -161,10 +238,8 @@ fn write_text(path: &Path, bytes: u64) -> Result<()> {
         }
         paragraph.truncate(paragraph.trim_end().len());
         paragraph.push_str("\n\n");
-        file.write_all(paragraph.as_bytes())?;
-        written += paragraph.len() as u64;
-    }
-    Ok(file.flush()?)
+        paragraph
+    })
 }
 
 /// Refuses to fill a disk.

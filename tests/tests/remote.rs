@@ -41,7 +41,7 @@ fn a_model_is_trained_and_evaluated_on_texts_in_s3() {
     fs::create_dir_all(server.folder("texts/more")).unwrap();
     fs::write(server.folder("texts/first.txt"), first).unwrap();
     fs::write(server.folder("texts/more/second part.txt"), second).unwrap();
-    fs::write(server.folder("texts/notes.md"), "no text").unwrap();
+    fs::write(server.folder("texts/notes.py"), "no text").unwrap();
 
     let environment = server.environment(ACCESS_KEY);
     let address = format!("s3://{BUCKET}/texts");
@@ -49,7 +49,7 @@ fn a_model_is_trained_and_evaluated_on_texts_in_s3() {
     train(&address, text(&store), &cache, &environment);
     let (_, manifest) = only_version(&store).unwrap();
     let names: Vec<_> = manifest.training.unwrap().corpus.into_iter().map(|entry| entry.name).collect();
-    assert_eq!(names, ["first.txt", "text.txt"]);
+    assert_eq!(names, ["first.txt", "text-secondpart.txt"]);
 
     // Evaluation reads one object, and needs no other.
     let address = format!("{address}/more/second part.txt");

@@ -19,6 +19,9 @@ use super::corpus_arguments::TextArguments;
 use super::model_argument::ShapeArguments;
 use super::store_arguments::{GateArguments, StoreArgument};
 
+/// Share of the texts that quantization is calibrated with; the model is evaluated on the rest.
+const CALIBRATION_FRACTION: f64 = 0.9;
+
 /// Arguments of `gpt import`.
 #[derive(Args)]
 pub struct Arguments {
@@ -67,7 +70,7 @@ pub async fn run(arguments: Arguments) -> Result<Outcome> {
         weights::import(&arguments.path, &(&arguments.shape).into(), &device::cpu())?;
     let model = model.valid();
     let tokenizer = choose(arguments.tokenizer, &config)?;
-    let (corpus, text) = arguments.text.load(tokenizer.as_ref())?.unzip();
+    let (corpus, text) = arguments.text.load_divided(tokenizer.as_ref(), CALIBRATION_FRACTION)?.unzip();
     let promotion = arguments.promote.map(|channel| Promotion { channel, gate: arguments.gate.gate() });
     if let Some(promotion) = &promotion {
         promotion.check(&store, text.as_ref()).await?;

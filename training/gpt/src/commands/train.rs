@@ -9,7 +9,7 @@ use burn::module::Module;
 use burn::tensor::Device;
 use clap::Args;
 use gpt::device;
-use gpt::preset::{CorpusSettings, Override, Preset};
+use gpt::preset::{Override, Preset};
 use gpt::release::naming::model_name;
 use gpt::release::plan::check_vocabulary;
 use gpt::release::report::Stopwatch;
@@ -19,7 +19,7 @@ use gpt::weights::ImportOptions;
 use store::Store;
 use tokio::runtime::Runtime;
 
-use super::corpus_arguments::CorpusArguments;
+use super::corpus_arguments::TrainingTextArguments;
 use super::store_arguments::{GateArguments, StoreArgument};
 
 /// Arguments of `gpt train`.
@@ -36,7 +36,7 @@ pub struct Arguments {
     pub set: Vec<Override>,
     /// Texts to train on; without --corpus, those of the preset.
     #[command(flatten)]
-    pub texts: CorpusArguments,
+    pub texts: TrainingTextArguments,
     /// Start from the weights of a model instead of random ones, and with its shape.
     ///
     /// As for the other commands: channel:NAME, version:NAME/VERSION, or a path of weights.
@@ -135,15 +135,11 @@ impl Arguments {
         }
         let tokenizer = Tokenizer::gpt2()?;
         check_vocabulary(&preset.model, &tokenizer)?;
-        let sources = match preset.corpus.take() {
-            Some(of_preset) if self.texts.corpus.is_empty() => of_preset.sources,
-            _ => self.texts.corpus.clone(),
-        };
         let mut stopwatch = Stopwatch::start();
-        let corpus = self.texts.load(&sources, &tokenizer, preset.training.train_fraction)?;
+        let corpus = self.texts.load(&mut preset, &tokenizer)?;
         stopwatch.lap("reading and encoding the corpus");
-        let name = self.name.clone().unwrap_or_else(|| model_name(&sources));
-        preset.corpus = Some(CorpusSettings { sources });
+        let sources = preset.corpus.as_ref().map_or(&[][..], |corpus| &corpus.sources);
+        let name = self.name.clone().unwrap_or_else(|| model_name(sources));
         Ok((TrainingPlan::new(name, preset, start, tokenizer, corpus)?, stopwatch))
     }
 

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use artifact::Sha256Hex;
 use store::PathError;
 
+use super::format::unreadable::Unreadable;
+
 /// Why a corpus cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CorpusError {
@@ -18,9 +20,10 @@ pub enum CorpusError {
         #[source]
         source: io::Error,
     },
-    /// A file is not text, or not in this encoding.
+    /// A file is no text in UTF-8.
     #[error(
-        "corpus {path}: byte {offset} is not valid UTF-8; convert it, for example: iconv -f latin1 -t utf8"
+        "corpus {path}: byte {offset} is not valid UTF-8; find out the encoding of the text (file --mime-encoding FILE) \
+         and convert it: iconv -f ENCODING -t utf8 FILE"
     )]
     NotUtf8 {
         /// The file.
@@ -28,15 +31,53 @@ pub enum CorpusError {
         /// Position of the wrong byte in the file.
         offset: u64,
     },
+    /// A file has a zero, which no text has.
+    #[error(
+        "corpus {path}: byte {offset} is zero; is it a text? If so, remove its zeros (tr -d '\\000'), or leave it out"
+    )]
+    Zero {
+        /// The file.
+        path: PathBuf,
+        /// Position of the zero in the file.
+        offset: u64,
+    },
+    /// A file that was given is of a kind that is not read.
+    #[error("corpus {path}: it is {kind}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The kind, and a remedy.
+        kind: Unreadable,
+    },
+    /// A record of a file has no text.
+    #[error("corpus {path}: {place}: {reason}")]
+    Record {
+        /// The file.
+        path: PathBuf,
+        /// The line or row.
+        place: String,
+        /// What was expected, what was found, and a remedy.
+        reason: String,
+    },
+    /// A Parquet file cannot be read.
+    #[error(
+        "corpus {path}: it cannot be read as Parquet ({reason}); if it is damaged or incomplete, get it again"
+    )]
+    Parquet {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
     /// A stretch of text in which no word ends cannot be encoded in constant memory.
     #[error(
-        "corpus {path}: no word ends in the {length} bytes after byte {offset} of its text; \
+        "corpus {path}: no word or sentence ends in the {length} bytes after byte {offset} of a document; \
          is it a text? Break its lines, or leave it out"
     )]
     NoWordEnds {
         /// The file.
         path: PathBuf,
-        /// Beginning of the stretch, in bytes of the normalized text.
+        /// Beginning of the stretch, in bytes of the document's normalized text.
         offset: u64,
         /// Its length at least, in bytes.
         length: usize,
@@ -51,11 +92,11 @@ pub enum CorpusError {
     #[error("no corpus is given; pass files, folders or addresses: --corpus FILES")]
     NoSources,
     /// A source without a text.
-    #[error("corpus {source_text}: {expected}")]
+    #[error("corpus {source_text}: there is no text in it; {expected}")]
     Nothing {
         /// The source.
         source_text: String,
-        /// Expected files or objects, and a remedy.
+        /// What was expected.
         expected: &'static str,
     },
     /// A file name pattern that is none.

@@ -6,7 +6,7 @@ use artifact::Tokenizer;
 
 use super::error::CorpusError;
 
-/// Downloads the objects `.txt` under an address `s3://bucket/prefix` into a folder, and names the files
+/// Downloads the texts under an address `s3://bucket/prefix` into a folder, and names the files
 /// in an order that does not change.
 pub type FetchS3<'a> =
     dyn Fn(&str, &Path) -> Result<Vec<PathBuf>, Box<dyn std::error::Error + Send + Sync>> + 'a;
@@ -15,13 +15,13 @@ pub type FetchS3<'a> =
 pub struct Loader<'a> {
     /// Encodes the texts.
     pub tokenizer: &'a Tokenizer,
-    /// Share of each document's characters to train on; the rest validates.
+    /// Share of the characters to train on; the rest validates. With 0, all do.
     pub train_fraction: f64,
     /// The folder for downloads and token ids; it is made if it does not exist.
     pub cache: &'a Path,
     /// Downloads texts from S3.
     pub fetch_s3: &'a FetchS3<'a>,
-    /// Told of waits, damaged caches and the like.
+    /// Told of what was read and what was left out, of waits, damaged caches and the like.
     pub notify: &'a dyn Fn(&str),
 }
 

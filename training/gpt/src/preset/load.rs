@@ -103,6 +103,22 @@ mod tests {
     }
 
     #[test]
+    fn what_separates_documents_can_be_set_without_naming_texts() {
+        let set = |setting: &str| Preset::named("tiny", &[setting.parse().unwrap()]);
+        let preset = set("corpus.separator=\"\\n\\n\"").unwrap();
+        let corpus = preset.corpus.clone().unwrap();
+        assert_eq!((corpus.separator.as_str(), corpus.sources.len()), ("\n\n", 0));
+        assert_eq!(Preset::parse("test", &preset.to_toml().unwrap(), &[]).unwrap(), preset);
+        assert_eq!(set("corpus.separator=\"\"").unwrap().corpus.unwrap().separator, "");
+        assert_eq!(set("corpus.deduplicate=true").unwrap().corpus.unwrap().separator, "<|endoftext|>");
+        assert_eq!(set("sample.prompts=[\"One\"]").unwrap().sample.prompts, ["One"]);
+        for setting in ["corpus.separator=\"\\r\\n\"", "corpus.text_field=\"\"", "sample.prompts=[\" \"]"] {
+            let error = set(setting).unwrap_err().to_string();
+            assert!(error.contains(&setting[..setting.find('=').unwrap()]), "{error}");
+        }
+    }
+
+    #[test]
     fn an_unknown_preset_lists_those_that_exist() {
         let message = Preset::named("the-verdit", &[]).unwrap_err().to_string();
         assert!(message.contains("`the-verdict`") && message.contains("`tiny`"), "{message}");

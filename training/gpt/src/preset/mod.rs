@@ -13,4 +13,6 @@ mod validate;
 
 pub use error::{FieldError, PresetError};
 pub use overrides::{Override, OverrideError};
-pub use settings::{CorpusSettings, Initialization, Preset, SampleSettings, TrainingSettings};
+pub use settings::{Initialization, Preset, SampleSettings, TrainingSettings};
+
+pub use crate::corpus::CorpusSettings;

@@ -1,6 +1,6 @@
 //! Settings of a training run, in this project's words and in those of three well-known code bases.
 //!
-//! For the fields of `[model]` see [`artifact::config`]. Fields of `[training]` and `[sample]`:
+//! For the fields of `[model]` see [`artifact::config`], for those of `[corpus]` [`CorpusSettings`]. Fields of `[training]` and `[sample]`:
 //!
 //! | here | PyTorch, LLMs-from-scratch | nanoGPT `train.py` | Hugging Face `TrainingArguments` |
 //! |---|---|---|---|
@@ -30,7 +30,7 @@
 use artifact::GptConfig;
 use serde::{Deserialize, Serialize};
 
-use crate::corpus::Source;
+use crate::corpus::CorpusSettings;
 
 /// A model and how to train it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,14 +45,6 @@ pub struct Preset {
     /// The texts to train on, unless `--corpus` gives others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub corpus: Option<CorpusSettings>,
-}
-
-/// The texts to train on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CorpusSettings {
-    /// Files, folders, patterns and addresses, in this order.
-    pub sources: Vec<Source>,
 }
 
 /// Hyper-parameters, evaluations and checkpoints of a training run. Optional settings are off unless they are
@@ -74,7 +66,7 @@ pub struct TrainingSettings {
     pub accumulate_batches: usize,
     /// Tokens from the start of one window to the start of the next.
     pub stride: usize,
-    /// Share of the text's characters to train on; the rest validates.
+    /// Share of the corpus's characters to train on; the rest validates.
     pub train_fraction: f64,
     /// Learning rate of AdamW, the highest of the schedule.
     pub learning_rate: f64,
@@ -136,4 +128,8 @@ pub struct SampleSettings {
     pub temperature: f32,
     /// Number of most likely tokens to draw from.
     pub top_k: usize,
+    /// Example prompts, the first of which is continued after each epoch; without them, they are beginnings of paragraphs
+    /// of the corpus.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prompts: Vec<String>,
 }

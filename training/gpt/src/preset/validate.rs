@@ -3,6 +3,12 @@
 use super::error::FieldError;
 use super::settings::{Preset, TrainingSettings};
 
+/// They go into a manifest.
+const MAX_PROMPTS: usize = 20;
+const MAX_PROMPT_BYTES: usize = 1_000;
+/// The beginning of one is held back while a text is read.
+const MAX_SEPARATOR_BYTES: usize = 1_000;
+
 impl Preset {
     /// Checks every field's range.
     ///
@@ -42,7 +48,16 @@ impl Preset {
         check("training.clip_gradient_norm", norm, norm > 0.0 && norm.is_finite(), "a number above 0")?;
         let temperature = self.sample.temperature;
         let is_temperature = (0.0..=100.0).contains(&temperature);
-        check("sample.temperature", temperature, is_temperature, "a number from 0 to 100")
+        check("sample.temperature", temperature, is_temperature, "a number from 0 to 100")?;
+        let is_prompt = |prompt: &String| !prompt.trim().is_empty() && prompt.len() <= MAX_PROMPT_BYTES;
+        let prompts = &self.sample.prompts;
+        let are_prompts = prompts.len() <= MAX_PROMPTS && prompts.iter().all(is_prompt);
+        check("sample.prompts", prompts.join(", "), are_prompts, "at most 20 texts of 1 to 1,000 bytes")?;
+        let Some(corpus) = &self.corpus else { return Ok(()) };
+        // Line ends are line feeds by the time that a separator is looked for.
+        let is_short = corpus.separator.len() <= MAX_SEPARATOR_BYTES && !corpus.separator.contains('\r');
+        check("corpus.separator", &corpus.separator, is_short, "a text of at most 1,000 bytes, without \\r")?;
+        check("corpus.text_field", &corpus.text_field, !corpus.text_field.is_empty(), "the name of a field")
     }
 }
 

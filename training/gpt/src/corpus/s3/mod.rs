@@ -11,6 +11,9 @@ use artifact::manifest::is_safe_name;
 use store::{Bucket, ListedObject, PathError, StoreError};
 use tokio::task::JoinSet;
 
+use super::format::is_searched_for;
+use super::source::{LeftOut, is_hidden, left_out};
+
 #[cfg(test)]
 mod tests;
 
@@ -52,25 +55,33 @@ pub enum S3TextsError {
 /// Downloads texts from S3 into `folder`, where each appears when it is complete, unless it lies there
 /// unchanged already; returns their paths in the order of their keys.
 ///
-/// `address` is `s3://bucket/key` of one object, or else of all objects `.txt` in that folder and
-/// the folders below it; `s3://bucket` means all in a bucket. Region, credentials and endpoint are
-/// those of a [`Store`](store::Store).
+/// `address` is `s3://bucket/key` of one object, or else of all that are named like texts, as in a folder on
+/// this machine, in that folder and the folders below it; `s3://bucket` means all in a bucket. `notify` is told of
+/// those that are left out. Region, credentials and endpoint are those of a [`Store`](store::Store).
 ///
 /// # Errors
 /// If the bucket cannot be read, holds more there than 100,000 objects or 256 GiB of texts, or an
 /// object changes meanwhile; or if the folder cannot be written.
-pub async fn download_texts(address: &str, folder: &Path) -> Result<Vec<PathBuf>, S3TextsError> {
+pub async fn download_texts(
+    address: &str,
+    folder: &Path,
+    notify: &dyn Fn(&str),
+) -> Result<Vec<PathBuf>, S3TextsError> {
     let (bucket, key) = Bucket::open(address).await?;
-    download(&bucket, key, folder, &LIMITS).await
+    download(&bucket, key, folder, notify, &LIMITS).await
 }
 
 async fn download(
     bucket: &Bucket,
     key: &str,
     folder: &Path,
+    notify: &dyn Fn(&str),
     limits: &Limits,
 ) -> Result<Vec<PathBuf>, S3TextsError> {
-    let texts = find(bucket, key, limits).await?;
+    let (texts, others) = find(bucket, key, limits).await?;
+    if let Some(text) = left_out(&bucket.location(key), &others) {
+        notify(&text);
+    }
     let paths: Vec<PathBuf> = texts.iter().map(|text| folder.join(place(bucket, text))).collect();
     let mut missing = texts.into_iter().zip(paths.clone()).filter(|(_, path)| !path.exists());
     let mut running = JoinSet::new();
@@ -86,11 +97,15 @@ async fn download(
     }
 }
 
-/// The object with this key, or the texts in the folder of this name.
-async fn find(bucket: &Bucket, key: &str, limits: &Limits) -> Result<Vec<ListedObject>, S3TextsError> {
+/// The object with this key, or the texts in the folder of this name and what else is there.
+async fn find(
+    bucket: &Bucket,
+    key: &str,
+    limits: &Limits,
+) -> Result<(Vec<ListedObject>, Vec<LeftOut>), S3TextsError> {
     let too_much = |problem: String| Err(S3TextsError::TooMuch { location: bucket.location(key), problem });
     let is_folder = key.is_empty() || key.ends_with('/');
-    let mut texts = Vec::new();
+    let (mut texts, mut others) = (Vec::new(), Vec::new());
     if !is_folder {
         // No key that begins with this one comes before it.
         texts = bucket.list(key, 1).await?;
@@ -102,28 +117,51 @@ async fn find(bucket: &Bucket, key: &str, limits: &Limits) -> Result<Vec<ListedO
         if texts.len() > limits.objects {
             return too_much(format!("there are more than {} objects under it", limits.objects));
         }
-        texts.retain(|object| is_text(&object.key));
+        texts.retain(|object| {
+            let name = object.key.strip_prefix(&prefix).unwrap_or(&object.key);
+            let Some(reason) = reason_to_leave_out(name) else { return true };
+            // A key that ends so is what some programs make for a folder.
+            if !name.is_empty() && !name.ends_with('/') {
+                others.push(LeftOut { name: name.to_owned(), reason: reason.to_owned() });
+            }
+            false
+        });
         texts.sort_by(|a, b| a.key.cmp(&b.key));
     }
     let bytes: u64 = texts.iter().map(|text| text.bytes).sum();
     if bytes > limits.bytes {
         return too_much(format!("its texts have {bytes} bytes, more than {}", limits.bytes));
     }
-    Ok(texts)
+    Ok((texts, others))
 }
 
-fn is_text(key: &str) -> bool {
-    let extension = key.rsplit('/').next().and_then(|name| name.rsplit_once('.'));
-    extension.is_some_and(|(_, extension)| extension.eq_ignore_ascii_case("txt"))
+/// Why an object is left out whose key goes on so after the prefix, if it is.
+fn reason_to_leave_out(name: &str) -> Option<&'static str> {
+    if is_hidden(name) {
+        Some("a hidden file")
+    } else if is_searched_for(name) {
+        None
+    } else {
+        Some("not named like a text (.txt, .md, .jsonl, .json or .parquet, also .gz or .zst)")
+    }
 }
 
 /// The place of an object in this state. The name of the file is the object's own where that is harmless,
-/// as people see it.
+/// as people see it, and otherwise what is harmless of it: its end says how it is read.
 fn place(bucket: &Bucket, text: &ListedObject) -> PathBuf {
     let state = text.e_tag.clone().unwrap_or_else(|| text.changed_at.to_string());
     let identity = format!("{}\n{state}\n{}", bucket.location(&text.key), text.bytes);
-    let name = text.key.rsplit('/').next().filter(|name| is_safe_name(name)).unwrap_or("text.txt");
+    let name = text.key.rsplit('/').next().unwrap_or_default();
+    let name = if is_safe_name(name) { name.to_owned() } else { safe_name(name) };
     Path::new(&Sha256Hex::of_bytes(identity.as_bytes()).as_str()[..32]).join(name)
+}
+
+fn safe_name(name: &str) -> String {
+    let is_safe = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let mut last: Vec<char> = name.chars().rev().filter(is_safe).take(100).collect();
+    last.push('-');
+    last.extend("text".chars().rev());
+    last.into_iter().rev().collect()
 }
 
 async fn download_one(bucket: &Bucket, text: &ListedObject, path: &Path) -> Result<(), S3TextsError> {

@@ -14,7 +14,7 @@ use s3_server::{ACCESS_KEY, BUCKET, S3Server, SECRET};
 use store::{Bucket, Credentials};
 use tokio::net::TcpListener;
 
-use super::{Limits, S3TextsError, download, download_one};
+use super::{Limits, S3TextsError, download, download_one, safe_name};
 
 const LIMITS: Limits = Limits { objects: 100, bytes: 1_000 };
 
@@ -73,7 +73,7 @@ impl TestBucket {
 
     /// Downloads what is at `key`, and gives the texts.
     async fn texts(&self, key: &str, folder: &Path) -> Result<Vec<String>, S3TextsError> {
-        let paths = download(&self.start().await, key, folder, &LIMITS).await?;
+        let paths = download(&self.start().await, key, folder, &|_| (), &LIMITS).await?;
         assert!(paths.iter().all(|path| path.parent().unwrap().parent().unwrap() == folder), "{paths:?}");
         Ok(paths.iter().map(|path| fs::read_to_string(path).unwrap()).collect())
     }
@@ -111,17 +111,50 @@ fn decoded(text: &str) -> String {
 #[tokio::test]
 async fn texts_come_in_the_order_of_their_keys_wherever_the_keys_point() {
     let keys =
-        ["../../up.txt", "/etc/hosts.txt", "a b&<é+%2F.txt", "books/.txt", "books/b/c.TXT", "books//.."];
+        ["../../up.txt", "/etc/hosts.txt", "a b&<é+%2F.txt", "books/a.md", "books/b/c.TXT", "books//.."];
     let bucket = TestBucket::holding(&keys.map(|key| (key, key)));
     bucket.put("books/picture.png", "");
     bucket.put("books/txt", "");
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(bucket.texts("", folder.path()).await.unwrap(), &keys[..5]);
-    assert_eq!(bucket.texts("books", folder.path()).await.unwrap(), ["books/.txt", "books/b/c.TXT"]);
-    assert_eq!(bucket.texts("books/", folder.path()).await.unwrap(), ["books/.txt", "books/b/c.TXT"]);
+    assert_eq!(bucket.texts("books", folder.path()).await.unwrap(), ["books/a.md", "books/b/c.TXT"]);
+    assert_eq!(bucket.texts("books/", folder.path()).await.unwrap(), ["books/a.md", "books/b/c.TXT"]);
     assert!(bucket.texts("boo", folder.path()).await.unwrap().is_empty());
     // Named exactly, an object need not be called a text.
     assert_eq!(bucket.texts("books//..", folder.path()).await.unwrap(), ["books//.."]);
+}
+
+#[test]
+fn a_name_that_is_not_harmless_keeps_its_end() {
+    for (name, expected) in
+        [("故事.jsonl.gz", "text-.jsonl.gz"), ("..", "text-.."), ("a b.txt", "text-ab.txt")]
+    {
+        assert_eq!(safe_name(name), expected);
+        assert!(artifact::manifest::is_safe_name(&safe_name(name)));
+    }
+    assert!(safe_name(&"a ".repeat(500)).len() < 128);
+}
+
+#[tokio::test]
+async fn what_is_left_out_is_counted_and_named() {
+    let bucket = TestBucket::holding(&[("texts/", ""), ("texts/a.jsonl.gz", ""), ("texts/b.parquet", "")]);
+    for key in ["texts/._a.txt", "texts/.git/a.txt", "texts/picture.png"] {
+        bucket.put(key, "");
+    }
+    let said = std::cell::RefCell::new(String::new());
+    let folder = tempfile::tempdir().unwrap();
+    let notify = |line: &str| said.borrow_mut().push_str(line);
+    let paths = download(&bucket.start().await, "texts", folder.path(), &notify, &LIMITS).await.unwrap();
+    assert_eq!(paths.len(), 2);
+    let said = said.into_inner();
+    let expected = [
+        "corpus s3://texts/texts: 3 files are left out:",
+        "  ._a.txt: a hidden file",
+        "  .git/a.txt: a hidden file",
+        "  picture.png: not named like a text",
+    ];
+    assert!(said.lines().zip(expected).all(|(line, expected)| line.starts_with(expected)), "{said}");
+    assert_eq!(said.lines().count(), 4);
 }
 
 #[tokio::test]
@@ -175,15 +208,15 @@ async fn a_server_that_lists_no_tags_is_read_too() {
     fs::write(server.folder("books/a.txt"), "a text").unwrap();
     let bucket = open(&server.endpoint, BUCKET);
     let folder = tempfile::tempdir().unwrap();
-    let first = download(&bucket, "books", folder.path(), &LIMITS).await.unwrap();
+    let first = download(&bucket, "books", folder.path(), &|_| (), &LIMITS).await.unwrap();
     assert_eq!(first[0].file_name().unwrap(), "a.txt");
-    assert_eq!(download(&bucket, "books", folder.path(), &LIMITS).await.unwrap(), first);
+    assert_eq!(download(&bucket, "books", folder.path(), &|_| (), &LIMITS).await.unwrap(), first);
     fs::write(server.folder("books/a.txt"), "another text").unwrap();
-    let second = download(&bucket, "books", folder.path(), &LIMITS).await.unwrap();
+    let second = download(&bucket, "books", folder.path(), &|_| (), &LIMITS).await.unwrap();
     assert_eq!(fs::read_to_string(&second[0]).unwrap(), "another text");
     assert_eq!(fs::read_to_string(&first[0]).unwrap(), "a text");
 
     let missing = open(&server.endpoint, "missing");
-    let error = download(&missing, "books", folder.path(), &LIMITS).await.unwrap_err().to_string();
+    let error = download(&missing, "books", folder.path(), &|_| (), &LIMITS).await.unwrap_err().to_string();
     assert!(error.contains("there is no such bucket"), "{error}");
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Source {
-    /// A file, a folder (its files `.txt`), or a pattern as of a shell (`books/**/*.txt`).
+    /// A file, a folder (the texts in it and in folders below), or a pattern as of a shell (`books/**/*.txt`).
     Local(String),
     /// A text at a public address.
     Https {
@@ -19,7 +19,7 @@ pub enum Source {
         /// Expected digest, if that is known: `#sha256=` and 64 digits.
         sha256: Option<Sha256Hex>,
     },
-    /// All objects `.txt` under a prefix: `s3://bucket/prefix`.
+    /// All texts under a prefix: `s3://bucket/prefix`.
     S3(String),
 }
 

@@ -1,14 +1,25 @@
-//! Files as normalized text.
+//! Files as documents of normalized text.
 //!
-//! - `reader`: UTF-8 with line feeds, block by block;
-//! - `gutenberg`: the book in a file of Project Gutenberg;
-//! - `document`: one text of a corpus, with its digest;
+//! A *document* is what a model reads from its beginning to its end: a file, a record of a file that has records, a book of
+//! Project Gutenberg among others in a file, or what stands between two separators.
+//!
+//! - `file`: one file of a corpus, with its digest;
+//! - [`documents`]: its documents, block by block, into a `sink`, after
+//! - `lines`: line feeds at the end of lines,
+//! - `gutenberg`: the books in a file of Project Gutenberg, and
+//! - `separator`: `<|endoftext|>` or what a corpus has instead;
 //! - `prompts`: example prompts from the texts.
 
-mod document;
+pub mod documents;
+mod file;
 mod gutenberg;
+mod lines;
 mod prompts;
-mod reader;
+mod separator;
+mod sink;
 
-pub use document::{BodyReader, Document};
+pub use documents::Documents;
+pub use file::TextFile;
+pub use gutenberg::BodyFinder;
 pub use prompts::example_prompts;
+pub use sink::DocumentSink;

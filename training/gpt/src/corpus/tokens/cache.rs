@@ -12,18 +12,21 @@
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use artifact::{Sha256Hex, Tokenizer};
+use artifact::Sha256Hex;
+use serde::{Deserialize, Serialize};
 use store::AtomicFolder;
 
-use super::encode::{Index, encode};
+use super::encode::{Lengths, encode};
 use super::ids::Tokens;
 use super::shelf::{Damage, Shelf, Split};
 use crate::corpus::error::CorpusError;
 use crate::corpus::loader::Loader;
-use crate::corpus::text::Document;
+use crate::corpus::outline::{Contents, Repeated, SplitRule, mark_repeated, survey};
+use crate::corpus::settings::CorpusSettings;
+use crate::corpus::text::TextFile;
 
 /// Raise this when the same files are to give other ids: how a text is read, cut or split.
-const RULES: u32 = 1;
+const RULES: u32 = 2;
 
 /// An encoded corpus.
 #[derive(Debug)]
@@ -32,17 +35,36 @@ pub struct Encoded {
     pub training: Tokens,
     /// The ids to validate with.
     pub validation: Tokens,
-    /// Length of each document in ids.
-    pub document_tokens: Vec<u64>,
+    /// Files and their documents.
+    pub index: Index,
+}
+
+/// Index of an encoded corpus: its files, their documents, and the lengths of splits.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Index {
+    /// What is in each file.
+    pub contents: Vec<Contents>,
+    /// Identical documents.
+    pub repeated: Repeated,
+    /// Numbers of ids.
+    pub lengths: Lengths,
 }
 
 /// Everything that the ids of a corpus depend on, as a digest.
-fn key(documents: &[Document], tokenizer: &Tokenizer, train_fraction: f64) -> Sha256Hex {
-    let mut recipe =
-        format!("rules {RULES}\ntokenizer {}\ntrain {train_fraction}\n", tokenizer.reference().sha256);
-    for document in documents {
-        recipe.push_str(document.sha256().as_str());
-        recipe.push('\n');
+fn key(loader: &Loader<'_>, files: &[TextFile], settings: &CorpusSettings) -> Sha256Hex {
+    let (tokenizer, train_fraction) = (loader.tokenizer.reference().sha256, loader.train_fraction);
+    let CorpusSettings { separator, text_field, deduplicate, .. } = settings;
+    let mut recipe = format!(
+        "rules {RULES}\ntokenizer {tokenizer}\ntrain {train_fraction}\nseparator {separator:?}\n\
+         deduplicate {deduplicate}\n"
+    );
+    if files.iter().any(|file| !file.format().is_plain()) {
+        recipe.push_str(&format!("field {text_field:?}\n"));
+    }
+    for file in files {
+        let split = if file.is_validation() { "validation " } else { "" };
+        recipe.push_str(&format!("{split}{} {}\n", file.format().identity(), file.sha256()));
     }
     Sha256Hex::of_bytes(recipe.as_bytes())
 }
@@ -50,24 +72,28 @@ fn key(documents: &[Document], tokenizer: &Tokenizer, train_fraction: f64) -> Sh
 /// The ids of a corpus and their key, from the cache or, the first time, by encoding it.
 ///
 /// # Errors
-/// If a document cannot be read or the cache cannot be written.
-pub fn encoded(loader: &Loader<'_>, documents: &[Document]) -> Result<(Sha256Hex, Encoded), CorpusError> {
-    let corpus = key(documents, loader.tokenizer, loader.train_fraction);
+/// If a file cannot be read or the cache cannot be written.
+pub fn encoded(
+    loader: &Loader<'_>,
+    files: &[TextFile],
+    settings: &CorpusSettings,
+) -> Result<(Sha256Hex, Encoded), CorpusError> {
+    let corpus = key(loader, files, settings);
     let folder = loader.cache.join(corpus.as_str());
     let shelf = Shelf { folder, tokenizer: loader.tokenizer.reference().sha256, corpus };
     let folder = &shelf.folder;
     fs::create_dir_all(loader.cache).map_err(CorpusError::cache(loader.cache))?;
     let _lock = lock(loader, &folder.with_extension("lock"))?;
     if folder.exists() {
-        match open(&shelf, documents.len()) {
+        match open(&shelf, files.len()) {
             Ok(encoded) => return Ok((shelf.corpus, encoded)),
             Err(damage) => (loader.notify)(&format!("token cache {damage}; encoding the corpus again")),
         }
     }
     let staged = AtomicFolder::beside(folder).map_err(CorpusError::cache_path)?;
-    write(loader, documents, &Shelf { folder: staged.path().to_owned(), ..shelf.clone() })?;
+    write(loader, files, settings, &Shelf { folder: staged.path().to_owned(), ..shelf.clone() })?;
     staged.commit_replacing(folder).map_err(CorpusError::cache_path)?;
-    let encoded = open(&shelf, documents.len())
+    let encoded = open(&shelf, files.len())
         .map_err(|damage| CorpusError::Damaged { path: folder.clone(), damage: damage.to_string() })?;
     Ok((shelf.corpus, encoded))
 }
@@ -88,29 +114,44 @@ fn index_path(shelf: &Shelf) -> PathBuf {
     shelf.folder.join("index")
 }
 
-fn open(shelf: &Shelf, documents: usize) -> Result<Encoded, Damage> {
+fn open(shelf: &Shelf, files: usize) -> Result<Encoded, Damage> {
     let path = &index_path(shelf);
     let contents = fs::read_to_string(path).map_err(Damage::io(path))?;
     let (digest, json) = contents.split_once('\n').unwrap_or_default();
     if digest != Sha256Hex::of_bytes(json.as_bytes()).as_str() {
         return Err(Damage::differs(path, "an index under its SHA-256", "something else: it is damaged"));
     }
-    let Index { document_tokens, training, validation } = serde_json::from_str(json)
-        .map_err(|error| Damage::differs(path, "an index of documents and shards", error.to_string()))?;
-    if document_tokens.len() != documents {
-        let (expected, found) = (format!("{documents} documents"), document_tokens.len().to_string());
-        return Err(Damage::differs(path, expected, found));
+    let index: Index = serde_json::from_str(json)
+        .map_err(|error| Damage::differs(path, "an index of files and shards", error.to_string()))?;
+    let found = index.contents.len().min(index.lengths.file_tokens.len());
+    if found != files {
+        return Err(Damage::differs(path, format!("{files} files"), found.to_string()));
     }
     Ok(Encoded {
-        training: Tokens::open(shelf, Split::Training, training)?,
-        validation: Tokens::open(shelf, Split::Validation, validation)?,
-        document_tokens,
+        training: Tokens::open(shelf, Split::Training, index.lengths.training)?,
+        validation: Tokens::open(shelf, Split::Validation, index.lengths.validation)?,
+        index,
     })
 }
 
-/// Encodes all documents into an empty folder.
-fn write(loader: &Loader<'_>, documents: &[Document], shelf: &Shelf) -> Result<(), CorpusError> {
-    let index = encode(documents, loader.tokenizer, loader.train_fraction, shelf)?;
+/// Encodes all files into an empty folder.
+fn write(
+    loader: &Loader<'_>,
+    files: &[TextFile],
+    settings: &CorpusSettings,
+    shelf: &Shelf,
+) -> Result<(), CorpusError> {
+    let (contents, outline) = survey(files, settings, &shelf.folder)?;
+    let has_validation = files.iter().any(TextFile::is_validation);
+    let rule = || {
+        let repeated = mark_repeated(&outline)?;
+        let rule = SplitRule::new(&outline, loader.train_fraction, has_validation, settings.deduplicate)?;
+        Ok((repeated, rule))
+    };
+    let (repeated, rule) = rule().map_err(CorpusError::cache(&shelf.folder))?;
+    let files: Vec<_> = files.iter().zip(&contents).collect();
+    let lengths = encode(&files, settings, &outline, &rule, loader.tokenizer, shelf)?;
+    let index = Index { contents, repeated, lengths };
     let path = index_path(shelf);
     let json = serde_json::to_string(&index).map_err(|error| CorpusError::cache(&path)(error.into()))?;
     let digest = Sha256Hex::of_bytes(json.as_bytes());
@@ -121,7 +162,10 @@ fn write(loader: &Loader<'_>, documents: &[Document], shelf: &Shelf) -> Result<(
 mod tests {
     use std::cell::RefCell;
 
+    use artifact::Tokenizer;
+
     use super::*;
+    use crate::corpus::text::documents::tests::file;
 
     /// Encodes texts and gives what was said meanwhile.
     fn encode_texts(cache: &Path, texts: &[&str], train_fraction: f64) -> (Sha256Hex, Encoded, String) {
@@ -135,13 +179,9 @@ mod tests {
             fetch_s3: &|_, _| Ok(Vec::new()),
             notify: &|line| said.borrow_mut().push_str(line),
         };
-        let scan = |(index, text): (usize, &&str)| {
-            let path = folder.path().join(index.to_string());
-            fs::write(&path, text).unwrap();
-            Document::scan(&path).unwrap()
-        };
-        let documents: Vec<Document> = texts.iter().enumerate().map(scan).collect();
-        let (key, encoded) = super::encoded(&loader, &documents).unwrap();
+        let open = |(index, text): (usize, &&str)| file(folder.path(), &index.to_string(), text.as_bytes());
+        let files: Vec<TextFile> = texts.iter().enumerate().map(open).collect();
+        let (key, encoded) = super::encoded(&loader, &files, &CorpusSettings::default()).unwrap();
         (key, encoded, said.into_inner())
     }
 
@@ -150,34 +190,66 @@ mod tests {
     }
 
     #[test]
-    fn each_document_is_in_both_splits() {
+    fn a_single_document_is_cut_by_characters() {
         let cache = tempfile::tempdir().unwrap();
         let tokenizer = Tokenizer::gpt2().unwrap();
         // Long enough for several chunks, and cut inside a word.
-        let texts = [
-            "It is a story. ".repeat(50_000),
-            "é".to_owned(),
-            String::new(),
-            "a b c d e f g h i j".to_owned(),
-        ];
+        let text = "It is a story. ".repeat(50_000);
+        let (_, encoded, _) = encode_texts(cache.path(), &[&text], 0.50001);
+        let (head, tail) = text.split_at((750_000.0 * 0.50001) as usize);
+        assert!(head.ends_with("It is a"), "{}", &head[head.len() - 20..]);
+        assert!(ids(&encoded.training) == tokenizer.encode(head));
+        assert!(ids(&encoded.validation) == tokenizer.encode(tail));
+        assert_eq!(encoded.index.lengths.file_tokens, [tokenizer.encode(&text).len() as u64]);
+    }
+
+    #[test]
+    fn a_few_documents_are_in_both_splits_and_cut_between_words() {
+        let cache = tempfile::tempdir().unwrap();
+        let tokenizer = Tokenizer::gpt2().unwrap();
+        let texts =
+            ["It is a story. ".repeat(50_000), String::new(), "a b c def g h i j".to_owned().repeat(40_000)];
         let borrowed: Vec<&str> = texts.iter().map(String::as_str).collect();
-        let (_, encoded, _) = encode_texts(cache.path(), &borrowed, 0.5001);
+        let (_, encoded, _) = encode_texts(cache.path(), &borrowed, 0.90001);
         let (mut training, mut validation) = (Vec::new(), Vec::new());
-        for text in &texts {
-            let characters: Vec<char> = text.chars().collect();
-            let (head, tail) = characters.split_at((characters.len() as f64 * 0.5001) as usize);
-            for (split, part) in [(&mut training, head), (&mut validation, tail)] {
-                let part = tokenizer.encode(&part.iter().collect::<String>());
-                if !part.is_empty() && !split.is_empty() {
+        for text in texts.iter().filter(|text| !text.is_empty()) {
+            let cut = text[..(text.len() as f64 * 0.90001) as usize].rfind(' ').unwrap();
+            for (split, part) in [(&mut training, &text[..cut]), (&mut validation, &text[cut..])] {
+                if !split.is_empty() {
                     split.push(artifact::tokenizer::END_OF_TEXT);
                 }
-                split.extend(part);
+                split.extend(tokenizer.encode(part));
             }
         }
-        assert_eq!(ids(&encoded.training), training);
-        assert_eq!(ids(&encoded.validation), validation);
+        assert!(ids(&encoded.training) == training && ids(&encoded.validation) == validation);
         let lengths: Vec<u64> = texts.iter().map(|text| tokenizer.encode(text).len() as u64).collect();
-        assert_eq!(encoded.document_tokens, lengths);
+        assert_eq!(encoded.index.lengths.file_tokens, lengths);
+    }
+
+    #[test]
+    fn many_documents_stay_whole() {
+        let cache = tempfile::tempdir().unwrap();
+        let tokenizer = Tokenizer::gpt2().unwrap();
+        let poem =
+            |number: usize| format!("Poem {number} is short and rhymes.\nIt ends after its second line.");
+        let texts: Vec<String> = (10..40).map(poem).collect();
+        let borrowed: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let (_, encoded, _) = encode_texts(cache.path(), &borrowed, 0.9);
+        let documents = |tokens: &Tokens| -> Vec<String> {
+            let ids = ids(tokens);
+            let documents = ids.split(|id| *id == artifact::tokenizer::END_OF_TEXT);
+            documents.map(|ids| tokenizer.decode(ids).unwrap()).collect()
+        };
+        let (training, validation) = (documents(&encoded.training), documents(&encoded.validation));
+        assert_eq!((training.len(), validation.len()), (27, 3));
+        let mut all = [training, validation.clone()].concat();
+        all.sort();
+        assert_eq!(all, texts);
+        // Neither their order nor more of them moves a document that is there.
+        let reversed: Vec<&str> = borrowed.iter().copied().rev().collect();
+        let (_, encoded, _) = encode_texts(cache.path(), &reversed, 0.9);
+        let again: Vec<String> = documents(&encoded.validation).into_iter().rev().collect();
+        assert_eq!(again, validation);
     }
 
     #[test]
@@ -227,7 +299,7 @@ mod tests {
             fetch_s3: &|_, _| Ok(Vec::new()),
             notify: &|_| (),
         };
-        let error = super::encoded(&loader, &[]).unwrap_err().to_string();
+        let error = super::encoded(&loader, &[], &CorpusSettings::default()).unwrap_err().to_string();
         assert!(error.contains("--cache DIR"), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! Chunks of a text whose ids, one after the other, are the ids of the whole text.
+//! Chunks of a document whose ids, one after the other, are the ids of the whole document.
 //!
 //! GPT-2 first splits a text into pieces and then encodes each piece by itself. The pieces are the
 //! matches of
@@ -7,27 +7,43 @@
 //! '(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s
 //! ```
 //!
-//! White space that follows another character always begins a new piece: a piece has white space
-//! only as its first character, or consists of nothing else. So a text may be cut there. Before the
-//! cut, no match changes: none reaches beyond it, and the two that look ahead (`$` and `(?!\S)`) look
+//! So there are four kinds of characters: white space, letters, digits and others. A text may be cut
+//!
+//! - before white space that follows another character, since a piece has white space only as its first
+//!   character, or consists of nothing else;
+//! - between characters of two kinds that are no white space, since a piece has such of one kind only: but not
+//!   after an apostrophe, which may begin a contraction.
+//!
+//! Before the cut, no match changes: none reaches beyond it, and the two that look ahead (`$` and `(?!\S)`) look
 //! at what follows white space, which is still there, as the chunk ends in another character. After
 //! the cut, none changes either, since the expression never looks back.
+//!
+//! The second rule is for languages without spaces: Chinese is cut at its punctuation, Thai at the marks of vowels and
+//! tones, which are no letters to the expression.
+
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use regex::Regex;
 
 use crate::corpus::error::CorpusError;
-use crate::corpus::text::{BodyReader, Document};
+use crate::corpus::outline::Placement;
 
 /// A chunk is cut as soon as it is this long. Cores work on several at a time.
-const CHUNK_BYTES: usize = 1 << 17;
+pub const CHUNK_BYTES: usize = 1 << 17;
 
 /// A text that cannot be cut for so long is refused: memory is bounded, and the matcher of the
 /// expression above gives up at a million characters of white space.
 const MAX_CHUNK_BYTES: usize = 1 << 19;
 
+/// A border may move back so far to the end of a paragraph or line.
+const MAX_GAP_BYTES: usize = 1 << 12;
+
 /// A part of a document.
 #[derive(Debug, PartialEq)]
 pub struct Chunk {
-    /// The document's place in the corpus.
-    pub document: usize,
+    /// The file's place in the corpus.
+    pub file: usize,
     /// Whether the document begins with it.
     pub is_first: bool,
     /// The text.
@@ -36,108 +52,155 @@ pub struct Chunk {
     pub border: usize,
 }
 
-/// The chunks of a document.
-pub struct Chunks<'a> {
-    index: usize,
-    document: &'a Document,
-    body: BodyReader,
-    /// Text that has been read and not handed out.
+/// Cuts a document into chunks while it goes by.
+pub struct Chunker {
+    file: usize,
+    path: PathBuf,
+    /// Text that has gone by and not been handed out.
     text: String,
     /// Bytes that have been handed out.
     bytes: u64,
     /// Characters that have been handed out.
     characters: u64,
     /// Characters to train on.
-    train_characters: u64,
+    training_characters: u64,
+    moves_to_a_gap: bool,
 }
 
-impl<'a> Chunks<'a> {
-    /// The chunks of the document at `index`, whose first `train_fraction` of characters is for
-    /// training.
-    ///
-    /// # Errors
-    /// If the document cannot be opened.
-    pub fn open(index: usize, document: &'a Document, train_fraction: f64) -> Result<Self, CorpusError> {
-        Ok(Self {
-            index,
-            document,
-            body: document.open()?,
+impl Chunker {
+    /// Cuts a document of the file at `path`, whose place in the corpus is `file`.
+    pub fn new(file: usize, path: &Path, placement: Placement) -> Self {
+        let (training_characters, moves_to_a_gap) = match placement {
+            Placement::Training => (u64::MAX, false),
+            Placement::Validation | Placement::LeftOut => (0, false),
+            Placement::Cut { training_characters, moves_to_a_gap } => (training_characters, moves_to_a_gap),
+        };
+        Self {
+            file,
+            path: path.to_owned(),
             text: String::new(),
             bytes: 0,
             characters: 0,
-            train_characters: (document.characters() as f64 * train_fraction) as u64,
-        })
+            training_characters,
+            moves_to_a_gap,
+        }
     }
 
-    /// The next chunk, or none at the end of the document.
-    fn read(&mut self) -> Result<Option<Chunk>, CorpusError> {
-        while self.body.read_block(&mut self.text)? {
-            if self.text.len() < CHUNK_BYTES {
-                continue;
-            }
-            if let Some(cut) = last_cut(&self.text) {
-                let rest = self.text.split_off(cut);
-                return Ok(Some(self.hand_out(rest)));
-            }
-            self.check_length()?;
+    /// Reads on, at most 64 KiB or so, and hands out a chunk if one is complete.
+    ///
+    /// # Errors
+    /// If the text can be cut nowhere.
+    pub fn push(&mut self, text: &str) -> Result<Option<Chunk>, CorpusError> {
+        self.text.push_str(text);
+        if self.text.len() < CHUNK_BYTES {
+            return Ok(None);
+        }
+        if let Some(cut) = last_cut(&self.text) {
+            let rest = self.text.split_off(cut);
+            return Ok(Some(self.hand_out(rest)));
         }
         self.check_length()?;
-        if !self.text.is_empty() {
-            return Ok(Some(self.hand_out(String::new())));
-        }
-        if self.characters != self.document.characters() {
-            return Err(CorpusError::Changed { path: self.document.path().to_owned() });
-        }
         Ok(None)
     }
 
-    /// Hands out the text that has been read, and goes on with `rest`.
+    /// The last chunk, if there is one, and the length of the document in characters.
+    ///
+    /// # Errors
+    /// If the text can be cut nowhere.
+    pub fn finish(mut self) -> Result<(Option<Chunk>, u64), CorpusError> {
+        self.check_length()?;
+        let last = (!self.text.is_empty()).then(|| self.hand_out(String::new()));
+        Ok((last, self.characters))
+    }
+
+    /// Hands out the text that has gone by, and goes on with `rest`.
     fn hand_out(&mut self, rest: String) -> Chunk {
         let text = std::mem::replace(&mut self.text, rest);
-        let train_characters = self.train_characters.saturating_sub(self.characters) as usize;
+        let training = self.training_characters.saturating_sub(self.characters);
         let is_first = self.bytes == 0;
-        let border = text.char_indices().nth(train_characters).map_or(text.len(), |(offset, _)| offset);
+        let mut border = text.char_indices().nth(training as usize).map_or(text.len(), |(offset, _)| offset);
+        if self.moves_to_a_gap && border < text.len() {
+            border = gap_before(&text, border);
+        }
         self.bytes += text.len() as u64;
         self.characters += text.chars().count() as u64;
-        Chunk { document: self.index, is_first, text, border }
+        Chunk { file: self.file, is_first, text, border }
     }
 
     fn check_length(&self) -> Result<(), CorpusError> {
         if self.text.len() <= MAX_CHUNK_BYTES {
             return Ok(());
         }
-        Err(CorpusError::NoWordEnds {
-            path: self.document.path().to_owned(),
-            offset: self.bytes,
-            length: MAX_CHUNK_BYTES,
-        })
+        Err(CorpusError::NoWordEnds { path: self.path.clone(), offset: self.bytes, length: MAX_CHUNK_BYTES })
     }
 }
 
-impl Iterator for Chunks<'_> {
-    type Item = Result<Chunk, CorpusError>;
+/// The end of the last paragraph before `border`, if it is near, else of the last line, else of the last word.
+fn gap_before(text: &str, border: usize) -> usize {
+    let near = text.floor_char_boundary(border.saturating_sub(MAX_GAP_BYTES.min(border / 4)));
+    // The border may be at the end of a word already.
+    let next = text[border..].chars().next().filter(|next| next.is_whitespace()).map_or(0, char::len_utf8);
+    let end = border + next;
+    let last = |gap: &str| text[near..end].rfind(gap).map(|offset| near + offset);
+    let gap = last("\n\n").or_else(|| last("\n")).or_else(|| text[..end].rfind(char::is_whitespace));
+    gap.map(|gap| text[..gap].trim_end().len()).filter(|end| *end > 0).unwrap_or(border)
+}
 
-    fn next(&mut self) -> Option<Self::Item> {
-        self.read().transpose()
+/// Kinds of characters in the expression above.
+#[derive(PartialEq)]
+enum Kind {
+    Space,
+    Letter,
+    Digit,
+    Other,
+}
+
+impl Kind {
+    fn of(character: char) -> Self {
+        match character {
+            'a'..='z' | 'A'..='Z' => Self::Letter,
+            '0'..='9' => Self::Digit,
+            _ if character.is_whitespace() => Self::Space,
+            _ if character.is_ascii() => Self::Other,
+            _ => {
+                let mut bytes = [0; 4];
+                let text = character.encode_utf8(&mut bytes);
+                match &*KINDS {
+                    (letter, _) if letter.is_match(text) => Self::Letter,
+                    (_, digit) if digit.is_match(text) => Self::Digit,
+                    _ => Self::Other,
+                }
+            }
+        }
     }
 }
 
-/// The last place where `text` may be cut: before white space that follows another character.
+/// Letters and digits as the expression has them, which are not those of `char`.
+static KINDS: LazyLock<(Regex, Regex)> = LazyLock::new(|| {
+    #[expect(clippy::expect_used, reason = "both are constants, and a test uses them")]
+    let expression = |text| Regex::new(text).expect("a valid expression");
+    (expression(r"^\p{L}"), expression(r"^\p{N}"))
+});
+
+/// The last place where `text` may be cut.
 fn last_cut(text: &str) -> Option<usize> {
-    let mut before_white_space = false;
+    let mut after = None;
     for (offset, character) in text.char_indices().rev() {
-        if before_white_space && !character.is_whitespace() {
+        let kind = Kind::of(character);
+        if let Some(after) = after
+            && kind != Kind::Space
+            && kind != after
+            && !(character == '\'' && after == Kind::Letter)
+        {
             return Some(offset + character.len_utf8());
         }
-        before_white_space = character.is_whitespace();
+        after = Some(kind);
     }
     None
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::LazyLock;
-
     use artifact::Tokenizer;
     use proptest::prelude::*;
 
@@ -145,15 +208,31 @@ mod tests {
 
     static TOKENIZER: LazyLock<Tokenizer> = LazyLock::new(|| Tokenizer::gpt2().unwrap());
 
-    fn document(text: &str) -> (tempfile::NamedTempFile, Document) {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), text).unwrap();
-        let document = Document::scan(file.path()).unwrap();
-        (file, document)
+    /// The chunks of a text that comes in blocks.
+    fn chunks(text: &str, placement: Placement) -> Result<Vec<Chunk>, CorpusError> {
+        let mut chunker = Chunker::new(7, Path::new("a.txt"), placement);
+        let (mut chunks, mut rest) = (Vec::new(), text);
+        while !rest.is_empty() {
+            let (block, after) = rest.split_at(rest.floor_char_boundary(1 << 16));
+            chunks.extend(chunker.push(block)?);
+            rest = after;
+        }
+        let (last, characters) = chunker.finish()?;
+        assert_eq!(characters, text.chars().count() as u64);
+        chunks.extend(last);
+        Ok(chunks)
+    }
+
+    fn ids(chunks: &[Chunk]) -> Vec<u32> {
+        chunks.iter().flat_map(|chunk| TOKENIZER.encode(&chunk.text)).collect()
+    }
+
+    fn cut(training_characters: u64, moves_to_a_gap: bool) -> Placement {
+        Placement::Cut { training_characters, moves_to_a_gap }
     }
 
     #[test]
-    fn cuts_before_white_space_only() {
+    fn cuts_before_white_space_and_between_kinds_of_characters() {
         for (text, expected) in [
             ("one two", Some("one")),
             ("one  \n two  ", Some("one  \n two")),
@@ -162,6 +241,14 @@ mod tests {
             ("  \n ", None),
             ("", None),
             ("été\u{3000}", Some("été")),
+            ("one, two", Some("one,")),
+            ("one,two", Some("one,")),
+            ("it's", Some("it")),
+            ("'s", None),
+            ("a1", Some("a")),
+            ("他走了。她", Some("他走了。")),
+            ("กำ", None),
+            ("กี่", Some("ก")),
         ] {
             assert_eq!(last_cut(text).map(|cut| &text[..cut]), expected, "{text:?}");
         }
@@ -170,40 +257,69 @@ mod tests {
     #[test]
     fn chunks_are_the_text_and_meet_the_border_between_training_and_validation() {
         let text = "é word's 12  \n\n".repeat(40_000);
-        let (_file, document) = document(&text);
-        let chunks: Vec<Chunk> = Chunks::open(7, &document, 0.9).unwrap().collect::<Result<_, _>>().unwrap();
+        // 15 characters, of which 9 in 10 are in the first 36,000 repetitions.
+        let chunks = chunks(&text, cut(15 * 36_000, false)).unwrap();
         assert!(chunks.len() >= 4, "{}", chunks.len());
+        assert!(
+            chunks.iter().enumerate().all(|(index, chunk)| chunk.is_first == (index == 0) && chunk.file == 7)
+        );
         assert_eq!(chunks.iter().map(|chunk| chunk.text.as_str()).collect::<String>(), text);
         let train: String = chunks.iter().map(|chunk| &chunk.text[..chunk.border]).collect();
-        // 15 characters, of which 9 in 10 are in the first 36,000 repetitions.
         assert_eq!(train, "é word's 12  \n\n".repeat(36_000));
-        let ids: Vec<u32> = chunks.iter().flat_map(|chunk| TOKENIZER.encode(&chunk.text)).collect();
-        assert_eq!(ids, TOKENIZER.encode(&text));
+        assert_eq!(ids(&chunks), TOKENIZER.encode(&text));
+    }
+
+    #[test]
+    fn a_border_moves_back_to_the_end_of_a_paragraph_a_line_or_a_word() {
+        let training = |text: &str, characters| {
+            let chunks = chunks(text, cut(characters, true)).unwrap();
+            chunks.iter().map(|chunk| &chunk.text[..chunk.border]).collect::<String>()
+        };
+        assert_eq!(training("One two three four.\n\nFive six\nseven.", 24), "One two three four.");
+        assert_eq!(training("One two three four.\nFive six seven.", 24), "One two three four.");
+        assert_eq!(training("One two three four. Five six seven.", 26), "One two three four. Five");
+        // A paragraph that ends far before.
+        assert_eq!(training("One\n\ntwo three four five six seven.", 27), "One\n\ntwo three four five");
+        assert_eq!(training("他从街上走过来", 4), "他从街上");
+        assert_eq!(training(&"word ".repeat(60_000), 299_999), "word ".repeat(60_000).trim_end());
+        assert_eq!(training("One two", 0), "");
+    }
+
+    #[test]
+    fn languages_without_spaces_are_cut_and_encode_to_the_same_ids() {
+        // Thai without any space, and Chinese in one line.
+        for sentence in ["วันหนึ่งฉันเดินเข้าไปในป่าแล้วพบกับเพื่อนเก่า", "他从街上走过来，没有人看见他。"]
+        {
+            let text = sentence.repeat(700_000 / sentence.len());
+            let chunks = chunks(&text, Placement::Training).unwrap();
+            assert!(chunks.len() >= 3 && chunks.iter().all(|chunk| chunk.border == chunk.text.len()));
+            assert_eq!(chunks.iter().map(|chunk| chunk.text.as_str()).collect::<String>(), text);
+            assert!(ids(&chunks) == TOKENIZER.encode(&text), "{sentence}");
+        }
     }
 
     #[test]
     fn a_text_in_which_no_word_ends_is_refused() {
         for character in [" ", "a", "\n"] {
-            let (_file, document) = document(&format!("word {}", character.repeat(1_100_000)));
-            let result: Result<Vec<_>, _> = Chunks::open(0, &document, 0.9).unwrap().collect();
-            let error = result.unwrap_err();
+            let error =
+                chunks(&format!("word {}", character.repeat(1_100_000)), Placement::Training).unwrap_err();
             assert!(matches!(error, CorpusError::NoWordEnds { .. }), "{error}");
         }
         // The longest that is accepted encodes.
         let longest = " ".repeat(MAX_CHUNK_BYTES - 1) + "a";
-        let (_file, document) = document(&longest);
-        let chunks: Vec<Chunk> = Chunks::open(0, &document, 0.9).unwrap().map(Result::unwrap).collect();
-        assert_eq!(TOKENIZER.encode(&chunks[0].text).len(), MAX_CHUNK_BYTES - 1);
+        let chunks = chunks(&longest, Placement::Training).unwrap();
+        assert_eq!(ids(&chunks).len(), MAX_CHUNK_BYTES - 1);
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2_000))]
 
         /// Wherever a text may be cut, cutting it changes no id. White space of all kinds, contractions,
-        /// letters, numbers, signs, and characters that look like white space and are none.
+        /// letters, numbers, signs, marks that are alphabetic and no letters, and characters that look like white space
+        /// and are none.
         #[test]
         fn cutting_changes_no_id(
-            text in "([ \n\t\r\u{b}\u{a0}\u{85}\u{3000}\u{2028}\u{200b}\u{180e}']|[a-zé字]{1,3}|'(s|ll|ve|t)|[0-9½]{1,3}|[.,!-]){0,24}"
+            text in "([ \n\t\r\u{b}\u{a0}\u{85}\u{3000}\u{2028}\u{200b}\u{180e}']|[a-zé字。กีำ่ⅨⒶ]{1,3}|'(s|ll|ve|t)|[0-9½]{1,3}|[.,!-]){0,24}"
         ) {
             let whole = TOKENIZER.encode(&text);
             let mut head = text.as_str();
@@ -216,9 +332,12 @@ mod tests {
 
         #[test]
         fn cutting_any_text_changes_no_id(text in any::<String>()) {
-            if let Some(cut) = last_cut(&text) {
-                let ids = [TOKENIZER.encode(&text[..cut]), TOKENIZER.encode(&text[cut..])].concat();
-                prop_assert_eq!(ids, TOKENIZER.encode(&text));
+            let whole = TOKENIZER.encode(&text);
+            let mut head = text.as_str();
+            while let Some(cut) = last_cut(head) {
+                head = &head[..cut];
+                let ids = [TOKENIZER.encode(head), TOKENIZER.encode(&text[cut..])].concat();
+                prop_assert_eq!(&ids, &whole, "{:?} cut at {}", text, cut);
             }
         }
     }

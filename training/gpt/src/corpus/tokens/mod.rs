@@ -1,6 +1,6 @@
 //! Token ids on disk: texts are encoded once and read in windows.
 //!
-//! - `chunks`: a text cut where that changes no id;
+//! - `chunks`: a document cut where that changes no id;
 //! - `encode`: chunks encoded on all cores;
 //! - `shard`: files of ids, which belong to a `shelf`;
 //! - [`ids`]: the ids of one split, shard after shard;
@@ -13,7 +13,8 @@ pub mod ids;
 mod shard;
 mod shelf;
 
-pub use cache::Encoded;
 pub(super) use cache::encoded;
+pub use cache::{Encoded, Index};
+pub use encode::{Lengths, Placed};
 pub use ids::Tokens;
 pub use shelf::{Shelf, Split};
