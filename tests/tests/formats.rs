@@ -211,7 +211,7 @@ fn exact_gelu_is_exported() {
     let expected = logits(&model, &[ids.iter().map(|&id| i64::from(id)).collect()]);
     let wanted: Vec<usize> = (0..ids.len()).collect();
     let file = tempfile::NamedTempFile::with_suffix(".onnx").unwrap();
-    let mut found = |precision, tolerance: f32| {
+    let found = |precision, tolerance: f32| {
         let mut engine = OnnxModel::load(file.path(), precision, model.config(), 1).unwrap();
         let difference = largest_difference(&engine.run(&ids, &wanted, <[f32]>::to_vec).unwrap(), &expected);
         println!("{precision}: {difference:e}");
