@@ -4,10 +4,12 @@ Prints the ids of a greedy continuation, to be compared with ours.
 """
 
 import json
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
-from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Tokenizer, pipeline
+from transformers import AutoModelForCausalLM, AutoTokenizer, pipeline
 
 PROMPT = "The painting was"
 TOKENS = 20
@@ -15,8 +17,10 @@ TOKENS = 20
 
 def main(folder: Path, reference: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    # Again from vocab.json and merges.txt.
-    by_files = GPT2Tokenizer(vocab_file=str(folder / "vocab.json"), merges_file=str(folder / "merges.txt"))
+    with tempfile.TemporaryDirectory() as other:
+        for name in ("vocab.json", "merges.txt", "tokenizer_config.json"):
+            shutil.copy(folder / name, other)
+        by_files = AutoTokenizer.from_pretrained(other, local_files_only=True)
     cases = json.loads(reference.read_text())["cases"]
     for case in cases:
         if "<|endoftext|>" in case["text"]:

@@ -225,6 +225,15 @@ fn exact_gelu_is_exported() {
     onnx::export_quantized(&model, Recipe::W8, None, file.path()).unwrap();
     found(Precision::W8, 0.05 * scale);
     assert!(!fs::read(file.path()).unwrap().windows(8).any(|window| window == b"FastGelu"));
+    // Positions give the same bits alone and among others, which drafts rely on.
+    let mut engine = OnnxModel::load(file.path(), Precision::W8, model.config(), 1).unwrap();
+    if engine.has_own_kernels() {
+        let together = engine.run(&ids, &wanted, <[f32]>::to_vec).unwrap();
+        engine.truncate(0).unwrap();
+        let alone: Vec<f32> =
+            ids.iter().flat_map(|id| engine.run(&[*id], &[0], <[f32]>::to_vec).unwrap()).collect();
+        assert!(alone == together);
+    }
 }
 
 /// A model with GPT-2's vocabulary, or a larger one, and random weights.

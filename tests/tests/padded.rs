@@ -54,7 +54,7 @@ fn ids_beyond_the_tokenizer_are_never_drawn_ranked_or_shown() {
             let (status, answer) = ask("/generate", body);
             assert_eq!((status, &answer["tokens_generated"]), (200, &json!(20)), "{answer}");
         }
-        let scored = json!({"prompt": "The painting was", "max_tokens": 5, "logprobs": 5, "echo": true});
+        let scored = json!({"prompt": "The painting was", "max_tokens": 5, "logprobs": 5, "echo": true, "model": "padded"});
         let (status, answer) = ask("/v1/completions", scored);
         assert_eq!(status, 200, "{answer}");
         let top = answer["choices"][0]["logprobs"]["top_logprobs"].as_array().unwrap();
@@ -66,12 +66,12 @@ fn ids_beyond_the_tokenizer_are_never_drawn_ranked_or_shown() {
         assert!(next.len() == 100 && next.iter().all(|next| next["id"].as_u64().unwrap() < N_IDS as u64));
 
         for id in [N_IDS, PADDED - 1, PADDED] {
-            let (status, answer) = ask("/v1/completions", json!({"prompt": [1, id], "max_tokens": 1}));
+            let (status, answer) = ask("/v1/completions", json!({"prompt": [1, id], "max_tokens": 1, "model": "padded"}));
             assert_eq!((status, &answer["error"]["field"]), (422, &json!("prompt")), "{answer}");
             let message = answer["error"]["message"].as_str().unwrap();
             assert!(message.contains(&format!("{id}")) && message.contains("below 50257"), "{message}");
         }
-        assert_eq!(ask("/v1/completions", json!({"prompt": [1, END_OF_TEXT], "max_tokens": 1})).0, 200);
+        assert_eq!(ask("/v1/completions", json!({"prompt": [1, END_OF_TEXT], "max_tokens": 1, "model": "padded"})).0, 200);
     }
     let said = run("gpt", &["sample", hf, "--prompt", "The painting", "--max-tokens", "10"]).unwrap();
     assert!(said.status.success(), "{said:?}");
