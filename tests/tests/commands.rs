@@ -76,7 +76,8 @@ fn what_is_measured_is_in_the_manifest_and_is_measured_again() {
     let again: Value = serde_json::from_str(&gpt(&arguments)).unwrap();
     assert_eq!(again["evaluation"], found["evaluation"]);
     // Dropout is for training: it changes neither the loss nor what quantization is calibrated on.
-    let dropping: Value = serde_json::from_str(&gpt(&[&arguments[..], &["--dropout", "0.9"]].concat())).unwrap();
+    let dropping: Value =
+        serde_json::from_str(&gpt(&[&arguments[..], &["--dropout", "0.9"]].concat())).unwrap();
     assert_eq!((&dropping["evaluation"], &dropping["exports"]), (&again["evaluation"], &again["exports"]));
     assert!(refusal(&["evaluate", "--store", text(store)]).contains("pass --corpus"));
 }

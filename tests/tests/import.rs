@@ -174,7 +174,10 @@ fn damaged_files_are_refused_by_name() {
     }
     let folder = tempfile::tempdir().unwrap();
     let message = refusal(folder.path(), &four_heads());
-    assert!(message.contains("looked for model.safetensors, model.safetensors.index.json, model.pth"), "{message}");
+    assert!(
+        message.contains("looked for model.safetensors, model.safetensors.index.json, model.pth"),
+        "{message}"
+    );
     let message = refusal(&folder.path().join("absent.pth"), &four_heads());
     assert!(message.contains("absent.pth: No such file"), "{message}");
 }

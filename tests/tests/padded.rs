@@ -66,12 +66,16 @@ fn ids_beyond_the_tokenizer_are_never_drawn_ranked_or_shown() {
         assert!(next.len() == 100 && next.iter().all(|next| next["id"].as_u64().unwrap() < N_IDS as u64));
 
         for id in [N_IDS, PADDED - 1, PADDED] {
-            let (status, answer) = ask("/v1/completions", json!({"prompt": [1, id], "max_tokens": 1, "model": "padded"}));
+            let (status, answer) =
+                ask("/v1/completions", json!({"prompt": [1, id], "max_tokens": 1, "model": "padded"}));
             assert_eq!((status, &answer["error"]["field"]), (422, &json!("prompt")), "{answer}");
             let message = answer["error"]["message"].as_str().unwrap();
             assert!(message.contains(&format!("{id}")) && message.contains("below 50257"), "{message}");
         }
-        assert_eq!(ask("/v1/completions", json!({"prompt": [1, END_OF_TEXT], "max_tokens": 1, "model": "padded"})).0, 200);
+        assert_eq!(
+            ask("/v1/completions", json!({"prompt": [1, END_OF_TEXT], "max_tokens": 1, "model": "padded"})).0,
+            200
+        );
     }
     let said = run("gpt", &["sample", hf, "--prompt", "The painting", "--max-tokens", "10"]).unwrap();
     assert!(said.status.success(), "{said:?}");
