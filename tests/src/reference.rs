@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use artifact::GptConfig;
+use artifact::config::Activation;
 use serde::Deserialize;
 
 /// A batch: inputs and targets, each `[batch][seq]`.
@@ -71,6 +72,7 @@ impl TinyGpt {
             dropout: drop_rate,
             qkv_bias,
             tied_output_head: false,
+            activation: Activation::default(),
         }
     }
 

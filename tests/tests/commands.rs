@@ -68,8 +68,18 @@ fn what_is_measured_is_in_the_manifest_and_is_measured_again() {
     fs::copy(folder.join("model.safetensors"), alone.path().join("model.safetensors")).unwrap();
     let weights = alone.path().join("model.safetensors");
     let arguments = [&["evaluate", text(&weights), "--n-heads", "2"], &part[..]].concat();
+    let message = refusal(&arguments);
+    assert!(
+        message.contains("there is no tokenizer beside it") && message.contains("--tokenizer gpt2"),
+        "{message}"
+    );
+    let arguments = [&arguments[..], &["--tokenizer", "gpt2"]].concat();
     let again: Value = serde_json::from_str(&gpt(&arguments)).unwrap();
     assert_eq!(again["evaluation"], found["evaluation"]);
+    // Dropout is for training: it changes neither the loss nor what quantization is calibrated on.
+    let dropping: Value =
+        serde_json::from_str(&gpt(&[&arguments[..], &["--dropout", "0.9"]].concat())).unwrap();
+    assert_eq!((&dropping["evaluation"], &dropping["exports"]), (&again["evaluation"], &again["exports"]));
     assert!(refusal(&["evaluate", "--store", text(store)]).contains("pass --corpus"));
 }
 

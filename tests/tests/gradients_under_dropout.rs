@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used)] // In a test, the panic is the report.
 
 use artifact::GptConfig;
+use artifact::config::Activation;
 use burn::module::{Module, ModuleMapper, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Int, Tensor};
@@ -41,6 +42,7 @@ fn gradients_agree_with_finite_differences() {
         dropout: 0.2,
         qkv_bias: false,
         tied_output_head: false,
+        activation: Activation::default(),
     };
     let device = gpt::device::cpu().autodiff();
     device.seed(5);

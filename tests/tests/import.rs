@@ -25,7 +25,7 @@ fn alone(path: &str) -> (tempfile::TempDir, PathBuf) {
 }
 
 fn four_heads() -> ImportOptions {
-    ImportOptions { n_heads: Some(4), dropout: None }
+    ImportOptions { n_heads: Some(4), ..ImportOptions::default() }
 }
 
 fn import(path: &Path, options: &ImportOptions) -> Imported {
@@ -102,7 +102,7 @@ fn an_export_loads_in_transformers_and_here() {
     for (path, name) in [("tiny-hf-gpt2", "tiny-hf-gpt2"), ("tiny-gpt/model.pth", "tiny-gpt")] {
         let folder = tempfile::tempdir().unwrap();
         let export = folder.path().join("export");
-        weights::export_hf(&import(&reference(path), &four_heads()).model, &export).unwrap();
+        weights::export_hf(&import(&reference(path), &four_heads()).model, None, &export).unwrap();
         let said = python("check_transformers.py", &[&export, &reference(name)]).unwrap();
         print!("{said}");
         let again = import(&export, &ImportOptions::default());
@@ -116,7 +116,7 @@ fn the_number_of_heads_is_asked_for_by_name() {
     let (folder, file) = alone("tiny-gpt/model.pth");
     let message = refusal(&file, &ImportOptions::default());
     assert!(message.contains("--n-heads") && message.contains("model.pth"), "{message}");
-    let five = ImportOptions { n_heads: Some(5), dropout: None };
+    let five = ImportOptions { n_heads: Some(5), ..ImportOptions::default() };
     let message = refusal(&file, &five);
     assert!(message.contains("`n_heads` is 5, expected a divisor of d_model = 48"), "{message}");
 
@@ -130,7 +130,7 @@ fn the_number_of_heads_is_asked_for_by_name() {
         fs::write(&config, json).unwrap();
         let found = import(folder.path(), &ImportOptions::default()).config;
         assert_eq!((found.n_heads, found.dropout), (4, 0.25), "{json}");
-        let options = ImportOptions { n_heads: Some(6), dropout: Some(0.0) };
+        let options = ImportOptions { n_heads: Some(6), dropout: Some(0.0), ..ImportOptions::default() };
         let found = import(folder.path(), &options).config;
         assert_eq!((found.n_heads, found.dropout), (6, 0.0), "{json}");
         fs::remove_file(config).unwrap();
@@ -148,6 +148,7 @@ fn a_configuration_that_does_not_fit_the_tensors_is_refused_by_field() {
         ("layer_norm_epsilon", 1e-6.into()),
         ("scale_attn_by_inverse_layer_idx", true.into()),
         ("attn_pdrop", 0.2.into()),
+        ("model_type", "gpt_bigcode".into()),
         ("n_head", "four".into()),
     ] {
         let mut config: serde_json::Value = serde_json::from_slice(&json).unwrap();
@@ -173,7 +174,10 @@ fn damaged_files_are_refused_by_name() {
     }
     let folder = tempfile::tempdir().unwrap();
     let message = refusal(folder.path(), &four_heads());
-    assert!(message.contains("looked for model.safetensors, model.pth"), "{message}");
+    assert!(
+        message.contains("looked for model.safetensors, model.safetensors.index.json, model.pth"),
+        "{message}"
+    );
     let message = refusal(&folder.path().join("absent.pth"), &four_heads());
     assert!(message.contains("absent.pth: No such file"), "{message}");
 }

@@ -16,6 +16,8 @@ pub(crate) struct Continuation<'a, F> {
     pub(crate) prompt_length: usize,
     options: &'a GenerationOptions,
     sampler: Sampler,
+    /// Number of ids that a text can have; logits of further ones are left out.
+    n_ids: usize,
     take: F,
     start: Instant,
     pub(crate) first_token: Duration,
@@ -23,7 +25,13 @@ pub(crate) struct Continuation<'a, F> {
 }
 
 impl<'a, F: FnMut(Token<'_>) -> ControlFlow<()>> Continuation<'a, F> {
-    pub(crate) fn new(prompt: &[u32], options: &'a GenerationOptions, start: Instant, take: F) -> Self {
+    pub(crate) fn new(
+        prompt: &[u32],
+        n_ids: usize,
+        options: &'a GenerationOptions,
+        start: Instant,
+        take: F,
+    ) -> Self {
         let mut ids = Vec::with_capacity(prompt.len() + options.max_tokens.min(MAX_RESERVED_IDS));
         ids.extend_from_slice(prompt);
         let mut continuation = Self {
@@ -31,6 +39,7 @@ impl<'a, F: FnMut(Token<'_>) -> ControlFlow<()>> Continuation<'a, F> {
             prompt_length: prompt.len(),
             options,
             sampler: Sampler::new(options.sampling, options.seed),
+            n_ids,
             take,
             start,
             first_token: Duration::ZERO,
@@ -47,6 +56,7 @@ impl<'a, F: FnMut(Token<'_>) -> ControlFlow<()>> Continuation<'a, F> {
 
     /// Chooses the next id from its logits.
     pub(crate) fn choose(&mut self, logits: &[f32]) -> u32 {
+        let logits = &logits[..self.n_ids];
         let id = self.sampler.sample(logits);
         if self.first_token.is_zero() {
             self.first_token = self.start.elapsed();

@@ -26,6 +26,8 @@ pub struct Engine {
     config: GptConfig,
     load_times: LoadTimes,
     slide_stride: usize,
+    /// Number of ids that a text can have; the model may have more, for padding.
+    n_ids: usize,
 }
 
 struct State {
@@ -38,10 +40,18 @@ impl Engine {
     /// An engine that, when the context is full, lets go of a quarter of it at once.
     pub fn new(model: OnnxModel) -> Self {
         let config = model.config().clone();
-        let slide_stride = (config.context_length / 4).max(1);
+        let (slide_stride, n_ids) = ((config.context_length / 4).max(1), config.vocab_size);
         let load_times = model.load_times();
         let state = State { model, prefixes: PrefixCache::new(PREFIX_CACHE_BYTES), drafter: None };
-        Self { state: Mutex::new(state), config, load_times, slide_stride }
+        Self { state: Mutex::new(state), config, load_times, slide_stride, n_ids }
+    }
+
+    /// Sets how many ids the tokenizer has, if the model has more: the others, with which a vocabulary is filled up
+    /// to a round number, are never drawn, have no logits in any result, and are errors in a prompt.
+    #[must_use]
+    pub fn with_tokenizer_size(mut self, n_ids: usize) -> Self {
+        self.n_ids = n_ids.clamp(1, self.config.vocab_size);
+        self
     }
 
     /// Sets how many of the oldest positions are let go of when the context is full, from 1 to the
@@ -75,6 +85,19 @@ impl Engine {
         &self.config
     }
 
+    /// Number of ids that a text can have.
+    pub fn n_ids(&self) -> usize {
+        self.n_ids
+    }
+
+    /// Checks that ids are those that a text can have.
+    fn check(&self, ids: &[u32]) -> Result<(), EngineError> {
+        match ids.iter().find(|&&id| id as usize >= self.n_ids) {
+            Some(&id) => Err(EngineError::TokenOutOfRange { id, vocab_size: self.n_ids }),
+            None => Ok(()),
+        }
+    }
+
     /// Times of loading the model.
     pub fn load_times(&self) -> LoadTimes {
         self.load_times
@@ -93,11 +116,14 @@ impl Engine {
     /// # Errors
     /// If `ids` is empty, too long or has ids outside the vocabulary, or ONNX Runtime fails.
     pub fn inspect(&self, ids: &[u32]) -> Result<Option<Inspection>, EngineError> {
+        self.check(ids)?;
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if !state.model.is_inspectable() {
             return Ok(None);
         }
-        state.model.inspect(ids).map(Some)
+        let mut inspection = state.model.inspect(ids)?;
+        inspection.logits.truncate(self.n_ids);
+        Ok(Some(inspection))
     }
 
     /// Runs `ids`, which must fit into the context, and gives the logits at each position, of the token
@@ -109,12 +135,13 @@ impl Engine {
         if ids.is_empty() {
             return Err(EngineError::EmptyPrompt);
         }
+        self.check(ids)?;
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.model.truncate(0)?;
         for (chunk, ids) in ids.chunks(ALL.len()).enumerate() {
             state.model.run(ids, &ALL[..ids.len()], |logits| {
                 for (index, logits) in logits.chunks(self.config.vocab_size).enumerate() {
-                    read(chunk * ALL.len() + index, logits);
+                    read(chunk * ALL.len() + index, &logits[..self.n_ids]);
                 }
             })?;
         }
@@ -134,12 +161,13 @@ impl Engine {
         if prompt.is_empty() {
             return Err(EngineError::EmptyPrompt);
         }
+        self.check(prompt)?;
         let start = Instant::now();
         // A generation that panicked leaves nothing behind that the next one would look at.
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let State { model, prefixes, drafter } = &mut *state;
         model.truncate(0)?;
-        let mut text = Continuation::new(prompt, options, start, take);
+        let mut text = Continuation::new(prompt, self.n_ids, options, start, take);
         let draft_length = DraftLength::new(run_costs(model.precision(), model.kernels()));
         let mut runner = Runner {
             context_length: self.config.context_length,

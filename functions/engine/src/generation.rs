@@ -35,7 +35,7 @@ impl GenerationOptions {
 pub struct Token<'a> {
     /// Its id.
     pub id: u32,
-    /// The logits that it was chosen from, `[vocab_size]`.
+    /// The logits that it was chosen from, `[n_ids]`, see [`Engine::n_ids`](crate::Engine::n_ids).
     pub logits: &'a [f32],
 }
 

@@ -18,7 +18,7 @@ pub struct Inspection {
     pub position_embeddings: Vec<f32>,
     /// Attention weights of each layer, `[n_heads, seq, seq]`: of a query for each key, 0 for keys after it.
     pub attention: Vec<Vec<f32>>,
-    /// Of the token that follows, `[vocab_size]`.
+    /// Of the token that follows: `[vocab_size]`, or `[n_ids]` from an [`Engine`](crate::Engine).
     pub logits: Vec<f32>,
 }
 

@@ -86,6 +86,7 @@ impl PrefixCache {
 #[cfg(test)]
 mod tests {
     use artifact::GptConfig;
+    use artifact::config::Activation;
 
     use super::*;
     use crate::cache::{KvCache, Layout};
@@ -102,6 +103,7 @@ mod tests {
             dropout: 0.0,
             qkv_bias: false,
             tied_output_head: false,
+            activation: Activation::default(),
         };
         KvCache::new(Layout::InPlace, &config, 2).unwrap().rows(0, 2).unwrap()
     }

@@ -13,6 +13,10 @@
 //! | `dropout` | `drop_rate` | `dropout` | `attn_pdrop`, `embd_pdrop`, `resid_pdrop` |
 //! | `qkv_bias` | `qkv_bias` | `bias` | always |
 //! | `tied_output_head` | never | always | `tie_word_embeddings` |
+//! | `activation` | `gelu_tanh` | `gelu` | `activation_function`: `gelu_new`, `gelu` |
+
+use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +55,50 @@ pub struct GptConfig {
     /// Whether the output head shares the token embedding's weights.
     #[serde(default)]
     pub tied_output_head: bool,
+    /// Activation of the feed-forward layers; GPT-2's is not written.
+    #[serde(default, skip_serializing_if = "Activation::is_default")]
+    pub activation: Activation,
+}
+
+/// Activation of the feed-forward layers: GELU, in one of the two forms that models of this family have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activation {
+    /// GELU approximated by tanh, as in GPT-2.
+    #[default]
+    GeluTanh,
+    /// GELU by the error function, PyTorch's `nn.GELU()`, as in nanoGPT.
+    Gelu,
+}
+
+impl Activation {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl fmt::Display for Activation {
+    /// The name in a configuration.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::GeluTanh => "gelu_tanh",
+            Self::Gelu => "gelu",
+        })
+    }
+}
+
+/// The name of an activation that models here do not have.
+#[derive(Debug, thiserror::Error, PartialEq)]
+#[error("`{0}` is no activation, expected gelu_tanh or gelu")]
+pub struct UnknownActivation(String);
+
+impl FromStr for Activation {
+    type Err = UnknownActivation;
+
+    fn from_str(text: &str) -> Result<Self, UnknownActivation> {
+        let known = [Self::GeluTanh, Self::Gelu].into_iter().find(|known| known.to_string() == text);
+        known.ok_or_else(|| UnknownActivation(text.to_owned()))
+    }
 }
 
 /// An invalid configuration.
@@ -137,7 +185,22 @@ mod tests {
             dropout: 0.1,
             qkv_bias: false,
             tied_output_head: false,
+            activation: Activation::default(),
         }
+    }
+
+    #[test]
+    fn an_activation_is_written_only_where_it_is_not_gpt_2s() {
+        let json = serde_json::to_string(&the_verdict()).unwrap();
+        assert!(!json.contains("activation"), "{json}");
+        assert_eq!(serde_json::from_str::<GptConfig>(&json).unwrap(), the_verdict());
+        let exact = GptConfig { activation: Activation::Gelu, ..the_verdict() };
+        let json = serde_json::to_string(&exact).unwrap();
+        assert!(json.contains(r#""activation":"gelu""#), "{json}");
+        assert_eq!(serde_json::from_str::<GptConfig>(&json).unwrap(), exact);
+        assert_eq!("gelu".parse(), Ok(Activation::Gelu));
+        let error = "relu".parse::<Activation>().unwrap_err().to_string();
+        assert!(error.contains("expected gelu_tanh or gelu"), "{error}");
     }
 
     #[test]

@@ -3,6 +3,11 @@
 //! One graph serves prefill and decode. `past` is the number of positions already in the cache,
 //! `total = past + seq`, and `wanted` the number of positions whose logits are requested.
 
+/// Name of the file beside a graph that has the weights of a graph beyond protobuf's 2 GB, as external data.
+pub fn data_file_name(graph_file: &str) -> String {
+    format!("{graph_file}.data")
+}
+
 /// Input, i64 `[batch, seq]`: ids of the new tokens.
 pub const INPUT_IDS: &str = "input_ids";
 /// Input, i64 `[batch, seq]`: their positions, `past..total` in each row.

@@ -21,14 +21,15 @@ impl Prompt {
     /// # Errors
     /// [`GenerateError::UnknownToken`] for an id that is not in the vocabulary.
     pub fn into_ids(self, model: &ServedModel) -> Result<Vec<u32>, GenerateError> {
-        let vocab_size = model.manifest().config.vocab_size;
         let ids = match self {
             Self::Text(text) => model.tokenizer()?.encode(&text),
-            Self::Ids(ids) => match ids.iter().find(|&&id| id as usize >= vocab_size) {
-                Some(&id) => return Err(GenerateError::UnknownToken { id, vocab_size }),
-                None => ids,
-            },
+            Self::Ids(ids) => ids,
         };
+        // Fewer than the model has, if its vocabulary is filled up to a round number.
+        let vocab_size = model.engine().n_ids();
+        if let Some(&id) = ids.iter().find(|&&id| id as usize >= vocab_size) {
+            return Err(GenerateError::UnknownToken { id, vocab_size });
+        }
         Ok(if ids.is_empty() { vec![END_OF_TEXT] } else { ids })
     }
 }

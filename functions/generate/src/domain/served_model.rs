@@ -72,7 +72,8 @@ impl ServedModel {
     pub async fn load(version: ModelVersion, source: &Source, step: impl Fn(LoadStep)) -> Result<Self> {
         let manifest = version.manifest.clone();
         let (precision, file) = variant(&version, source.precision)?;
-        source.resources.warn_if_too_small(file.bytes);
+        let data = manifest.external_data(file);
+        source.resources.warn_if_too_small(file.bytes + data.map_or(0, |data| data.bytes));
 
         let reference = manifest.tokenizer.clone();
         let tokenizer = tokio::task::spawn_blocking(move || {
@@ -86,8 +87,16 @@ impl ServedModel {
         });
         step(LoadStep::Files);
         let start = Instant::now();
-        let (path, index, curve) = tokio::try_join!(
+        // ONNX Runtime looks for a graph's external data beside it, where this puts them.
+        let data = async {
+            match data {
+                Some(data) => version.verified_file(data, &source.cache).await.map(drop),
+                None => Ok(()),
+            }
+        };
+        let (path, (), index, curve) = tokio::try_join!(
             async { version.verified_file(file, &source.cache).await.map_err(anyhow::Error::from) },
+            async { data.await.map_err(anyhow::Error::from) },
             draft_index(&version, &source.cache),
             curve(&version, &source.cache),
         )?;
@@ -102,7 +111,10 @@ impl ServedModel {
         let model = tokio::task::spawn_blocking(load).await.map_err(|panic| anyhow!("{panic}"))??;
         let load_times =
             LoadTimes { files, runtime, tokenizer: tokenizer_time, session: model.load_times().session };
-        let engine = Engine::new(model).with_drafter(Box::new(CorpusDrafter { index }));
+        let mut engine = Engine::new(model).with_drafter(Box::new(CorpusDrafter { index }));
+        if let Some(tokenizer) = &tokenizer {
+            engine = engine.with_tokenizer_size(tokenizer.vocab_size());
+        }
         Ok(Self { reference: version.reference, manifest, curve, precision, tokenizer, engine, load_times })
     }
 

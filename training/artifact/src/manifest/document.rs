@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::file::FileEntry;
+use super::file::{FileEntry, FileRole};
 use super::name::{NAME_RULE, is_safe_name};
 use super::origin::{EvaluationSummary, ImportSummary, TokenizerRef, TrainingSummary};
 use super::variant::{Precision, Variant};
 use crate::config::{ConfigError, GptConfig};
+use crate::onnx::data_file_name;
 
 /// The manifest format that this build writes and reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -103,6 +104,12 @@ impl Manifest {
     pub fn variant(&self, precision: Precision) -> Option<&FileEntry> {
         let variant = self.variants.iter().find(|variant| variant.precision == precision)?;
         self.file(&variant.file)
+    }
+
+    /// The external data of a graph, if its weights are in a file of their own.
+    pub fn external_data(&self, graph: &FileEntry) -> Option<&FileEntry> {
+        let name = data_file_name(&graph.path);
+        self.file(&name).filter(|file| file.role == FileRole::OnnxData)
     }
 
     /// The entry of a file, by its name.

@@ -21,8 +21,11 @@ pub struct FileEntry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FileRole {
-    /// An ONNX graph with its weights.
+    /// An ONNX graph with its weights, or with an [`OnnxData`](Self::OnnxData) beside it.
     Onnx,
+    /// External data of an ONNX graph: the weights of one that would be beyond protobuf's 2 GB. Its name is the
+    /// graph's with `.data` after it.
+    OnnxData,
     /// The weights as safetensors, under PyTorch's names.
     Weights,
     /// One JSON object per evaluation.

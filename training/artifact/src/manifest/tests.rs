@@ -1,6 +1,6 @@
 //! Tests of manifests: round trips, refusals, damaged bytes.
 
-use crate::config::GptConfig;
+use crate::config::{Activation, GptConfig};
 use crate::hash::Sha256Hex;
 
 use super::*;
@@ -22,6 +22,7 @@ fn example() -> Manifest {
             dropout: 0.0,
             qkv_bias: false,
             tied_output_head: false,
+            activation: Activation::default(),
         },
         tokenizer: Some(TokenizerRef { name: "gpt2".to_owned(), sha256: Sha256Hex::of_bytes(b"vocabulary") }),
         files: Vec::new(),

@@ -53,7 +53,7 @@ pub struct Variant {
     pub precision: Precision,
     /// Its ONNX file, one of [`Manifest::files`](crate::Manifest::files).
     pub file: String,
-    /// Length of that file in bytes.
+    /// Length of that file in bytes, with its external data if it has some.
     pub bytes: u64,
     /// Loss on the validation text, nats per token; none if there was no text.
     pub val_loss: Option<f64>,

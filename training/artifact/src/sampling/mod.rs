@@ -62,6 +62,8 @@ impl Sampling {
 pub struct Sampler {
     sampling: Sampling,
     random: ChaCha8Rng,
+    /// Number of ids to choose from, the first ones.
+    choices: usize,
     ranking: Ranking,
     /// Unnormalized probabilities, kept between calls to spare the allocation.
     weights: Vec<f64>,
@@ -71,7 +73,15 @@ impl Sampler {
     /// A sampler whose draws are fixed by `seed`.
     pub fn new(sampling: Sampling, seed: u64) -> Self {
         let random = ChaCha8Rng::seed_from_u64(seed);
-        Self { sampling, random, ranking: Ranking::default(), weights: Vec::new() }
+        Self { sampling, random, choices: usize::MAX, ranking: Ranking::default(), weights: Vec::new() }
+    }
+
+    /// Chooses among the first `choices` ids only: a vocabulary that is filled up to a round number has ids that
+    /// the tokenizer does not know.
+    #[must_use]
+    pub fn among(mut self, choices: usize) -> Self {
+        self.choices = choices.max(1);
+        self
     }
 
     /// Chooses the next token id from `logits` of shape `[vocab_size]`, which must not be empty.
@@ -79,6 +89,7 @@ impl Sampler {
     /// A random rule takes exactly one random number per call, and greedy none: sampling at several
     /// positions at once gives the same ids as one after the other.
     pub fn sample(&mut self, logits: &[f32]) -> u32 {
+        let logits = &logits[..logits.len().min(self.choices)];
         match self.sampling {
             Sampling::Greedy => first_of_largest(logits),
             Sampling::Random { temperature, top_k, top_p } => {

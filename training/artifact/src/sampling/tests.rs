@@ -18,6 +18,26 @@ fn greedy_takes_the_first_of_the_largest() {
     assert_eq!(Sampling::new(0.0, None).with_top_p(Some(0.5)), Sampling::Greedy);
 }
 
+/// Ids beyond the tokenizer are padding, however likely they are.
+#[test]
+fn what_is_beyond_the_choices_is_never_drawn() {
+    let logits = [0.0, 1.0, 50.0, 60.0];
+    for sampling in [
+        Sampling::Greedy,
+        Sampling::new(1.0, None),
+        Sampling::new(1.0, Some(3)),
+        Sampling::new(1.0, Some(3)).with_top_p(Some(0.9)),
+        Sampling::new(1.0, None).with_top_p(Some(0.9)),
+    ] {
+        let mut sampler = Sampler::new(sampling, 3).among(2);
+        assert!((0..200).all(|_| sampler.sample(&logits) < 2), "{sampling:?}");
+    }
+    // The draws are those of a row without them.
+    let mut padded = Sampler::new(Sampling::new(1.0, None), 3).among(2);
+    let drawn: Vec<u32> = (0..50).map(|_| padded.sample(&logits)).collect();
+    assert_eq!(drawn, draws(Sampling::new(1.0, None), 3, &logits[..2], 50));
+}
+
 #[test]
 fn top_k_draws_only_the_k_most_likely() {
     let logits = [1.0, 5.0, 3.0, 4.0, 2.0];

@@ -1,12 +1,17 @@
 //! `gpt export`: a model as a folder of another format.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use artifact::{GptConfig, Tokenizer};
 use clap::{Args, ValueEnum};
+use gpt::device;
+use gpt::onnx::target::data_path;
+use gpt::release::ModelSource;
 use gpt::release::publication::WEIGHTS;
 use gpt::release::source::downloads;
-use gpt::{device, weights};
+use gpt::weights::{self, gguf};
 use store::AtomicFolder;
 
 use super::model_argument::ModelArgument;
@@ -19,21 +24,26 @@ pub struct Arguments {
     /// Format to write.
     #[arg(long, value_enum)]
     pub format: Format,
-    /// The folder to write, which must not exist yet.
+    /// The folder to write, or the file for gguf; it must not exist yet.
     #[arg(long)]
     pub to: PathBuf,
+    /// Precision of the weights in a GGUF file [default: float32]; the other formats have their own.
+    #[arg(long, value_enum)]
+    pub precision: Option<gguf::Precision>,
 }
 
 /// A format of models.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// A folder that Hugging Face's transformers loads: GPT2LMHeadModel.from_pretrained(FOLDER).
+    /// A folder that Hugging Face's transformers loads, with AutoModelForCausalLM, AutoTokenizer and pipeline.
     Hf,
-    /// ONNX graphs with float32, int8 and int4 weights: those of a published version; those of a file of
-    /// weights are quantized without calibration.
+    /// ONNX graphs with float32, int8 and int4 weights, configuration and tokenizer: those of a published version;
+    /// those of a file of weights are quantized without calibration.
     Onnx,
-    /// Safetensors under the names of LLMs-from-scratch, and their configuration.
+    /// Safetensors under the names of LLMs-from-scratch, their configuration and tokenizer.
     Safetensors,
+    /// A GGUF file, which llama.cpp loads.
+    Gguf,
 }
 
 /// Writes a model in another format; all of it or nothing.
@@ -43,43 +53,78 @@ pub enum Format {
 pub async fn run(arguments: Arguments) -> Result<()> {
     let to = &arguments.to;
     anyhow::ensure!(!to.exists(), "{}", exists(to));
+    let is_gguf = arguments.format == Format::Gguf;
+    anyhow::ensure!(is_gguf || arguments.precision.is_none(), "--precision is for --format gguf alone");
     let device = device::cpu();
     let source = arguments.model.find(&device).await?;
     let downloads = downloads()?;
+    let tokenizer = source.tokenizer()?;
+    if tokenizer.is_none() {
+        eprintln!("the model has no tokenizer, so there is none in the export");
+    }
+    let tokenizer = tokenizer.as_ref();
     let model = source.gpt(&device, downloads.path());
     match arguments.format {
-        Format::Hf => weights::export_hf(&model.await?, to)?,
+        Format::Hf => weights::export_hf(&model.await?, tokenizer, to)?,
         Format::Onnx => {
             let exports = source.exports(None, downloads.path()).await?;
-            write_folder(to, |folder| {
-                for export in exports {
-                    let path = folder.join(&export.file);
-                    std::fs::copy(&export.path, &path).with_context(|| path.display().to_string())?;
-                }
-                Ok(())
+            write_folder(to, source.config(), tokenizer, |folder| {
+                exports.iter().try_for_each(|export| copy_graph(&export.path, folder))
             })?;
         }
         Format::Safetensors => {
             let model = model.await?;
-            write_folder(to, |folder| {
-                weights::save(&model, &folder.join(WEIGHTS))?;
-                let config = serde_json::to_vec_pretty(model.config())?;
-                Ok(std::fs::write(folder.join("config.json"), config)?)
+            write_folder(to, source.config(), tokenizer, |folder| {
+                Ok(weights::save(&model, &folder.join(WEIGHTS))?)
             })?;
+        }
+        Format::Gguf => {
+            let precision = arguments.precision.unwrap_or_default();
+            gguf::export(&model.await?, tokenizer, &name(&source), precision, to)?;
         }
     }
     println!("wrote {} to {}", source.identity()?, to.display());
     Ok(())
 }
 
-/// Writes a folder that appears when it is complete.
-fn write_folder(to: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+/// Writes a folder with configuration and tokenizer, which appears when it is complete.
+fn write_folder(
+    to: &Path,
+    config: &GptConfig,
+    tokenizer: Option<&Tokenizer>,
+    write: impl FnOnce(&Path) -> Result<()>,
+) -> Result<()> {
     let folder = AtomicFolder::beside(to)?;
     write(folder.path())?;
+    let path = folder.path().join("config.json");
+    fs::write(&path, serde_json::to_vec_pretty(config)?).with_context(|| path.display().to_string())?;
+    if let Some(tokenizer) = tokenizer {
+        weights::write_tokenizer(tokenizer, config.context_length, folder.path())?;
+    }
     anyhow::ensure!(folder.commit_new(to)?, "{}", exists(to));
     Ok(())
 }
 
+/// Copies a graph, with its external data if it has some.
+fn copy_graph(graph: &Path, folder: &Path) -> Result<()> {
+    let data = data_path(graph);
+    for path in [Some(graph), Some(data.as_path()).filter(|data| data.exists())].into_iter().flatten() {
+        let target = folder.join(path.file_name().unwrap_or_default());
+        fs::copy(path, &target).with_context(|| target.display().to_string())?;
+    }
+    Ok(())
+}
+
+/// What a model is called: the name of its version, or of its file.
+fn name(source: &ModelSource) -> String {
+    match source {
+        ModelSource::Version(version, _) => version.reference.name.clone(),
+        ModelSource::Weights(imported) => {
+            imported.file.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+        }
+    }
+}
+
 fn exists(to: &Path) -> String {
-    format!("{} exists already; give a folder that does not", to.display())
+    format!("{} exists already; give a path that does not", to.display())
 }

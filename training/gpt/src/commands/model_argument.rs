@@ -1,10 +1,11 @@
 //! Arguments for a model in a store or a file of weights.
 
 use anyhow::Result;
+use artifact::config::Activation;
 use burn::tensor::Device;
 use clap::Args;
 use gpt::release::{ModelSource, ModelSpec};
-use gpt::weights::ImportOptions;
+use gpt::weights::{ImportOptions, TokenizerChoice};
 
 /// The model that a command works on.
 #[derive(Args)]
@@ -12,7 +13,8 @@ pub struct ModelArgument {
     /// The model.
     ///
     /// channel:NAME or version:NAME/VERSION in the store; or the folder of a published version; or
-    /// weights to import: model.pth of LLMs-from-scratch, model.safetensors, a Hugging Face GPT-2.
+    /// weights to import: model.pth of LLMs-from-scratch, ckpt.pt of nanoGPT, model.safetensors, a Hugging Face
+    /// GPT-2.
     #[arg(default_value = "channel:live")]
     pub model: ModelSpec,
     /// The store (model registry) of the model: a directory, or s3://BUCKET/PREFIX.
@@ -31,11 +33,19 @@ pub struct ShapeArguments {
     /// Dropout in further training [default: that of a configuration beside the weights, or 0].
     #[arg(long)]
     pub dropout: Option<f64>,
+    /// Activation of imported weights: gelu_tanh, GPT-2's, or gelu, the exact one [default: that of a configuration
+    /// beside the weights, or gelu for a checkpoint of nanoGPT and gelu_tanh for others].
+    #[arg(long)]
+    pub activation: Option<Activation>,
+    /// Tokenizer of imported weights [default: the one beside the weights; if it is not GPT-2's, that is an error].
+    #[arg(long, value_enum)]
+    pub tokenizer: Option<TokenizerChoice>,
 }
 
 impl From<&ShapeArguments> for ImportOptions {
     fn from(arguments: &ShapeArguments) -> Self {
-        Self { n_heads: arguments.n_heads, dropout: arguments.dropout }
+        let ShapeArguments { n_heads, dropout, activation, tokenizer } = *arguments;
+        Self { n_heads, dropout, activation, tokenizer }
     }
 }
 

@@ -2,7 +2,6 @@
 
 use anyhow::{Context, Result};
 use artifact::Sampling;
-use artifact::manifest::Precision;
 use artifact::tokenizer::END_OF_TEXT;
 use clap::Args;
 use engine::{Engine, GenerationOptions};
@@ -44,9 +43,8 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     let tokenizer =
         source.tokenizer()?.context("the model has no tokenizer, so it cannot continue a text")?;
     let downloads = downloads()?;
-    let exports = source.exports(None, downloads.path()).await?;
-    let export = exports.into_iter().find(|export| export.precision == Precision::Float32);
-    let engine = Engine::new(export.context("the version has no float32 export")?.model);
+    let export = source.float32(downloads.path()).await?;
+    let engine = Engine::new(export.model).with_tokenizer_size(tokenizer.vocab_size());
     let sampling = Sampling::new(arguments.temperature, Some(arguments.top_k));
     let options = GenerationOptions {
         stop_id: Some(END_OF_TEXT),

@@ -15,7 +15,7 @@ use gpt::release::plan::check_vocabulary;
 use gpt::release::report::Stopwatch;
 use gpt::release::{ModelSource, ModelSpec, Outcome, Promotion, TrainingPlan, trained};
 use gpt::train::{LogFormat, Mirror, Observer, Progress, Records, Run, Trained};
-use gpt::weights::ImportOptions;
+use gpt::weights::{ImportOptions, TokenizerChoice};
 use store::Store;
 use tokio::runtime::Runtime;
 
@@ -45,6 +45,9 @@ pub struct Arguments {
     /// Number of attention heads, for weights to start from without a configuration beside them.
     #[arg(long)]
     pub n_heads: Option<usize>,
+    /// Tokenizer of weights to start from, if there is none beside them.
+    #[arg(long, value_enum)]
+    pub tokenizer: Option<TokenizerChoice>,
     /// The store to publish to.
     #[command(flatten)]
     pub store: StoreArgument,
@@ -133,7 +136,10 @@ impl Arguments {
             // The weights decide the shape; the preset decides the training.
             preset.model = start.config().clone();
         }
-        let tokenizer = Tokenizer::gpt2()?;
+        let tokenizer = match &start {
+            Some(start) => start.tokenizer_for_training()?,
+            None => Tokenizer::gpt2()?,
+        };
         check_vocabulary(&preset.model, &tokenizer)?;
         let mut stopwatch = Stopwatch::start();
         let corpus = self.texts.load(&mut preset, &tokenizer)?;
@@ -146,7 +152,12 @@ impl Arguments {
     /// The model to start from, if not from random weights.
     fn start(&self, dropout: f64, runtime: &Runtime, device: &Device) -> Result<Option<ModelSource>> {
         let Some(init) = &self.init else { return Ok(None) };
-        let options = ImportOptions { n_heads: self.n_heads, dropout: Some(dropout) };
+        let options = ImportOptions {
+            n_heads: self.n_heads,
+            dropout: Some(dropout),
+            tokenizer: self.tokenizer,
+            ..ImportOptions::default()
+        };
         let store = Some(self.store.location.as_str());
         Ok(Some(runtime.block_on(ModelSource::find(init, store, &options, device))?))
     }

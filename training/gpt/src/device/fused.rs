@@ -31,6 +31,22 @@ pub fn gelu<const D: usize>(x: Tensor<D>, definition: impl FnOnce(Tensor<D>) -> 
     .unwrap_or_else(definition)
 }
 
+/// GELU by the error function.
+///
+/// # Shapes
+/// - `x` and output: any, the same
+pub fn exact_gelu<const D: usize>(
+    x: Tensor<D>,
+    definition: impl FnOnce(Tensor<D>) -> Tensor<D>,
+) -> Tensor<D> {
+    apply(
+        x,
+        |x| (TchTensor::new(x.tensor.gelu("none")), x.clone()),
+        |x, gradient| TchTensor::new(x.tensor.gelu_backward(&gradient.tensor, "none")),
+    )
+    .unwrap_or_else(definition)
+}
+
 /// Softmax over the last dimension.
 ///
 /// # Shapes

@@ -3,10 +3,11 @@
 //! LLMs-from-scratch, chapter 4.
 
 use artifact::GptConfig;
+use artifact::config::Activation;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
-use super::gelu::gelu;
+use super::gelu::{exact_gelu, gelu};
 use super::linear::Linear;
 
 /// Two linear maps with a GELU between them, applied to each token on its own.
@@ -16,6 +17,8 @@ pub struct FeedForward {
     pub expand: Linear,
     /// `d_ff` to `d_model`
     pub contract: Linear,
+    #[module(skip)]
+    activation: Activation,
 }
 
 impl FeedForward {
@@ -24,6 +27,7 @@ impl FeedForward {
         Self {
             expand: Linear::new(config.d_model, config.d_ff, true, device),
             contract: Linear::new(config.d_ff, config.d_model, true, device),
+            activation: config.activation,
         }
     }
 
@@ -39,6 +43,10 @@ impl FeedForward {
     /// - `x`: `[batch, seq, d_model]`
     /// - output: `[batch, seq, d_ff]`
     pub fn hidden(&self, x: Tensor<3>) -> Tensor<3> {
-        gelu(self.expand.forward(x))
+        let x = self.expand.forward(x);
+        match self.activation {
+            Activation::GeluTanh => gelu(x),
+            Activation::Gelu => exact_gelu(x),
+        }
     }
 }

@@ -124,6 +124,7 @@ mod tests {
     use super::*;
     use crate::device;
     use artifact::Tokenizer;
+    use artifact::config::Activation;
 
     fn small(dropout: f64) -> GptConfig {
         GptConfig {
@@ -136,6 +137,7 @@ mod tests {
             dropout,
             qkv_bias: false,
             tied_output_head: false,
+            activation: Activation::default(),
         }
     }
 

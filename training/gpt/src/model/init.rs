@@ -43,6 +43,7 @@ mod tests {
     use super::*;
     use crate::device;
     use artifact::GptConfig;
+    use artifact::config::Activation;
 
     fn deviation<const D: usize>(param: &Param<Tensor<D>>) -> f32 {
         param.val().square().mean().sqrt().into_scalar()
@@ -60,6 +61,7 @@ mod tests {
             dropout: 0.0,
             qkv_bias: false,
             tied_output_head: false,
+            activation: Activation::default(),
         };
         let model = gpt2(Gpt::new(&config, &device::cpu().autodiff()));
         let block = &model.blocks[3];

@@ -29,7 +29,7 @@ pub use block::TransformerBlock;
 pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use feed_forward::FeedForward;
-pub use gelu::gelu;
+pub use gelu::{exact_gelu, gelu};
 pub use generate::generate;
 pub use gpt::Gpt;
 pub use layer_norm::LayerNorm;

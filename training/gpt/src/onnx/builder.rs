@@ -95,7 +95,13 @@ impl GraphBuilder {
 
     fn constant(&mut self, name: String, data_type: DataType, dims: &[i64], raw_data: Vec<u8>) -> Value {
         let data_type = data_type as i32;
-        let tensor = TensorProto { dims: dims.to_vec(), data_type, name: name.clone(), raw_data };
+        let tensor = TensorProto {
+            dims: dims.to_vec(),
+            data_type,
+            name: name.clone(),
+            raw_data,
+            ..TensorProto::default()
+        };
         self.graph.initializer.push(tensor);
         name
     }

@@ -119,6 +119,7 @@ fn gradients_at_embedding(model: &Gpt, batch: &Batch) -> Tensor<3> {
 
 #[cfg(test)]
 mod tests {
+    use artifact::config::Activation;
     use burn::module::Param;
     use burn::tensor::{Int, TensorData};
 
@@ -142,6 +143,7 @@ mod tests {
             dropout: 0.5,
             qkv_bias: false,
             tied_output_head: false,
+            activation: Activation::default(),
         };
         let device = device::cpu();
         let mut model = Gpt::new(&config, &device).valid();

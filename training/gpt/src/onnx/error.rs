@@ -3,10 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::device::linear_algebra::FactorError;
+use artifact::config::ConfigError;
 
-/// Protobuf readers stop here.
-pub(super) const MAX_FILE_BYTES: usize = i32::MAX as usize;
+use super::target::MAX_GRAPH_BYTES;
+use crate::device::linear_algebra::FactorError;
 
 /// Why an ONNX file could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -22,12 +22,16 @@ pub enum ExportError {
     },
     /// Protobuf ends at 2 GB.
     #[error(
-        "the ONNX file would have {bytes} bytes, the format ends at {MAX_FILE_BYTES}; make the model smaller"
+        "the ONNX graph would have {bytes} bytes without its weights, the format ends at {MAX_GRAPH_BYTES}; make \
+         the model smaller"
     )]
     TooLarge {
-        /// Length that the file would have.
+        /// Length that the graph would have.
         bytes: usize,
     },
+    /// The configuration describes no model.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// Activations or gradients overflow on the calibration text.
     #[error("GPTQ calibration: on the calibration text, the model computes numbers that are not finite")]
     NotFinite,

@@ -4,10 +4,8 @@
 //! positions come in as `past` and go out as `present`, so that decoding computes one position at a
 //! time; and only the positions that are asked for reach the output head.
 
-use std::path::Path;
-
 use artifact::GptConfig;
-use artifact::config::LAYER_NORM_EPSILON;
+use artifact::config::{Activation, LAYER_NORM_EPSILON};
 use artifact::onnx::{
     INPUT_IDS, LOGIT_POSITIONS, LOGITS, POSITION_EMBEDDINGS, POSITION_IDS, TOKEN_EMBEDDINGS,
     attention_weights, past_key, past_value, present_key, present_value,
@@ -16,15 +14,26 @@ use artifact::onnx::{
 use super::builder::{GraphBuilder, Value, fixed, float, int, ints, named, string};
 use super::error::ExportError;
 use super::proto::{DataType, GraphProto};
-use super::writer::write_model;
+use super::target::Target;
+use super::writer::{check_graph, write_model};
 use crate::model::Gpt;
 
-/// Writes a model to an ONNX file. Weights keep the names and the layout that they have here.
+/// Writes a model to an ONNX file, with weights beyond 2 GB beside it. Weights keep the names and the layout that
+/// they have here.
 ///
 /// # Errors
-/// If the file cannot be written, or the model is beyond the 2 GB of the format.
-pub fn export(model: &Gpt, path: &Path) -> Result<(), ExportError> {
-    write_model(path, build(model.config()), model)
+/// If a file cannot be written.
+pub fn export<'a>(model: &Gpt, to: impl Into<Target<'a>>) -> Result<(), ExportError> {
+    write_model(to.into(), build(model.config()), model)
+}
+
+/// Checks, before there is a model, that one of this shape can be exported.
+///
+/// # Errors
+/// If it describes no model, or its graph alone would be beyond the 2 GB of the format.
+pub fn check_exportable(config: &GptConfig) -> Result<(), ExportError> {
+    config.validate()?;
+    check_graph(&build(config))
 }
 
 /// The graph without its weights. Its inputs and outputs are those of [`artifact::onnx`].
@@ -48,6 +57,14 @@ const SPLIT_HEADS: &str = "split_heads.shape";
 const JOIN_HEADS: &str = "join_heads.shape";
 /// `sqrt(d_head)`
 const SCORE_SCALE: &str = "score_scale";
+
+/// Value of the attribute `approximate` of ONNX's `Gelu`.
+pub(super) fn gelu_form(activation: Activation) -> &'static str {
+    match activation {
+        Activation::GeluTanh => "tanh",
+        Activation::Gelu => "none",
+    }
+}
 
 struct GptGraph {
     graph: GraphBuilder,
@@ -131,7 +148,8 @@ impl GptGraph {
         let normalised = self.layer_norm(&format!("{name}.norm2"), &x);
         let hidden = self.linear(&format!("{name}.feed_forward.expand"), &normalised, true);
         let activated = format!("{name}.feed_forward.gelu");
-        let hidden = self.graph.node(activated, "Gelu", &[&hidden], vec![string("approximate", "tanh")]);
+        let form = vec![string("approximate", gelu_form(self.config.activation))];
+        let hidden = self.graph.node(activated, "Gelu", &[&hidden], form);
         let transformed = self.linear(&format!("{name}.feed_forward.contract"), &hidden, true);
         self.graph.node(format!("{name}.residual2"), "Add", &[&x, &transformed], vec![])
     }

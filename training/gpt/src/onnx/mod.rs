@@ -5,7 +5,8 @@
 //! - [`quantize`] and [`gptq`]: weights as small integers, rounded alone or together;
 //! - [`calibration`]: what GPTQ needs to know of a text, in a [`hessian`] for each matrix;
 //! - [`cholesky`], `padding`, `parameter`: what these share;
-//! - [`builder`], [`proto`], [`writer`]: a graph node by node, the messages of the format, the file.
+//! - [`builder`], [`proto`], [`writer`]: a graph node by node, the messages of the format, the file;
+//! - [`target`] and `external_data`: where it goes, and the file beside it for weights beyond 2 GB.
 //!
 //! ONNX: <https://onnx.ai/onnx/intro/concepts.html>.
 
@@ -13,6 +14,7 @@ pub mod builder;
 pub mod calibration;
 pub mod cholesky;
 pub mod error;
+mod external_data;
 pub mod gptq;
 pub mod graph;
 pub mod hessian;
@@ -22,10 +24,12 @@ pub mod proto;
 pub mod quantize;
 pub mod quantized_graph;
 pub mod recipe;
+pub mod target;
 pub mod writer;
 
 pub use calibration::Calibration;
 pub use error::ExportError;
-pub use graph::export;
+pub use graph::{check_exportable, export};
 pub use quantized_graph::export_quantized;
 pub use recipe::Recipe;
+pub use target::Target;

@@ -150,6 +150,26 @@ pub struct TensorProto {
     /// Its elements, little endian, last axis fastest.
     #[prost(bytes = "vec", tag = "9")]
     pub raw_data: Vec<u8>,
+    /// Where its elements are, if not in `raw_data`: `location`, `offset` and `length`.
+    #[prost(message, repeated, tag = "13")]
+    pub external_data: Vec<StringStringEntryProto>,
+    /// 0 for a tensor with its elements, [`EXTERNAL`] for one without.
+    #[prost(int32, tag = "14")]
+    pub data_location: i32,
+}
+
+/// The data location of a tensor whose elements are in another file (`TensorProto.DataLocation`).
+pub const EXTERNAL: i32 = 1;
+
+/// A key and a value.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct StringStringEntryProto {
+    /// The key.
+    #[prost(string, tag = "1")]
+    pub key: String,
+    /// The value.
+    #[prost(string, tag = "2")]
+    pub value: String,
 }
 
 /// The type of an input or output.

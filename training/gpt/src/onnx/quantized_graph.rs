@@ -5,24 +5,24 @@
 //! step of decoding copies nothing. And what only the last block computes is computed at the wanted
 //! positions alone.
 
-use std::path::Path;
-
 use artifact::GptConfig;
-use artifact::config::LAYER_NORM_EPSILON;
+use artifact::config::{Activation, LAYER_NORM_EPSILON};
 use artifact::onnx::{
     INPUT_IDS, LOGIT_POSITIONS, LOGITS, POSITION_EMBEDDINGS, POSITION_IDS, SEQLENS_K, TOKEN_EMBEDDINGS,
     TOTAL_SEQUENCE_LENGTH, attention_weights, past_key, past_value, present_key, present_value,
 };
 
-use super::builder::{GraphBuilder, Value, fixed, float, int, named};
+use super::builder::{GraphBuilder, Value, fixed, float, int, named, string};
 use super::calibration::Calibration;
 use super::error::ExportError;
+use super::graph::gelu_form;
 use super::hessian::Hessian;
 use super::padding::{pad, padded_head};
 use super::parameter::{bias, numbers, rows};
 use super::proto::DataType;
 use super::quantize::{Blocks, Quantized};
 use super::recipe::Recipe;
+use super::target::Target;
 use super::writer::write_graph;
 use crate::model::{Gpt, LayerNorm, Linear, TransformerBlock};
 
@@ -34,15 +34,15 @@ const INTEGER_ACCURACY: i64 = 4;
 const WEIGHTS_AFTER_SOFTMAX: i64 = 2;
 
 /// Writes a model, quantized, to an ONNX file: by GPTQ if there is a calibration, else each weight is
-/// rounded to the nearest integer.
+/// rounded to the nearest integer. Weights beyond 2 GB are beside it.
 ///
 /// # Errors
-/// If the file cannot be written, or the model is beyond the 2 GB of the format.
-pub fn export_quantized(
+/// If a file cannot be written.
+pub fn export_quantized<'a>(
     model: &Gpt,
     recipe: Recipe,
     calibration: Option<&Calibration>,
-    path: &Path,
+    to: impl Into<Target<'a>>,
 ) -> Result<(), ExportError> {
     let config = model.config().clone();
     let mut graph = QuantizedGraph { graph: GraphBuilder::new("gpt"), config, recipe, calibration };
@@ -56,7 +56,7 @@ pub fn export_quantized(
         (normalised, residual) = graph.block(layer, block, &normalised, &residual, next_norm, next.is_none());
     }
     graph.head(model, &normalised);
-    write_graph(path, graph.graph.finish())
+    write_graph(to.into(), graph.graph.finish())
 }
 
 struct QuantizedGraph<'a> {
@@ -174,11 +174,24 @@ impl QuantizedGraph<'_> {
         let (expand, contract) = (&block.feed_forward.expand, &block.feed_forward.contract);
         let expand = Matrix::of(expand, hessians.map(|hessians| &hessians.expand));
         let hidden = self.linear(&format!("{name}.feed_forward.expand"), &x, expand);
-        let activated = format!("{name}.feed_forward.gelu"); // FastGelu is the tanh form
-        self.graph.microsoft(&activated, "FastGelu", &[&hidden], &[&activated], vec![]);
+        let activated = self.gelu(&name, &hidden);
         let contract = Matrix::of(contract, hessians.map(|hessians| &hessians.contract));
         let transformed = self.linear(&format!("{name}.feed_forward.contract"), &activated, contract);
         self.add_and_norm(&format!("{name}.transformed"), &transformed, &residual, next_norm)
+    }
+
+    /// `FastGelu`, which is fused, has the tanh form alone.
+    fn gelu(&mut self, block: &str, x: &str) -> Value {
+        let name = format!("{block}.feed_forward.gelu");
+        match self.config.activation {
+            Activation::GeluTanh => {
+                self.graph.microsoft(&name, "FastGelu", &[x], &[&name], vec![]);
+                name
+            }
+            exact @ Activation::Gelu => {
+                self.graph.node(name, "Gelu", &[x], vec![string("approximate", gelu_form(exact))])
+            }
+        }
     }
 
     /// Keys and values of new positions go into the cache, where `total_sequence_length` says.

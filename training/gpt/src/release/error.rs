@@ -77,6 +77,15 @@ pub enum ReleaseError {
         /// Name of the tokenizer.
         tokenizer: String,
     },
+    /// A version knows for certain what the option would say.
+    #[error("{option} is for files of weights; a published version says it in its manifest")]
+    OptionOfWeights {
+        /// The option.
+        option: &'static str,
+    },
+    /// The model to train on has no tokenizer, so no text has ids for it.
+    #[error("the model to start from has no tokenizer, so it cannot be trained on text here")]
+    NoTokenizer,
     /// Without a prompt, there is nothing to sample after an epoch.
     #[error(
         "the corpus has no paragraph of at least four words to take a prompt from; use a text with paragraphs"

@@ -10,7 +10,7 @@ use super::error::ReleaseError;
 use crate::corpus::{Batch, Corpus, Dataset};
 use crate::device;
 use crate::model::Gpt;
-use crate::onnx::{self, Calibration, Recipe};
+use crate::onnx::{self, Calibration, ExportError, Recipe, Target};
 
 /// The ONNX files of a version.
 const FILES: [(Precision, &str); 3] =
@@ -27,7 +27,7 @@ pub struct Export {
     pub precision: Precision,
     /// File name of its graph.
     pub file: String,
-    /// Path of that file.
+    /// Path of that file; a graph beyond 2 GB has its weights in [`data_path`](crate::onnx::target::data_path).
     pub path: PathBuf,
     /// The graph.
     pub model: OnnxModel,
@@ -49,7 +49,7 @@ impl Export {
     }
 }
 
-/// Writes every export of a model into a folder and loads it. Quantized weights are calibrated on the
+/// Writes every export of a model, which must be in evaluation mode, into a folder and loads it. Quantized weights are calibrated on the
 /// training part of `corpus`; without one, or if it fills no window, they are rounded to the nearest.
 ///
 /// # Errors
@@ -64,16 +64,40 @@ pub fn write_exports(
         eprintln!("the training part of the corpus fills no window: quantization is not calibrated on it");
     }
     let calibration = windows.map(|windows| Calibration::measure(model, &windows)).transpose()?;
-    let export = |(precision, file)| {
-        let path = folder.join(file);
-        match precision {
-            Precision::W8 => onnx::export_quantized(model, Recipe::W8, calibration.as_ref(), &path)?,
-            Precision::W4 => onnx::export_quantized(model, Recipe::W4, calibration.as_ref(), &path)?,
-            _ => onnx::export(model, &path)?,
-        }
+    let targets = FILES.map(|(precision, file)| (precision, folder.join(file)));
+    let export = |(precision, path): (Precision, PathBuf)| {
+        write_export(model, precision, calibration.as_ref(), path.as_path())?;
         Export::load(precision, path, model.config())
     };
-    FILES.into_iter().map(export).collect()
+    targets.into_iter().map(export).collect()
+}
+
+/// Writes the float32 export of a model into a folder and loads it.
+///
+/// # Errors
+/// As of [`write_exports`].
+pub fn write_float32(model: &Gpt, folder: &Path) -> Result<Export, ReleaseError> {
+    let (precision, file) = FILES[0];
+    let path = folder.join(file);
+    write_export(model, precision, None, path.as_path())?;
+    Export::load(precision, path, model.config())
+}
+
+/// Writes one export of a model.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn write_export<'a>(
+    model: &Gpt,
+    precision: Precision,
+    calibration: Option<&Calibration>,
+    to: impl Into<Target<'a>>,
+) -> Result<(), ExportError> {
+    match precision {
+        Precision::W8 => onnx::export_quantized(model, Recipe::W8, calibration, to),
+        Precision::W4 => onnx::export_quantized(model, Recipe::W4, calibration, to),
+        Precision::Float32 | Precision::Other => onnx::export(model, to),
+    }
 }
 
 /// Calibration windows: from all over the training part of a corpus, in batches.

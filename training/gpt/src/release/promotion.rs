@@ -75,6 +75,9 @@ async fn serving_score(
         .variant(Precision::Float32)
         .ok_or_else(|| version.no_such_file("variant of precision float32"))?;
     let downloads = downloads()?;
+    if let Some(data) = version.manifest.external_data(file) {
+        version.verified_file(data, downloads.path()).await?;
+    }
     let path = version.verified_file(file, downloads.path()).await?;
     // Its context length may be another one; the text is the same.
     let mut export = Export::load(Precision::Float32, path, &version.manifest.config)?;

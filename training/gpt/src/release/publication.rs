@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use artifact::manifest::{FORMAT_VERSION, FileRole, ImportSummary, TrainingSummary};
+use artifact::onnx::data_file_name;
 use artifact::{Manifest, Tokenizer};
 use store::{ModelVersion, StagedVersion, Store, VersionRef};
 
@@ -55,7 +56,11 @@ impl Release<'_> {
         staged.add(WEIGHTS, FileRole::Weights)?;
         let mut variants = Vec::new();
         for export in &self.judgement.exports {
-            let bytes = staged.add(&export.file, FileRole::Onnx)?.bytes;
+            let mut bytes = staged.add(&export.file, FileRole::Onnx)?.bytes;
+            let data = data_file_name(&export.file);
+            if staged.path(&data).exists() {
+                bytes += staged.add(&data, FileRole::OnnxData)?.bytes;
+            }
             variants.push(self.judgement.variant(export, bytes));
         }
         let VersionName { version, created_at } = VersionName::now(staged.files());

@@ -4,15 +4,15 @@ use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use artifact::manifest::{FileRole, Precision};
-use artifact::{GptConfig, Sha256Hex, Tokenizer};
+use artifact::manifest::{FileRole, Precision, Variant};
+use artifact::{GptConfig, Tokenizer};
 use burn::module::Module;
 use burn::tensor::Device;
 use store::{MANIFEST, ModelVersion, Store};
 use tempfile::TempDir;
 
 use super::error::ReleaseError;
-use super::export::{Export, write_exports};
+use super::export::{Export, write_exports, write_float32};
 use crate::corpus::Corpus;
 use crate::model::Gpt;
 use crate::weights::{self, ImportOptions, Imported};
@@ -53,10 +53,10 @@ pub enum ModelSource {
 
 impl ModelSource {
     /// Finds a model; weights from a file are read, and lie on `device`. `options` outweigh what the
-    /// model says of itself, except that a version knows its number of heads.
+    /// model says of itself.
     ///
     /// # Errors
-    /// If there is no such model, or it cannot be read.
+    /// If there is no such model, or it cannot be read; or if `options` say what a version knows for certain.
     pub async fn find(
         model: &ModelSpec,
         store: Option<&str>,
@@ -82,6 +82,9 @@ impl ModelSource {
                 store.find_version(name, &version).await?
             }
         };
+        if let Some(option) = options.of_weights_alone() {
+            return Err(ReleaseError::OptionOfWeights { option });
+        }
         let mut config = version.manifest.config.clone();
         config.dropout = options.dropout.unwrap_or(config.dropout);
         config.validate()?;
@@ -103,25 +106,38 @@ impl ModelSource {
     pub fn identity(&self) -> Result<String, ReleaseError> {
         Ok(match self {
             Self::Weights(imported) => {
-                let file = &imported.file;
-                let (sha256, _) = Sha256Hex::of_file(file).map_err(ReleaseError::at(file))?;
-                format!("{} (sha256 {sha256})", file.display())
+                format!("{} (sha256 {})", imported.file.display(), imported.sha256()?)
             }
             Self::Version(version, _) => version.reference.to_string(),
         })
     }
 
-    /// Its tokenizer, if this build has it: a version names its own, and a file of weights with as
-    /// many ids as GPT-2 has GPT-2's.
+    /// Its tokenizer, if it has one: a version names its own, and for weights see [`Imported::tokenizer`].
     ///
     /// # Errors
-    /// If a version's tokenizer is not known.
+    /// If it is not known which it is, or this build does not have it.
     pub fn tokenizer(&self) -> Result<Option<Tokenizer>, ReleaseError> {
         Ok(match self {
-            Self::Weights(imported) => tokenizer_of(imported.config.vocab_size)?,
+            Self::Weights(imported) => imported.tokenizer()?,
             Self::Version(version, _) => {
                 version.manifest.tokenizer.as_ref().map(Tokenizer::from_manifest).transpose()?
             }
+        })
+    }
+
+    /// Its tokenizer, for training on text.
+    ///
+    /// # Errors
+    /// If it has none: with the ids of another one, it would learn a language anew.
+    pub fn tokenizer_for_training(&self) -> Result<Tokenizer, ReleaseError> {
+        if let Some(tokenizer) = self.tokenizer()? {
+            return Ok(tokenizer);
+        }
+        let (gpt2, found) = (Tokenizer::gpt2()?, self.config().vocab_size);
+        let (needed, tokenizer) = (gpt2.vocab_size(), gpt2.reference().name);
+        Err(match found < needed {
+            true => ReleaseError::Vocabulary { found, needed, tokenizer },
+            false => ReleaseError::NoTokenizer,
         })
     }
 
@@ -160,21 +176,48 @@ impl ModelSource {
         downloads: &Path,
     ) -> Result<Vec<Export>, ReleaseError> {
         let version = match self {
-            Self::Weights(imported) => return write_exports(&imported.model, corpus, downloads),
+            // Without dropout, which calibration would measure too.
+            Self::Weights(imported) => return write_exports(&imported.model.valid(), corpus, downloads),
             Self::Version(version, _) => version,
         };
         let mut exports = Vec::new();
         for variant in &version.manifest.variants {
-            if variant.precision == Precision::Other {
-                continue;
+            if variant.precision != Precision::Other {
+                exports.push(load_variant(version, variant, downloads).await?);
             }
-            let file = version.manifest.file(&variant.file);
-            let file = file.ok_or_else(|| version.no_such_file(format!("file {}", variant.file)))?;
-            let path = version.verified_file(file, downloads).await?;
-            exports.push(Export::load(variant.precision, path, &version.manifest.config)?);
         }
         Ok(exports)
     }
+
+    /// Its float32 export alone: a version's own, or a new one.
+    ///
+    /// # Errors
+    /// If there is none, or as of [`exports`](Self::exports).
+    pub async fn float32(&self, downloads: &Path) -> Result<Export, ReleaseError> {
+        let version = match self {
+            Self::Weights(imported) => return write_float32(&imported.model.valid(), downloads),
+            Self::Version(version, _) => version,
+        };
+        let variant =
+            version.manifest.variants.iter().find(|variant| variant.precision == Precision::Float32);
+        let variant = variant.ok_or_else(|| version.no_such_file("variant of precision float32"))?;
+        load_variant(version, variant, downloads).await
+    }
+}
+
+/// Loads an export of a version, verified.
+async fn load_variant(
+    version: &ModelVersion,
+    variant: &Variant,
+    downloads: &Path,
+) -> Result<Export, ReleaseError> {
+    let file = version.manifest.file(&variant.file);
+    let file = file.ok_or_else(|| version.no_such_file(format!("file {}", variant.file)))?;
+    if let Some(data) = version.manifest.external_data(file) {
+        version.verified_file(data, downloads).await?;
+    }
+    let path = version.verified_file(file, downloads).await?;
+    Export::load(variant.precision, path, &version.manifest.config)
 }
 
 /// A temporary folder for downloads, which is removed when it is dropped.
@@ -183,15 +226,6 @@ impl ModelSource {
 /// If it cannot be made.
 pub fn downloads() -> Result<TempDir, ReleaseError> {
     tempfile::tempdir().map_err(ReleaseError::at(&std::env::temp_dir()))
-}
-
-/// The tokenizer of a vocabulary of this size, if that is GPT-2's.
-///
-/// # Errors
-/// If it cannot be loaded.
-pub fn tokenizer_of(vocab_size: usize) -> Result<Option<Tokenizer>, ReleaseError> {
-    let gpt2 = Tokenizer::gpt2()?;
-    Ok((gpt2.vocab_size() == vocab_size).then_some(gpt2))
 }
 
 #[cfg(test)]

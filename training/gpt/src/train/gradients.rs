@@ -62,6 +62,7 @@ mod tests {
     use super::*;
     use crate::device;
     use artifact::GptConfig;
+    use artifact::config::Activation;
     use burn::tensor::Int;
 
     fn gradients(model: &Gpt) -> GradientsParams {
@@ -81,6 +82,7 @@ mod tests {
             dropout: 0.0,
             qkv_bias: false,
             tied_output_head: false,
+            activation: Activation::default(),
         };
         let model = Gpt::new(&config, &device::cpu().autodiff());
         let id = model.final_norm.scale.id;

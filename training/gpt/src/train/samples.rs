@@ -34,7 +34,7 @@ impl SampleWriter<'_> {
     pub fn text(&self, model: &Gpt) -> String {
         let ids = self.tokenizer.encode(&self.prompt);
         let sampling = Sampling::new(self.settings.temperature, Some(self.settings.top_k));
-        let mut sampler = Sampler::new(sampling, self.seed);
+        let mut sampler = Sampler::new(sampling, self.seed).among(self.tokenizer.vocab_size());
         let new_ids = generate(model, &ids, self.settings.max_tokens, &mut sampler, &self.device);
         match self.tokenizer.decode(&new_ids) {
             Ok(text) => format!("{}{text}", self.prompt),

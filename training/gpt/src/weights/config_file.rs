@@ -1,15 +1,15 @@
 //! Model configuration beside a file of weights: `config.json` in anybody's terms, or a manifest.
 
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use artifact::GptConfig;
-use artifact::config::LAYER_NORM_EPSILON;
+use artifact::config::{Activation, LAYER_NORM_EPSILON};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::error::ImportError;
+use super::pytorch;
+use super::small_file::read_small;
 
 /// File name of the configuration.
 pub(super) const CONFIG: &str = "config.json";
@@ -42,7 +42,9 @@ pub(super) struct Words {
     dropout: Option<f64>,
     #[serde(alias = "tie_word_embeddings")]
     pub(super) tied_output_head: Option<bool>,
+    activation: Option<Activation>,
     // Fields of Hugging Face alone.
+    model_type: Option<String>,
     attn_pdrop: Option<f64>,
     embd_pdrop: Option<f64>,
     resid_pdrop: Option<f64>,
@@ -63,17 +65,47 @@ impl ConfigFile {
         let invalid = |path: &Path, source| ImportError::ConfigFile { path: path.to_owned(), source };
 
         let path = file.with_file_name(CONFIG);
-        if let Some(json) = read_small(&path)? {
+        if let Some(json) = read_small(&path, MAX_BYTES)? {
             let words = serde_json::from_slice(&json).map_err(|source| invalid(&path, source))?;
             return Ok(Some(Self { path, words }));
         }
         let path = file.with_file_name(store::MANIFEST);
-        if let Some(json) = read_small(&path)? {
+        if let Some(json) = read_small(&path, MAX_BYTES)? {
             let manifest: Manifest =
                 serde_json::from_slice(&json).map_err(|source| invalid(&path, source))?;
             return Ok(Some(Self { path, words: manifest.config }));
         }
         Ok(None)
+    }
+
+    /// The configuration inside a PyTorch checkpoint, if it is one of nanoGPT's.
+    pub(super) fn inside(checkpoint: &Path) -> Result<Option<Self>, ImportError> {
+        let path = checkpoint.to_owned();
+        let Some(json) = pytorch::read_model_args(checkpoint)? else { return Ok(None) };
+        match serde_json::from_value(json) {
+            Ok(words) => Ok(Some(Self { path, words })),
+            Err(source) => Err(ImportError::ConfigFile { path, source }),
+        }
+    }
+
+    /// The activation that it asks for; `None` if it says nothing of it.
+    pub(super) fn activation(&self) -> Result<Option<Activation>, ImportError> {
+        let words = &self.words;
+        let Some(name) = &words.activation_function else { return Ok(words.activation) };
+        // The first line are names for one formula, so is the second.
+        let activation = match name.as_str() {
+            "gelu_new" | "gelu_pytorch_tanh" | "gelu_fast" | "gelu_accurate" => Activation::GeluTanh,
+            "gelu" | "gelu_python" => Activation::Gelu,
+            _ => {
+                return Err(ImportError::Config {
+                    path: self.path.clone(),
+                    field: "activation_function",
+                    found: format!("{name:?}"),
+                    expected: "gelu_new or gelu".to_owned(),
+                });
+            }
+        };
+        Ok(Some(activation))
     }
 
     /// The one probability of dropout that a [`GptConfig`] has.
@@ -93,10 +125,15 @@ impl ConfigFile {
         }
     }
 
+    /// Checks that it is not the configuration of another family of models, whose tensors have similar names.
+    pub(super) fn check_kind(&self) -> Result<(), ImportError> {
+        self.expect("model_type", self.words.model_type.clone(), |name| name == "gpt2", "gpt2")
+    }
+
     /// Checks that the configuration does not contradict the tensors, and asks for nothing that a
     /// [`Gpt`](crate::Gpt) does not compute.
     pub(super) fn check(&self, tensors: &GptConfig) -> Result<(), ImportError> {
-        let Words { activation_function, layer_norm_epsilon, .. } = &self.words;
+        let layer_norm_epsilon = &self.words.layer_norm_epsilon;
         for (field, said, found) in [
             ("vocab_size", self.words.vocab_size, tensors.vocab_size),
             ("context_length", self.words.context_length, tensors.context_length),
@@ -106,8 +143,6 @@ impl ConfigFile {
         ] {
             self.expect(field, said, |said| *said == found, format_args!("{found}, as the tensors have it"))?;
         }
-        let tanh_gelu = |name: &String| matches!(name.as_str(), "gelu_new" | "gelu_pytorch_tanh");
-        self.expect("activation_function", activation_function.clone(), tanh_gelu, "gelu_new")?;
         self.expect(
             "layer_norm_epsilon",
             *layer_norm_epsilon,
@@ -141,15 +176,5 @@ impl ConfigFile {
             }),
             _ => Ok(()),
         }
-    }
-}
-
-/// Reads a file if it is there; more than any configuration needs is cut off, and so no valid JSON.
-fn read_small(path: &Path) -> Result<Option<Vec<u8>>, ImportError> {
-    let mut bytes = Vec::new();
-    match File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes)) {
-        Ok(_) => Ok(Some(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(ImportError::Io { path: path.to_owned(), source }),
     }
 }

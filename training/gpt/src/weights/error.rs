@@ -3,7 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use artifact::config::ConfigError;
+use artifact::config::{Activation, ConfigError};
+use artifact::tokenizer::{TokenizerError, UnknownToken};
 use store::PathError;
 
 /// Why a file of weights cannot be read.
@@ -26,6 +27,79 @@ pub enum ImportError {
         /// The names that were looked for.
         looked_for: String,
     },
+    /// It is one of several files that hold a model together.
+    #[error("{path}: it is one of several files of a model; give their folder, with its .index.json")]
+    Shard {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The index of several files is not valid.
+    #[error("{path}: it is not a valid index of files with weights: {problem}")]
+    Index {
+        /// The index.
+        path: PathBuf,
+        /// Why not.
+        problem: String,
+    },
+    /// Weights of a library whose files are not read.
+    #[error(
+        "{path}: it is a file of {what}, which is not read here; expected safetensors or a PyTorch checkpoint, such \
+         as save_pretrained of transformers writes"
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// Whose file it is.
+        what: &'static str,
+    },
+    /// An output head that is said to be the embedding, and differs from it.
+    #[error(
+        "{path}: `{head}` is not `{embedding}`, though a tied output head was expected, as Hugging Face does without \
+         `tie_word_embeddings`; if they are meant to differ, set `tie_word_embeddings` to false in config.json"
+    )]
+    NotTied {
+        /// The file.
+        path: PathBuf,
+        /// Name of the output head.
+        head: String,
+        /// Name of the token embedding.
+        embedding: String,
+    },
+    /// The tokenizer beside the weights is not one that this build has.
+    #[error(
+        "{path}: the model's tokenizer is not GPT-2's: {reason}. Others are not supported: \
+         --tokenizer none takes the model without one, and then it reads and writes no text"
+    )]
+    ForeignTokenizer {
+        /// The tokenizer.
+        path: PathBuf,
+        /// How it differs.
+        reason: String,
+    },
+    /// Nothing but the size of the vocabulary says which tokenizer it is.
+    #[error(
+        "{path}: there is no tokenizer beside it, and a vocabulary of {vocab_size} ids can be that of any; put its \
+         tokenizer.json there, or pass --tokenizer gpt2 if it is GPT-2's, or --tokenizer none"
+    )]
+    UnknownTokenizer {
+        /// The file of weights.
+        path: PathBuf,
+        /// Its number of ids.
+        vocab_size: usize,
+    },
+    /// The model has fewer ids than the tokenizer.
+    #[error("{path}: the model has {vocab_size} ids, fewer than the {needed} of gpt2; pass --tokenizer none")]
+    SmallVocabulary {
+        /// The file of weights.
+        path: PathBuf,
+        /// Its number of ids.
+        vocab_size: usize,
+        /// Ids of the tokenizer.
+        needed: usize,
+    },
+    /// The tokenizer that is compiled in did not load.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
     /// It looks like a safetensors file and is none.
     #[error("{path}: it is not a valid safetensors file: {problem}")]
     Safetensors {
@@ -56,7 +130,7 @@ pub enum ImportError {
     /// The names are those of some other model.
     #[error(
         "{path}: it holds no GPT: no tensor is named `tok_emb.weight`, as in LLMs-from-scratch, or \
-         `wte.weight`, as in Hugging Face's GPT-2"
+         `wte.weight`, as in Hugging Face's GPT-2 and in nanoGPT"
     )]
     UnknownModel {
         /// The file.
@@ -148,9 +222,26 @@ pub enum SaveError {
         source: safetensors::SafeTensorError,
     },
     /// An export does not replace what is there.
-    #[error("{path}: it exists already; remove it or export to another folder")]
+    #[error("{path}: it exists already; remove it or export to another place")]
     Exists {
-        /// The folder.
+        /// The folder or file.
         path: PathBuf,
+    },
+    /// The tokenizer lacks one of its ids.
+    #[error(transparent)]
+    Tokenizer(#[from] UnknownToken),
+    /// The format has no way to say what the model computes.
+    #[error("llama.cpp computes gpt2 with `gelu_tanh` alone, and this model's activation is `{found}`")]
+    Activation {
+        /// The model's activation.
+        found: Activation,
+    },
+    /// A weight is beyond the numbers of float16.
+    #[error("tensor `{name}` has a weight of {value:e}, beyond float16; export it as float32")]
+    BeyondFloat16 {
+        /// The tensor.
+        name: String,
+        /// The weight.
+        value: f32,
     },
 }

@@ -1,28 +1,32 @@
-//! Export for Hugging Face: a folder that `GPT2LMHeadModel.from_pretrained` of transformers loads.
+//! Export for Hugging Face: a folder that `AutoModelForCausalLM`, `AutoTokenizer` and `pipeline` of transformers load.
 
-use std::fs;
 use std::path::Path;
 
-use artifact::GptConfig;
-use artifact::config::LAYER_NORM_EPSILON;
+use artifact::config::{Activation, LAYER_NORM_EPSILON};
+use artifact::tokenizer::END_OF_TEXT;
+use artifact::{GptConfig, Tokenizer};
 use burn::tensor::TensorData;
 use serde_json::{Value, json};
-use store::{AtomicFolder, PathError};
+use store::AtomicFolder;
 
 use super::config_file::CONFIG;
 use super::error::SaveError;
 use super::names::Names;
 use super::safetensors::{Columns, SAFETENSORS, collect, write};
+use super::tokenizer_export::{write_json, write_tokenizer};
 use crate::model::Gpt;
 
-/// Writes a model in Hugging Face's format: weights and configuration.
+/// File name of what transformers generates texts with.
+const GENERATION_CONFIG: &str = "generation_config.json";
+
+/// Writes a model in Hugging Face's format: weights, configuration, and the tokenizer if it has one.
 ///
 /// GPT-2 has a bias on queries, keys and values; a model without one gets zeros, which compute the
 /// same.
 ///
 /// # Errors
 /// If the folder exists already or cannot be written; then nothing of it is left behind.
-pub fn export_hf(model: &Gpt, folder: &Path) -> Result<(), SaveError> {
+pub fn export_hf(model: &Gpt, tokenizer: Option<&Tokenizer>, folder: &Path) -> Result<(), SaveError> {
     let exists = || SaveError::Exists { path: folder.to_owned() };
     if folder.exists() {
         return Err(exists());
@@ -38,16 +42,17 @@ pub fn export_hf(model: &Gpt, folder: &Path) -> Result<(), SaveError> {
         tensors.entry(bias).or_insert_with(|| zeros(width));
     }
     write(tensors, &staged.path().join(SAFETENSORS))?;
-    let path = staged.path().join(CONFIG);
-    fs::write(&path, format!("{:#}\n", configuration(config))).map_err(PathError::at(&path))?;
+    write_json(&configuration(config, tokenizer), &staged.path().join(CONFIG))?;
+    write_json(&generation(config, tokenizer), &staged.path().join(GENERATION_CONFIG))?;
+    if let Some(tokenizer) = tokenizer {
+        write_tokenizer(tokenizer, config.context_length, staged.path())?;
+    }
     if staged.commit_new(folder)? { Ok(()) } else { Err(exists()) }
 }
 
 /// `config.json` in the words of transformers.
-fn configuration(config: &GptConfig) -> Value {
-    // GPT-2's own vocabulary has a token between texts; another may have none.
-    let end_of_text = (config.vocab_size == artifact::tokenizer::END_OF_TEXT as usize + 1)
-        .then_some(artifact::tokenizer::END_OF_TEXT);
+fn configuration(config: &GptConfig, tokenizer: Option<&Tokenizer>) -> Value {
+    let end_of_text = tokenizer.map(|_| END_OF_TEXT);
     json!({
         "architectures": ["GPT2LMHeadModel"],
         "model_type": "gpt2",
@@ -58,7 +63,10 @@ fn configuration(config: &GptConfig) -> Value {
         "n_layer": config.n_layers,
         "n_head": config.n_heads,
         "n_inner": config.d_ff,
-        "activation_function": "gelu_new",
+        "activation_function": match config.activation {
+            Activation::GeluTanh => "gelu_new",
+            Activation::Gelu => "gelu",
+        },
         "layer_norm_epsilon": LAYER_NORM_EPSILON,
         "attn_pdrop": config.dropout,
         "embd_pdrop": config.dropout,
@@ -67,6 +75,20 @@ fn configuration(config: &GptConfig) -> Value {
         "bos_token_id": end_of_text,
         "eos_token_id": end_of_text,
     })
+}
+
+/// `generation_config.json`. Ids beyond the tokenizer's, with which a vocabulary is filled up, are not to be drawn.
+fn generation(config: &GptConfig, tokenizer: Option<&Tokenizer>) -> Value {
+    let Some(tokenizer) = tokenizer else { return json!({}) };
+    let mut generation = json!({
+        "bos_token_id": END_OF_TEXT,
+        "eos_token_id": END_OF_TEXT,
+        "pad_token_id": END_OF_TEXT,
+    });
+    if config.vocab_size > tokenizer.vocab_size() {
+        generation["suppress_tokens"] = (tokenizer.vocab_size()..config.vocab_size).collect();
+    }
+    generation
 }
 
 /// A bias of zeros.

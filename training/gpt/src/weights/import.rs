@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use artifact::GptConfig;
+use artifact::{GptConfig, Sha256Hex, Tokenizer};
 use burn::tensor::Device;
 
 use super::config_file::ConfigFile;
@@ -13,10 +13,22 @@ use super::names::{Convention, Names};
 use super::safetensors::SAFETENSORS;
 use super::shape::{ImportOptions, infer};
 use super::tensor_file::{Container, TensorFile};
+use super::tokenizer_file::{TokenizerChoice, TokenizerFile};
 use crate::model::Gpt;
 
 /// File names that are looked for in a folder.
-const FILES: [&str; 3] = [SAFETENSORS, "model.pth", "pytorch_model.bin"];
+const FILES: [&str; 6] = [
+    SAFETENSORS,
+    "model.safetensors.index.json",
+    "model.pth",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+    "ckpt.pt",
+];
+
+/// Files of weights for other libraries, which are named where there are no others.
+const FOREIGN: [(&str, &str); 3] =
+    [("tf_model.h5", "TensorFlow"), ("flax_model.msgpack", "Flax"), ("model.ckpt.index", "TensorFlow")];
 
 /// Format of a file of weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +39,8 @@ pub enum Format {
     Safetensors,
     /// Hugging Face's GPT-2, as safetensors or as a PyTorch checkpoint.
     HuggingFace,
+    /// A checkpoint of nanoGPT, `ckpt.pt`.
+    NanoGpt,
 }
 
 impl fmt::Display for Format {
@@ -36,6 +50,7 @@ impl fmt::Display for Format {
             Self::PyTorch => "PyTorch checkpoint",
             Self::Safetensors => "safetensors",
             Self::HuggingFace => "Hugging Face GPT-2",
+            Self::NanoGpt => "nanoGPT",
         })
     }
 }
@@ -49,8 +64,76 @@ pub struct Imported {
     pub config: GptConfig,
     /// Format of the file.
     pub source: Format,
-    /// The file that it was read from.
+    /// The file that it was read from, or the index of several.
     pub file: PathBuf,
+    /// The files that an index names.
+    pub shards: Vec<PathBuf>,
+    choice: Option<TokenizerChoice>,
+}
+
+impl Imported {
+    /// Its tokenizer: the one that was asked for, else the one beside the weights. A model that is too small for
+    /// GPT-2's has none.
+    ///
+    /// # Errors
+    /// If it is not GPT-2's, or nothing but the size of the vocabulary speaks for one.
+    pub fn tokenizer(&self) -> Result<Option<Tokenizer>, ImportError> {
+        if self.choice == Some(TokenizerChoice::None) {
+            return Ok(None);
+        }
+        let gpt2 = Tokenizer::gpt2()?;
+        let (vocab_size, needed) = (self.config.vocab_size, gpt2.vocab_size());
+        let path = || self.file.clone();
+        match (TokenizerFile::beside(&self.file, &gpt2)?, self.choice) {
+            (Some(TokenizerFile::Foreign { path, reason }), _) => {
+                Err(ImportError::ForeignTokenizer { path, reason })
+            }
+            (Some(TokenizerFile::Without), None) => Ok(None),
+            (None, None) if vocab_size < needed => Ok(None),
+            (None, None) => Err(ImportError::UnknownTokenizer { path: path(), vocab_size }),
+            _ if vocab_size < needed => {
+                Err(ImportError::SmallVocabulary { path: path(), vocab_size, needed })
+            }
+            _ => Ok(Some(gpt2)),
+        }
+    }
+
+    /// What a person should know of its tokenizer: tokens beyond GPT-2's are neither read nor written.
+    ///
+    /// # Errors
+    /// As of [`tokenizer`](Self::tokenizer).
+    pub fn tokenizer_note(&self) -> Result<Option<String>, ImportError> {
+        let found = TokenizerFile::beside(&self.file, &Tokenizer::gpt2()?)?;
+        let Some(TokenizerFile::Gpt2 { path, added }) = found.filter(|_| self.choice.is_none()) else {
+            return Ok(None);
+        };
+        let [first, ..] = &added[..] else { return Ok(None) };
+        let (path, count) = (path.display(), added.len());
+        Ok(Some(format!(
+            "{path}: {count} tokens beyond GPT-2's, such as `{first}`, are neither read nor written"
+        )))
+    }
+
+    /// Digest of the file of weights; of several, that of their digests and names as `sha256sum` lists them, the
+    /// index first.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub fn sha256(&self) -> Result<Sha256Hex, ImportError> {
+        let digest = |path: &PathBuf| match Sha256Hex::of_file(path) {
+            Ok((sha256, _)) => Ok(sha256),
+            Err(source) => Err(ImportError::Io { path: path.clone(), source }),
+        };
+        if self.shards.is_empty() {
+            return digest(&self.file);
+        }
+        let mut list = String::new();
+        for path in std::iter::once(&self.file).chain(&self.shards) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            list += &format!("{}  {name}\n", digest(path)?);
+        }
+        Ok(Sha256Hex::of_bytes(list.as_bytes()))
+    }
 }
 
 /// Reads a model whose shape is not known: a file of weights, or a folder with one.
@@ -63,17 +146,41 @@ pub struct Imported {
 /// If it is no GPT-2, or not wholly; names the file and what is wrong with it.
 pub fn import(path: &Path, options: &ImportOptions, device: &Device) -> Result<Imported, ImportError> {
     let file = TensorFile::open(&find_file(path)?)?;
-    let names =
-        Names::detect(file.names()).ok_or_else(|| ImportError::UnknownModel { path: file.path.clone() })?;
-    let beside = ConfigFile::beside(&file.path)?;
+    file.check_complete()?;
+    let beside = match ConfigFile::beside(&file.path)? {
+        None if file.container == Container::PyTorch && file.shards.is_empty() => {
+            ConfigFile::inside(&file.path)?
+        }
+        beside => beside,
+    };
+    if let Some(beside) = &beside {
+        beside.check_kind()?;
+    }
+    let names = detect(&file)?;
     let config = infer(&file, &names, beside.as_ref(), options)?;
     let model = load_parameters(&config, &file, &names, device)?;
     let source = match (names.convention, file.container) {
         (Convention::HuggingFace, _) => Format::HuggingFace,
+        (Convention::NanoGpt, _) => Format::NanoGpt,
         (Convention::LlmsFromScratch, Container::Safetensors) => Format::Safetensors,
         (Convention::LlmsFromScratch, Container::PyTorch) => Format::PyTorch,
     };
-    Ok(Imported { model, config, source, file: file.path })
+    let TensorFile { path: file, shards, .. } = file;
+    Ok(Imported { model, config, source, file, shards, choice: options.tokenizer })
+}
+
+/// The names in a file. Hugging Face and nanoGPT differ in layout alone: the map to queries, keys and values has
+/// three times as many outputs as inputs, and these are its columns or its rows.
+fn detect(file: &TensorFile) -> Result<Names, ImportError> {
+    let names =
+        Names::detect(file.names()).ok_or_else(|| ImportError::UnknownModel { path: file.path.clone() })?;
+    let qkv = names.place("blocks.0.attention.query.weight", true).name;
+    let has_outputs_as_rows = matches!(file.shape(&qkv), Some([rows, columns]) if rows > columns);
+    if names.convention == Convention::HuggingFace && has_outputs_as_rows {
+        let has_biases = file.has(&names.place("final_norm.shift", false).name);
+        return Ok(names.of_nano_gpt(!has_biases));
+    }
+    Ok(names)
 }
 
 /// Reads a model of a known, [valid](GptConfig::validate) shape under the names of LLMs-from-scratch.
@@ -89,9 +196,11 @@ fn find_file(path: &Path) -> Result<PathBuf, ImportError> {
     if !path.is_dir() {
         return Ok(path.to_owned());
     }
-    let candidates = FILES.map(|name| path.join(name));
-    candidates
-        .into_iter()
-        .find(|file| file.exists())
-        .ok_or_else(|| ImportError::NoFile { path: path.to_owned(), looked_for: FILES.join(", ") })
+    if let Some(file) = FILES.map(|name| path.join(name)).into_iter().find(|file| file.exists()) {
+        return Ok(file);
+    }
+    match FOREIGN.map(|(name, what)| (path.join(name), what)).into_iter().find(|(file, _)| file.exists()) {
+        Some((path, what)) => Err(ImportError::Foreign { path, what }),
+        None => Err(ImportError::NoFile { path: path.to_owned(), looked_for: FILES.join(", ") }),
+    }
 }

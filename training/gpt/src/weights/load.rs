@@ -25,7 +25,12 @@ pub(super) fn load(
         return Err(error);
     }
     if config.tied_output_head {
-        loader.used.insert(names.place("output_head.weight", true).name);
+        let [head, embedding] = ["output_head.weight", "token_embedding.weight"];
+        let (head, embedding) = (names.place(head, true).name, names.place(embedding, false).name);
+        if file.has(&head) && !file.are_equal(&head, &embedding)? {
+            return Err(ImportError::NotTied { path: file.path.clone(), head, embedding });
+        }
+        loader.used.insert(head);
     }
     match file.names().find(|name| names.is_weight(name) && !loader.used.contains(*name)) {
         Some(name) => Err(ImportError::Unexpected { path: file.path.clone(), name: name.to_owned() }),
@@ -51,20 +56,23 @@ impl Loader<'_> {
         device: &Device,
     ) -> Result<Tensor<D>, ImportError> {
         let Place { name, transposed, third } = self.names.place(&path.name(), path.is_linear_weight());
-        let mut stored_shape = shape;
-        if transposed {
-            stored_shape.swap(0, 1);
+        if !self.file.has(&name) && self.names.is_left_out(path.field()) {
+            return Ok(Tensor::zeros(shape, device));
         }
+        let mut stored_shape = shape;
         if third.is_some() {
             stored_shape[D - 1] *= 3;
         }
+        if transposed {
+            stored_shape.swap(0, 1);
+        }
         let mut tensor = Tensor::<D>::from_data(self.file.read(&name, &stored_shape)?, device);
         self.used.insert(name);
-        if let Some(third) = third {
-            tensor = tensor.narrow(D - 1, third * shape[D - 1], shape[D - 1]);
-        }
         if transposed {
             tensor = tensor.transpose();
+        }
+        if let Some(third) = third {
+            tensor = tensor.narrow(D - 1, third * shape[D - 1], shape[D - 1]);
         }
         if third.is_none() && !transposed {
             return Ok(tensor);

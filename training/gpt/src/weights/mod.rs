@@ -1,17 +1,21 @@
-//! Weights in and out: safetensors, PyTorch checkpoints of LLMs-from-scratch, Hugging Face's GPT-2.
+//! Weights in and out: safetensors, PyTorch checkpoints of LLMs-from-scratch and nanoGPT, Hugging Face's GPT-2, GGUF.
 //!
 //! Reading, in this order:
 //!
 //! - `import`: a file of unknown origin becomes a model;
-//! - `tensor_file`, with `safetensors`, `pytorch` and `stored_tensor`: named tensors, whatever the format;
+//! - `tensor_file`, with `safetensors`, `pytorch` and `stored_tensor`: named tensors, whatever the format; `shards`
+//!   where they are in several files;
 //! - `names`: name and layout of each parameter in a file;
 //! - `shape` and `config_file`: the model's shape, from the tensors and a configuration beside them;
+//! - `tokenizer_file`: the tokenizer beside them, recognised by its contents; `small_file`: files of that kind;
 //! - `load`: the model with those weights.
 //!
-//! Writing: `safetensors`, and `hugging_face` for a folder that transformers loads.
+//! Writing: `safetensors`; `hugging_face` for a folder that transformers loads, with `tokenizer_export`; [`gguf`] for
+//! llama.cpp.
 
 mod config_file;
 mod error;
+pub mod gguf;
 mod hugging_face;
 mod import;
 mod load;
@@ -19,8 +23,12 @@ mod names;
 mod pytorch;
 mod safetensors;
 mod shape;
+mod shards;
+mod small_file;
 mod stored_tensor;
 mod tensor_file;
+mod tokenizer_export;
+mod tokenizer_file;
 
 pub use self::error::{ImportError, SaveError};
 pub use self::hugging_face::export_hf;
@@ -28,6 +36,8 @@ pub use self::import::{Format, Imported, import, load};
 pub use self::names::pytorch_name;
 pub use self::safetensors::save;
 pub use self::shape::ImportOptions;
+pub use self::tokenizer_export::write_tokenizer;
+pub use self::tokenizer_file::TokenizerChoice;
 
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,10 @@
 //! | `output_head.weight` | `out_head.weight` | `lm_head.weight` |
 //!
 //! The weight of a linear map is `[d_in, d_out]` here and `[d_out, d_in]` in PyTorch, so also in
-//! Hugging Face's output head; its other linear maps are `Conv1D`, which is laid out as here.
+//! Hugging Face's output head; its other linear maps are `Conv1D`, which is laid out as here. nanoGPT has the names
+//! of Hugging Face and the layout of PyTorch, and may have no biases.
+
+use artifact::config::Activation;
 
 /// Naming convention of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +25,8 @@ pub(super) enum Convention {
     LlmsFromScratch,
     /// `GPT2LMHeadModel`, or the `GPT2Model` in it.
     HuggingFace,
+    /// nanoGPT: the names of `GPT2LMHeadModel` with plain linear maps.
+    NanoGpt,
 }
 
 /// The names of one file.
@@ -31,6 +36,8 @@ pub(super) struct Names {
     /// Prefix of all names, such as `model_state_dict.` where a training script has saved its
     /// optimizer too.
     prefix: String,
+    /// Whether LayerNorms and linear maps lack the biases that the model here has; zeros compute the same.
+    without_biases: bool,
 }
 
 /// Place of a parameter in a file.
@@ -40,7 +47,7 @@ pub(super) struct Place {
     pub(super) name: String,
     /// Whether the tensor is the transpose of the parameter.
     pub(super) transposed: bool,
-    /// The third of the tensor's last axis that the parameter is, if not all of it.
+    /// The third that the parameter is, of the last axis of the tensor in this model's layout, if not all of it.
     pub(super) third: Option<usize>,
 }
 
@@ -50,12 +57,30 @@ const TRANSFORMER: &str = "transformer.";
 impl Names {
     /// The names of this project's files.
     pub(super) fn ours() -> Self {
-        Self { convention: Convention::LlmsFromScratch, prefix: String::new() }
+        Self { convention: Convention::LlmsFromScratch, prefix: String::new(), without_biases: false }
     }
 
     /// The names of Hugging Face's files.
     pub(super) fn hugging_face() -> Self {
-        Self { convention: Convention::HuggingFace, prefix: TRANSFORMER.to_owned() }
+        Self { convention: Convention::HuggingFace, prefix: TRANSFORMER.to_owned(), without_biases: false }
+    }
+
+    /// The same names in a file of nanoGPT.
+    pub(super) fn of_nano_gpt(self, without_biases: bool) -> Self {
+        Self { convention: Convention::NanoGpt, without_biases, ..self }
+    }
+
+    /// Whether zeros stand for a parameter that the file does not have.
+    pub(super) fn is_left_out(&self, field: &str) -> bool {
+        self.without_biases && matches!(field, "bias" | "shift")
+    }
+
+    /// Activation of models with these names.
+    pub(super) fn default_activation(&self) -> Activation {
+        match self.convention {
+            Convention::LlmsFromScratch | Convention::HuggingFace => Activation::GeluTanh,
+            Convention::NanoGpt => Activation::Gelu,
+        }
     }
 
     /// Recognises a file by the name of its token embedding, the one nearest to the root if several
@@ -67,7 +92,7 @@ impl Names {
                 None => (Convention::HuggingFace, name.strip_suffix("wte.weight")?),
             };
             let whole_words = prefix.is_empty() || prefix.ends_with('.');
-            whole_words.then(|| Self { convention, prefix: prefix.to_owned() })
+            whole_words.then(|| Self { convention, prefix: prefix.to_owned(), without_biases: false })
         };
         let depth = |names: &Self| names.prefix.matches('.').count();
         names.filter_map(recognise).min_by(|a, b| (depth(a), &a.prefix).cmp(&(depth(b), &b.prefix)))
@@ -82,13 +107,13 @@ impl Names {
                 transposed: is_linear_weight,
                 third: None,
             },
-            Convention::HuggingFace => {
+            Convention::HuggingFace | Convention::NanoGpt => {
                 let is_head = path.starts_with("output_head.");
                 let prefix =
                     if is_head { prefix.strip_suffix(TRANSFORMER).unwrap_or(prefix) } else { prefix };
                 Place {
                     name: format!("{prefix}{}", hugging_face_name(path)),
-                    transposed: is_head,
+                    transposed: is_linear_weight && (is_head || self.convention == Convention::NanoGpt),
                     third: path.split('.').find_map(|part| match part {
                         "query" => Some(0),
                         "key" => Some(1),
@@ -104,7 +129,7 @@ impl Names {
     pub(super) fn block(&self, name: &str) -> Option<usize> {
         let blocks = match self.convention {
             Convention::LlmsFromScratch => "trf_blocks.",
-            Convention::HuggingFace => "h.",
+            Convention::HuggingFace | Convention::NanoGpt => "h.",
         };
         let rest = name.strip_prefix(&self.prefix)?.strip_prefix(blocks)?;
         rest.split('.').next()?.parse().ok()
@@ -115,7 +140,9 @@ impl Names {
     pub(super) fn is_weight(&self, name: &str) -> bool {
         let is_mask = match self.convention {
             Convention::LlmsFromScratch => name.ends_with(".att.mask"),
-            Convention::HuggingFace => name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias"),
+            Convention::HuggingFace | Convention::NanoGpt => {
+                name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias")
+            }
         };
         name.starts_with(&self.prefix) && !is_mask
     }
@@ -215,6 +242,16 @@ mod tests {
         ] {
             assert_eq!(hf.place(path, linear), expected);
         }
+        let nano = hf.of_nano_gpt(true);
+        assert_eq!(
+            nano.place("blocks.1.attention.key.weight", true),
+            place("transformer.h.1.attn.c_attn.weight", true, Some(1))
+        );
+        assert_eq!(nano.place("output_head.weight", true), place("lm_head.weight", true, None));
+        assert!(nano.is_left_out("shift") && !nano.is_left_out("scale"));
+        let compiled =
+            detect(&["model._orig_mod.lm_head.weight", "model._orig_mod.transformer.wte.weight"]).unwrap();
+        assert_eq!(compiled.place("output_head.weight", true).name, "model._orig_mod.lm_head.weight");
     }
 
     #[test]

@@ -6,10 +6,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::DType;
-use pytorch_reader::PytorchReader;
+use pytorch_reader::{PickleValue, PytorchReader};
+use serde_json::Value;
 
 use super::error::ImportError;
 use super::stored_tensor::StoredTensor;
+
+/// Where nanoGPT's `train.py` puts the arguments of its `GPTConfig`.
+const MODEL_ARGS: &str = "model_args";
 
 /// Reads names, types and shapes of all tensors in a checkpoint, those in nested dictionaries under
 /// dotted names.
@@ -27,9 +31,33 @@ pub(super) fn read_header(path: &Path) -> Result<BTreeMap<String, StoredTensor>,
             pytorch_reader::DType::BF16 => Some(DType::BF16),
             _ => None,
         };
-        (name, StoredTensor { float, dtype: format!("{dtype:?}"), shape, read: Box::new(read) })
+        let (path, dtype) = (path.to_owned(), format!("{dtype:?}"));
+        (name, StoredTensor { path, float, dtype, shape, read: Box::new(read) })
     });
     Ok(stored.collect())
+}
+
+/// The configuration that a checkpoint of nanoGPT holds beside its weights, as JSON; `None` in other checkpoints.
+pub(super) fn read_model_args(path: &Path) -> Result<Option<Value>, ImportError> {
+    let root = PytorchReader::read_pickle_data(path, None)
+        .map_err(|source| ImportError::PyTorch { path: path.to_owned(), source })?;
+    let PickleValue::Dict(mut root) = root else { return Ok(None) };
+    Ok(root.remove(MODEL_ARGS).map(json))
+}
+
+/// What has no counterpart in JSON becomes the name of its Python type.
+fn json(value: PickleValue) -> Value {
+    match value {
+        PickleValue::None => Value::Null,
+        PickleValue::Bool(value) => value.into(),
+        PickleValue::Int(value) => value.into(),
+        PickleValue::Float(value) => value.into(),
+        PickleValue::String(value) => value.into(),
+        PickleValue::Bytes(value) => value.into(),
+        PickleValue::List(values) => values.into_iter().map(json).collect(),
+        PickleValue::Dict(values) => values.into_iter().map(|(key, value)| (key, json(value))).collect(),
+        PickleValue::Unsupported(python_type) => python_type.into(),
+    }
 }
 
 /// A view with stride 0 can make a gigabyte of four bytes. Two tensors may share their numbers, as a

@@ -54,6 +54,7 @@ pub(super) fn read_header(path: &Path, file: File) -> Result<BTreeMap<String, St
         let (start, end) = info.data_offsets;
         let file = Rc::clone(&file);
         let tensor = StoredTensor {
+            path: path.to_owned(),
             float: match info.dtype {
                 Dtype::F64 => Some(DType::F64),
                 Dtype::F32 => Some(DType::F32),

@@ -1,11 +1,13 @@
 //! Shape of a model, inferred from its tensors and a configuration beside them.
 
 use artifact::GptConfig;
+use artifact::config::Activation;
 
 use super::config_file::ConfigFile;
 use super::error::ImportError;
-use super::names::Names;
+use super::names::{Convention, Names};
 use super::tensor_file::TensorFile;
+use super::tokenizer_file::TokenizerChoice;
 
 /// Settings for an import; they outweigh a configuration beside the file.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -14,6 +16,23 @@ pub struct ImportOptions {
     pub n_heads: Option<usize>,
     /// Dropout in further training; without it and a configuration, 0.
     pub dropout: Option<f64>,
+    /// Activation of the feed-forward layers; without it and a configuration, nanoGPT's is `gelu`, others' is
+    /// `gelu_tanh`.
+    pub activation: Option<Activation>,
+    /// Tokenizer of the model; without it, the one beside the weights.
+    pub tokenizer: Option<TokenizerChoice>,
+}
+
+impl ImportOptions {
+    /// An option that is set and says what only a file of weights may leave open.
+    pub fn of_weights_alone(&self) -> Option<&'static str> {
+        let set = [
+            ("--n-heads", self.n_heads.is_some()),
+            ("--activation", self.activation.is_some()),
+            ("--tokenizer", self.tokenizer.is_some()),
+        ];
+        set.into_iter().find(|(_, is_set)| *is_set).map(|(option, _)| option)
+    }
 }
 
 /// Works out the shape of the model in a file.
@@ -45,9 +64,18 @@ pub(super) fn infer(
         },
         qkv_bias: file.has(&name("blocks.0.attention.query.bias")),
         tied_output_head: match beside.and_then(|config| config.words.tied_output_head) {
-            // A tied head is often stored all the same, as a second copy of the embedding.
             Some(tied) => tied,
-            None => !file.has(&name("output_head.weight")),
+            // What transformers does without the field, and nanoGPT always.
+            None if beside.is_some() && names.convention != Convention::LlmsFromScratch => true,
+            // A tied head is often stored all the same, as a second copy of the embedding.
+            None => {
+                let (head, embedding) = (name("output_head.weight"), name("token_embedding.weight"));
+                !file.has(&head) || file.are_equal(&head, &embedding)?
+            }
+        },
+        activation: match (options.activation, beside.map(ConfigFile::activation).transpose()?.flatten()) {
+            (Some(activation), _) | (None, Some(activation)) => activation,
+            (None, None) => names.default_activation(),
         },
     };
     config.validate().map_err(|source| ImportError::InvalidShape { path: file.path.clone(), source })?;

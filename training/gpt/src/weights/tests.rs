@@ -4,6 +4,7 @@ use std::fs;
 
 use ::safetensors::SafeTensors;
 use artifact::GptConfig;
+use artifact::config::Activation;
 
 use super::config_file::CONFIG;
 use super::safetensors::SAFETENSORS;
@@ -23,6 +24,7 @@ fn config() -> GptConfig {
         dropout: 0.0,
         qkv_bias: true,
         tied_output_head: false,
+        activation: Activation::default(),
     }
 }
 
@@ -88,14 +90,14 @@ fn a_weight_without_a_place_is_refused() {
 #[test]
 fn every_shape_is_inferred_from_both_formats() {
     let device = device::cpu();
-    let options = ImportOptions { n_heads: Some(2), dropout: None };
+    let options = ImportOptions { n_heads: Some(2), ..ImportOptions::default() };
     for (qkv_bias, tied_output_head) in [(false, false), (false, true), (true, false), (true, true)] {
         let config = GptConfig { qkv_bias, tied_output_head, ..config() };
         let model = Gpt::new(&config, &device);
         let folder = tempfile::tempdir().unwrap();
         let (ours, theirs) = (folder.path().join("ours"), folder.path().join("a/b"));
         save(&model, &ours).unwrap();
-        export_hf(&model, &theirs).unwrap();
+        export_hf(&model, None, &theirs).unwrap();
         assert_eq!(import(&ours, &options, &device).unwrap().config, config);
         let imported = import(&theirs, &ImportOptions::default(), &device).unwrap();
         // Hugging Face's GPT-2 always has the bias.
@@ -114,13 +116,13 @@ fn an_export_replaces_nothing_and_leaves_nothing_half_written() {
     let model = Gpt::new(&config(), &device::cpu());
     let folder = tempfile::tempdir().unwrap();
     let target = folder.path().join("export");
-    export_hf(&model, &target).unwrap();
+    export_hf(&model, None, &target).unwrap();
     let written = fs::read(target.join(SAFETENSORS)).unwrap();
-    let message = export_hf(&model, &target).unwrap_err().to_string();
+    let message = export_hf(&model, None, &target).unwrap_err().to_string();
     assert!(message.contains("export: it exists already"), "{message}");
     assert_eq!(fs::read(target.join(SAFETENSORS)).unwrap(), written);
     // A file where the folder's parent should be.
-    let message = export_hf(&model, &target.join(CONFIG).join("x")).unwrap_err().to_string();
+    let message = export_hf(&model, None, &target.join(CONFIG).join("x")).unwrap_err().to_string();
     assert!(message.contains("config.json"), "{message}");
     let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["export"]);
@@ -148,7 +150,7 @@ fn safetensors_file(tensors: &[(&str, &str, &[usize])]) -> tempfile::NamedTempFi
 fn what_is_no_gpt_is_refused_before_it_takes_memory() {
     let refusal = |tensors: &[(&str, &str, &[usize])]| {
         let file = safetensors_file(tensors);
-        let options = ImportOptions { n_heads: Some(1), dropout: None };
+        let options = ImportOptions { n_heads: Some(1), ..ImportOptions::default() };
         import(file.path(), &options, &device::cpu()).unwrap_err().to_string()
     };
     let message = refusal(&[("encoder.weight", "F32", &[2, 2])]);

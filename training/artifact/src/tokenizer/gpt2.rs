@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn equals_tiktoken_id_for_id() {
         let reference: Reference =
-            serde_json::from_str(include_str!("../../../tests/reference/tokenizer.json")).unwrap();
+            serde_json::from_str(include_str!("../../../../tests/reference/tokenizer.json")).unwrap();
         let tokenizer = Tokenizer::gpt2().unwrap();
         assert!(reference.cases.len() >= 10);
         for Case { text, ids } in reference.cases {

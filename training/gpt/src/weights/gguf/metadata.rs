@@ -1,0 +1,143 @@
+//! Metadata of a GGUF file: keys with typed values, the shape of a model and its tokenizer.
+
+use artifact::config::LAYER_NORM_EPSILON;
+use artifact::tokenizer::byte_level::Vocabulary;
+use artifact::tokenizer::{END_OF_TEXT, UnknownToken};
+use artifact::{GptConfig, Tokenizer};
+
+use super::tensors::Precision;
+
+/// Kinds of tokens, as llama.cpp numbers them.
+const NORMAL: i32 = 1;
+const CONTROL: i32 = 3;
+const UNUSED: i32 = 5;
+
+/// Types of values, as the format numbers them.
+const UINT32: u32 = 4;
+const INT32: u32 = 5;
+const FLOAT32: u32 = 6;
+const BOOL: u32 = 7;
+const STRING: u32 = 8;
+const ARRAY: u32 = 9;
+
+/// Keys and values, encoded.
+#[derive(Default)]
+pub struct Metadata {
+    /// Number of keys.
+    pub count: u64,
+    /// Keys and values, one after the other.
+    pub bytes: Vec<u8>,
+}
+
+impl Metadata {
+    /// That of a model; `name` is what people call it.
+    ///
+    /// # Errors
+    /// If the tokenizer lacks one of its ids.
+    pub fn of(
+        config: &GptConfig,
+        tokenizer: Option<&Tokenizer>,
+        name: &str,
+        precision: Precision,
+    ) -> Result<Self, UnknownToken> {
+        let mut metadata = Self::default();
+        metadata.text("general.architecture", "gpt2");
+        metadata.text("general.name", name);
+        metadata.number("general.file_type", precision.file_type());
+        for (key, length) in [
+            ("gpt2.context_length", config.context_length),
+            ("gpt2.embedding_length", config.d_model),
+            ("gpt2.block_count", config.n_layers),
+            ("gpt2.feed_forward_length", config.d_ff),
+            ("gpt2.attention.head_count", config.n_heads),
+            ("gpt2.vocab_size", config.vocab_size),
+        ] {
+            metadata.number(key, length as u32);
+        }
+        metadata.key("gpt2.attention.layer_norm_epsilon", FLOAT32);
+        metadata.bytes.extend((LAYER_NORM_EPSILON as f32).to_le_bytes());
+        match tokenizer {
+            Some(tokenizer) => metadata.tokenizer(&Vocabulary::of(tokenizer)?, config.vocab_size),
+            // llama.cpp then takes ids.
+            None => metadata.text("tokenizer.ggml.model", "none"),
+        }
+        Ok(metadata)
+    }
+
+    /// A token for each id of the model: those that the tokenizer does not have are never to be drawn.
+    fn tokenizer(&mut self, vocabulary: &Vocabulary, vocab_size: usize) {
+        let n_tokens = vocabulary.tokens.len();
+        self.text("tokenizer.ggml.model", "gpt2");
+        self.text("tokenizer.ggml.pre", "gpt-2");
+        let padding: Vec<String> = (n_tokens..vocab_size).map(|id| format!("[PAD{id}]")).collect();
+        let tokens = || vocabulary.tokens.iter().chain(&padding);
+        self.array("tokenizer.ggml.tokens", STRING, tokens().count());
+        tokens().for_each(|token| self.string(token));
+        self.array("tokenizer.ggml.token_type", INT32, tokens().count());
+        for id in 0..tokens().count() {
+            let kind = match id {
+                _ if id >= n_tokens => UNUSED,
+                _ if id == END_OF_TEXT as usize => CONTROL,
+                _ => NORMAL,
+            };
+            self.bytes.extend(kind.to_le_bytes());
+        }
+        self.array("tokenizer.ggml.merges", STRING, vocabulary.merges.len());
+        vocabulary.merges.iter().for_each(|(left, right)| self.string(&format!("{left} {right}")));
+        for key in ["tokenizer.ggml.bos_token_id", "tokenizer.ggml.eos_token_id"] {
+            self.number(key, END_OF_TEXT);
+        }
+        self.key("tokenizer.ggml.add_bos_token", BOOL);
+        self.bytes.push(0);
+    }
+
+    fn key(&mut self, key: &str, kind: u32) {
+        self.string(key);
+        self.bytes.extend(kind.to_le_bytes());
+        self.count += 1;
+    }
+
+    fn text(&mut self, key: &str, value: &str) {
+        self.key(key, STRING);
+        self.string(value);
+    }
+
+    fn number(&mut self, key: &str, value: u32) {
+        self.key(key, UINT32);
+        self.bytes.extend(value.to_le_bytes());
+    }
+
+    /// Begins an array of `length` values.
+    fn array(&mut self, key: &str, kind: u32, length: usize) {
+        self.key(key, ARRAY);
+        self.bytes.extend(kind.to_le_bytes());
+        self.bytes.extend((length as u64).to_le_bytes());
+    }
+
+    fn string(&mut self, text: &str) {
+        put_string(text, &mut self.bytes);
+    }
+}
+
+/// Appends a text after its length.
+pub fn put_string(text: &str, bytes: &mut Vec<u8>) {
+    bytes.extend((text.len() as u64).to_le_bytes());
+    bytes.extend(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_come_after_their_type() {
+        let mut metadata = Metadata::default();
+        metadata.number("ab", 7);
+        metadata.text("c", "de");
+        let expected = [
+            &[2, 0, 0, 0, 0, 0, 0, 0, b'a', b'b', 4, 0, 0, 0, 7, 0, 0, 0][..],
+            &[1, 0, 0, 0, 0, 0, 0, 0, b'c', 8, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, b'd', b'e'],
+        ];
+        assert_eq!((metadata.count, metadata.bytes), (2, expected.concat()));
+    }
+}
