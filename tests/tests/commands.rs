@@ -341,8 +341,8 @@ fn presets_are_listed_and_printed() {
 }
 
 fn dry_run(more: &[&str], folder: &Path) -> Vec<String> {
-    let (corpus, store, checkpoints) = (corpus(), folder.join("store"), folder.join("checkpoints"));
-    let arguments = ["train", "--dry-run", "--corpus", text(&corpus), "--store", text(&store)];
+    let (corpus, checkpoints) = (corpus(), folder.join("checkpoints"));
+    let arguments = ["train", "--dry-run", "--corpus", text(&corpus)];
     [&arguments[..], &["--checkpoints", text(&checkpoints)], more]
         .concat()
         .iter()

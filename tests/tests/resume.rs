@@ -231,6 +231,11 @@ fn a_published_run_is_complete() {
     bench.finish("complete");
     let log = succeed(&mut bench.train("complete"));
     assert!(log.contains("this run is complete: it is published as run"), "{log}");
+    let (version, _) = only_version(&bench.path("complete")).unwrap();
+    let log = succeed(bench.train("complete").args(["--promote", "beta"]));
+    assert!(log.contains("judging it for its channel"), "{log}");
+    assert_eq!(only_version(&bench.path("complete")).unwrap().0, version);
+    assert!(bench.path("complete/channels/beta.json").exists());
     // Asked for anew, it is trained again; made longer, it has nothing to go on from.
     succeed(&mut without(&bench.train("complete"), &["--resume"]));
     assert_eq!(visible_versions(&bench.path("complete")).unwrap().len(), 2);

@@ -53,7 +53,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match cli.command {
         Command::Train(arguments) => {
-            let store = arguments.store.location.clone();
+            let store = arguments.store.clone().unwrap_or_default();
             let stop = stop_on_signals()?;
             let outcome = train::run(*arguments, &runtime, &stop)?;
             return Ok(outcome.map_or(ExitCode::SUCCESS, |outcome| report(&outcome, &store)));

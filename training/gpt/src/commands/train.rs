@@ -20,7 +20,7 @@ use store::Store;
 use tokio::runtime::Runtime;
 
 use super::corpus_arguments::CorpusArguments;
-use super::store_arguments::{GateArguments, StoreArgument};
+use super::store_arguments::GateArguments;
 use super::training_job::{Begin, Beginning, Job};
 
 /// Arguments of `gpt train`.
@@ -46,9 +46,9 @@ pub struct Arguments {
     /// Number of attention heads, for weights to start from without a configuration beside them.
     #[arg(long)]
     pub n_heads: Option<usize>,
-    /// The store to publish to.
-    #[command(flatten)]
-    pub store: StoreArgument,
+    /// The store (model registry) to publish to: a directory, or s3://BUCKET/PREFIX.
+    #[arg(long, env = "MODEL_STORE", required_unless_present = "dry_run")]
+    pub store: Option<String>,
     /// Name of the model in the store [default: that of the first text's file or folder].
     #[arg(long)]
     pub name: Option<String>,
@@ -114,7 +114,7 @@ pub fn run(arguments: Arguments, runtime: &Runtime, stop: &AtomicBool) -> Result
         println!("{}", Forecast::of(&plan, &checkpoints, &device, runtime)?);
         return Ok(None);
     }
-    let store = runtime.block_on(Store::open(&arguments.store.location))?;
+    let store = runtime.block_on(Store::open(arguments.store.as_deref().unwrap_or_default()))?;
     let mirror =
         arguments.mirror_checkpoints.then(|| Mirror::new(&store, runtime, &plan.name, checkpoints.run()));
     let disclosure =
@@ -130,7 +130,7 @@ pub fn run(arguments: Arguments, runtime: &Runtime, stop: &AtomicBool) -> Result
         stop,
         progress,
     };
-    match job.begin(arguments.beginning())? {
+    match job.begin(arguments.beginning(), &arguments.promote)? {
         Begin::Training { resume, lock: _lock } => {
             job.train(resume, disclosure, stopwatch, promotion).map(Some)
         }
@@ -184,7 +184,7 @@ impl Arguments {
     fn start(&self, dropout: f64, runtime: &Runtime, device: &Device) -> Result<Option<ModelSource>> {
         let Some(init) = &self.init else { return Ok(None) };
         let options = ImportOptions { n_heads: self.n_heads, dropout: Some(dropout) };
-        let store = Some(self.store.location.as_str());
-        Ok(Some(runtime.block_on(ModelSource::find(init, store, &options, device))?))
+        let source = ModelSource::find(init, self.store.as_deref(), &options, device);
+        Ok(Some(runtime.block_on(source)?))
     }
 }

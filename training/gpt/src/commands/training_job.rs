@@ -2,7 +2,6 @@
 //! publication.
 
 use std::fmt::Display;
-use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
@@ -12,7 +11,7 @@ use burn::tensor::Device;
 use gpt::release::report::Stopwatch;
 use gpt::release::trained::{Disclosure, judge_published, prepare};
 use gpt::release::{Outcome, Promotion, TrainingPlan};
-use gpt::train::checkpoint::Left;
+use gpt::train::checkpoint::{Left, RunLock};
 use gpt::train::{
     CheckpointError, Checkpoints, Mirror, Observer, Progress, Publication, Records, Run, Trained,
 };
@@ -37,7 +36,7 @@ pub enum Begin {
         /// Whether to go on from a checkpoint.
         resume: bool,
         /// Held against other processes.
-        lock: File,
+        lock: RunLock,
     },
     /// The version is published, and it was not decided about the channel.
     Promotion {
@@ -46,7 +45,7 @@ pub enum Begin {
         /// The version.
         version: Box<ModelVersion>,
         /// Held against other processes.
-        lock: File,
+        lock: RunLock,
     },
     /// The run is published, and was decided about.
     Nothing,
@@ -73,11 +72,11 @@ pub struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// Looks at what earlier processes have left, and locks the run.
+    /// Looks at what earlier processes have left, and locks the run, which is to be promoted to `channel`.
     ///
     /// # Errors
     /// If another process trains it, checkpoints cannot be read, or it was not said what is to become of them.
-    pub fn begin(&mut self, beginning: Beginning) -> Result<Begin> {
+    pub fn begin(&mut self, beginning: Beginning, channel: &str) -> Result<Begin> {
         let lock = self.checkpoints.lock()?;
         if beginning == Beginning::Restart {
             self.clear()?;
@@ -88,7 +87,7 @@ impl Job<'_> {
         if (left.is_none() || is_over)
             && let Some((publication, version)) = self.published()?
         {
-            return self.after_publication(publication, version, beginning, lock);
+            return self.after_publication(publication, version, beginning, channel, lock);
         }
         match left {
             None if beginning == Beginning::Resume => {
@@ -116,9 +115,13 @@ impl Job<'_> {
         publication: Publication,
         version: ModelVersion,
         beginning: Beginning,
-        lock: File,
+        channel: &str,
+        lock: RunLock,
     ) -> Result<Begin> {
-        if !publication.complete {
+        // A channel that was never set was not decided about either.
+        let is_decided =
+            publication.complete && self.runtime.block_on(self.store.find_channel(channel))?.is_some();
+        if !is_decided && (beginning == Beginning::Resume || !publication.complete) {
             return Ok(Begin::Promotion { publication, version: Box::new(version), lock });
         }
         if beginning != Beginning::Resume {
@@ -127,7 +130,8 @@ impl Job<'_> {
         let reference = version.reference;
         if publication.planned_steps >= self.plan.extent().total_steps() {
             self.progress.note(&format!(
-                "this run is complete: it is published as {reference}; --restart trains it anew"
+                "this run is complete: it is published as {reference}; `gpt promote` lets another channel name it, and \
+                 --restart trains it anew"
             ));
             return Ok(Begin::Nothing);
         }
@@ -264,7 +268,7 @@ impl Job<'_> {
         }
     }
 
-    fn anew(&mut self, lock: File) -> Result<Begin> {
+    fn anew(&mut self, lock: RunLock) -> Result<Begin> {
         Publication::forget(self.checkpoints, self.mirror, |note| self.progress.note(note))?;
         Ok(Begin::Training { resume: false, lock })
     }

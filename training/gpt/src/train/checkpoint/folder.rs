@@ -3,7 +3,7 @@
 //! A checkpoint appears when it is complete. The two newest are kept: should one turn out to be damaged,
 //! the other is at hand.
 
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,8 @@ use store::{AtomicFolder, PathError};
 
 use super::contents;
 use super::error::CheckpointError;
-use super::layout::{KEPT, LOCK, PREFIX, checkpoint_name, name_of, run_name};
+use super::layout::{KEPT, PREFIX, checkpoint_name, name_of, run_name};
+use super::lock::RunLock;
 use super::mirror::Mirror;
 use crate::model::Gpt;
 use crate::train::state::State;
@@ -54,22 +55,12 @@ impl Checkpoints {
         &self.run
     }
 
-    /// Makes the folder and locks it against other processes until the returned file is dropped.
+    /// Makes the folder and locks it against other processes.
     ///
     /// # Errors
     /// If another process holds it, or it cannot be made.
-    pub fn lock(&self) -> Result<File, CheckpointError> {
-        let path = self.folder.join(LOCK);
-        fs::create_dir_all(&self.folder).map_err(PathError::at(&self.folder))?;
-        let file = File::options().create(true).truncate(false).write(true).open(&path);
-        let file = file.map_err(PathError::at(&path))?;
-        match file.try_lock() {
-            Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => Err(CheckpointError::Locked { path }),
-            // A file system without locks cannot protect anyone.
-            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(file),
-            Err(TryLockError::Error(error)) => Err(PathError::at(&path)(error).into()),
-        }
+    pub fn lock(&self) -> Result<RunLock, CheckpointError> {
+        RunLock::acquire(&self.folder)
     }
 
     /// Writes a checkpoint, with copies of the files `records`, and removes the oldest ones.
