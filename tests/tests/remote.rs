@@ -75,10 +75,14 @@ fn checkpoints_that_may_not_be_removed_do_no_harm() {
     assert!(log.contains("this run is complete: it is published as"), "{log}");
     let (version, _) = only_version(&server.folder("team")).unwrap();
     // Made longer, it goes on from them; asked for anew, it ends with the same weights.
-    let log =
-        train(text(&corpus), &location, &[&more[..], &["--set", "training.epochs=2"]].concat(), &environment);
+    let log = train(
+        text(&corpus),
+        &location,
+        &[&more[..], &["--margin", "100", "--set", "training.epochs=2"]].concat(),
+        &environment,
+    );
     assert!(log.contains("going on after step"), "{log}");
-    train(text(&corpus), &location, &more[1..], &environment);
+    train(text(&corpus), &location, &[&more[1..], &["--margin", "100"]].concat(), &environment);
     let versions = visible_versions(&server.folder("team")).unwrap();
     let read = |version: &Path| fs::read(version.join("model.safetensors")).unwrap();
     assert_eq!(versions.iter().filter(|other| read(other) == read(&version)).count(), 2);

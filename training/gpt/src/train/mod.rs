@@ -1,6 +1,6 @@
 //! Training loop, which stops and goes on bit for bit.
 //!
-//! - [`run`]: the loop, which reads from top to bottom, and its [`extent`];
+//! - [`run`]: the loop, which reads from top to bottom, its `step` and its [`extent`];
 //! - [`schedule`], [`gradients`], [`optimizer`], [`mod@adamw`]: learning rate, clipping, and the step;
 //! - [`evaluation`], [`samples`]: validation loss and sample texts, which [`records`] writes down;
 //! - [`state`], [`checkpoint`]: what a run needs to go on, on this machine or another; [`mod@identity`]: which run
@@ -22,6 +22,7 @@ pub mod run;
 pub mod samples;
 pub mod schedule;
 pub mod state;
+mod step;
 #[cfg(test)]
 mod tests;
 
