@@ -135,7 +135,8 @@ fn row(bytes: u64, kind: Kind, tokenise: &Measurement, train: &Measurement) -> R
 
 /// Encodes a text, or trains on the ids that an earlier process left beside it.
 fn measure_here(what: &str, text: &Path) -> Result<Measurement> {
-    let Preset { model, training, .. } = Preset::named(PRESET, &[])?;
+    let preset = Preset::named(PRESET, &[])?;
+    let training = &preset.training;
     let cache = text.with_extension("ids");
     ensure!(cache.exists() == (what == "train"), "{what}: there must be ids to train, and none to tokenise");
     let start = Instant::now();
@@ -144,12 +145,12 @@ fn measure_here(what: &str, text: &Path) -> Result<Measurement> {
     let mut step_seconds = Vec::new();
     if what == "train" {
         let (train_set, validation_set) =
-            dataset::split(&corpus, model.context_length, training.stride, training.batch_size)?;
+            dataset::split(&corpus, preset.model.context_length, preset.stride(), training.batch_size)?;
         let (device, stop) = (device::cpu().autodiff(), AtomicBool::new(false));
         let run = Run {
             train_set: &train_set,
             validation_set: &validation_set,
-            settings: &training,
+            settings: training,
             device: &device,
             samples: None,
             records: None,
@@ -159,7 +160,7 @@ fn measure_here(what: &str, text: &Path) -> Result<Measurement> {
             stop: &stop,
         };
         let mut clock = Clock::new(STEPS, &stop);
-        match run.train(new_model(&model, &training, &device), &mut clock) {
+        match run.train(new_model(&preset, &device), &mut clock) {
             Err(TrainError::Stopped { .. }) => step_seconds = clock.seconds,
             Err(error) => return Err(error.into()),
             Ok(_) => bail!("the text is too short for {STEPS} steps"),

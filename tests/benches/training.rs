@@ -11,7 +11,6 @@ use e2e::bench::{Machine, Summary, cores, json_file, peak_rss_bytes, print_table
 use e2e::measure::{self, Clock, in_process, load_corpus};
 use e2e::{process, trained};
 use gpt::corpus::dataset;
-use gpt::preset::TrainingSettings;
 use gpt::train::{Checkpoints, Run, new_model};
 use gpt::{Dataset, Preset, device, environment};
 use serde::{Deserialize, Serialize};
@@ -124,8 +123,7 @@ fn preset() -> Result<Preset> {
 
 fn datasets(preset: &Preset, cache: &Path) -> Result<(Dataset, Dataset)> {
     let corpus = load_corpus(&trained::corpus(), preset.training.train_fraction, cache)?;
-    let TrainingSettings { stride, batch_size, .. } = preset.training;
-    Ok(dataset::split(&corpus, preset.model.context_length, stride, batch_size)?)
+    Ok(dataset::split(&corpus, preset.model.context_length, preset.stride(), preset.training.batch_size)?)
 }
 
 /// What PyTorch is to do: the steps that [`train_here`] makes.
@@ -174,7 +172,7 @@ fn train_here() -> Result<Measurement> {
         stop: &stop,
     };
     let mut clock = Clock::new(usize::MAX, &stop);
-    run.train(new_model(&preset.model, &preset.training, &device), &mut clock)?;
+    run.train(new_model(&preset, &device), &mut clock)?;
     let Clock { seconds, losses, .. } = clock;
     Ok(Measurement { version: device::describe(), seconds, losses, peak_rss_bytes: peak_rss_bytes()? })
 }

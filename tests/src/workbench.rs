@@ -101,11 +101,19 @@ impl Workbench {
 
     /// The checkpoints beside a store of the workbench, the oldest first.
     pub fn checkpoints(&self, store: &str) -> Vec<PathBuf> {
-        let folder = self.path(&format!("{store}-checkpoints")).join("run");
-        let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-        let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
-        paths.retain(|path| !path.file_name().unwrap().to_string_lossy().starts_with('.'));
-        paths.sort();
-        paths
+        checkpoints_in(&self.path(&format!("{store}-checkpoints")))
     }
+}
+
+/// The checkpoints of every run in a folder `--checkpoints`, the oldest first.
+pub fn checkpoints_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = |folder: &Path| -> Vec<PathBuf> {
+        let entries = fs::read_dir(folder).into_iter().flatten();
+        entries.map(|entry| entry.unwrap().path()).collect()
+    };
+    let runs = entries(folder).into_iter().flat_map(|model| entries(&model));
+    let mut checkpoints: Vec<_> = runs.flat_map(|run| entries(&run)).collect();
+    checkpoints.retain(|path| path.file_name().unwrap().to_string_lossy().starts_with("checkpoint-"));
+    checkpoints.sort_by_key(|path| path.file_name().unwrap().to_owned());
+    checkpoints
 }

@@ -269,3 +269,142 @@ fn a_text_is_continued_as_serving_continues_it() {
     assert_eq!(said.trim_end_matches('\n'), format!("The painting{}", answer["response"].as_str().unwrap()));
     assert!(refusal(&["sample", "--prompt", "x"]).contains("pass --store"));
 }
+
+/// A copy of the trained model's store, to be changed.
+fn copied_store() -> tempfile::TempDir {
+    let target = tempfile::tempdir().unwrap();
+    let (_, version) = trained();
+    gpt(&["publish", text(&version), "--store", text(target.path()), "--promote", "live"]);
+    target
+}
+
+#[test]
+fn a_model_may_follow_the_texts() {
+    let (store, version) = trained();
+    let corpus = corpus();
+    let evaluate = |arguments: &[&str]| {
+        let all = [&["evaluate", "--store", text(store), "--json"], arguments].concat();
+        serde_json::from_str::<Value>(&gpt(&all)).unwrap()
+    };
+    let expected = evaluate(&["channel:live", "--corpus", text(&corpus)]);
+    assert_eq!(evaluate(&["--corpus", text(&corpus), "channel:live"]), expected);
+    assert_eq!(evaluate(&["--corpus", text(&corpus), text(&version)])["corpus"], expected["corpus"]);
+}
+
+#[test]
+fn a_bad_manifest_hides_no_other_version() {
+    let store = copied_store();
+    let versions = store.path().join("models/tiny");
+    fs::create_dir(versions.join("20000101T000000Z-bad")).unwrap();
+    fs::write(versions.join("20000101T000000Z-bad/manifest.json"), "{").unwrap();
+    fs::write(store.path().join("channels/broken.json"), "{").unwrap();
+    let output = run("gpt", &["models", "--store", text(store.path())]).unwrap();
+    let listed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(listed.lines().count() == 2 && listed.contains("live"), "{listed}");
+    let message = error_message(&output).unwrap();
+    assert!(message.contains("2 of the versions and channels in the store cannot be read"), "{message}");
+    assert!(
+        message.contains("20000101T000000Z-bad/manifest.json") && message.contains("broken.json"),
+        "{message}"
+    );
+}
+
+#[test]
+fn old_versions_are_pruned_and_those_of_channels_are_not() {
+    let store = copied_store();
+    let versions = store.path().join("models/tiny");
+    let (live, manifest) = only_version(store.path()).unwrap();
+    for version in ["20000101T000000Z-old", "29990101T000000Z-new"] {
+        fs::create_dir(versions.join(version)).unwrap();
+        let manifest = Manifest { version: version.to_owned(), ..manifest.clone() };
+        fs::write(versions.join(version).join("manifest.json"), manifest.to_json().unwrap()).unwrap();
+    }
+    let prune = ["prune", "--store", text(store.path()), "--keep", "1"];
+    let said = gpt(&[&prune[..], &["--dry-run"]].concat());
+    assert!(
+        said.contains("would be removed  tiny 20000101T000000Z-old") && said.contains("would free"),
+        "{said}"
+    );
+    assert!(said.contains("(channel live)") && said.contains("(one of the 1 newest)"), "{said}");
+    assert_eq!(visible_versions(store.path()).unwrap().len(), 3);
+    let said = gpt(&prune);
+    assert!(said.contains("removed  tiny 20000101T000000Z-old"), "{said}");
+    let mut left = visible_versions(store.path()).unwrap();
+    left.sort();
+    assert_eq!(left, [live, versions.join("29990101T000000Z-new")]);
+    assert!(gpt(&prune).contains("in 0 versions"));
+    assert!(refusal(&[&prune[..], &["--name", "other"]].concat()).contains("models/other"));
+}
+
+#[test]
+fn presets_are_listed_and_printed() {
+    let listed = gpt(&["presets"]);
+    assert!(listed.contains("162,419,712") && listed.contains("tiny"), "{listed}");
+    let folder = tempfile::tempdir().unwrap();
+    let own = folder.path().join("own.toml");
+    fs::write(&own, gpt(&["presets", "tiny"])).unwrap();
+    let said = gpt(&dry_run(&["--preset", text(&own)], folder.path())
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>());
+    assert!(said.contains("steps of 128 tokens"), "{said}");
+    assert!(refusal(&["presets", "tinny"]).contains("the-verdict, tiny, books"));
+}
+
+fn dry_run(more: &[&str], folder: &Path) -> Vec<String> {
+    let (corpus, checkpoints) = (corpus(), folder.join("checkpoints"));
+    let arguments = ["train", "--dry-run", "--corpus", text(&corpus)];
+    [&arguments[..], &["--checkpoints", text(&checkpoints)], more]
+        .concat()
+        .iter()
+        .map(|a| (*a).to_owned())
+        .collect()
+}
+
+#[test]
+fn a_dry_run_says_what_would_be_and_does_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = dry_run(&["--preset", "tiny", "--set", "training.stride=16"], folder.path());
+    let output = run("gpt", &arguments.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
+    let (said, notes) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{notes}");
+    for part in
+        ["tokens to train on", "2 epochs", "s for a step", "memory:", "checkpoint:", "nothing was trained"]
+    {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(notes.contains("each token is trained on 4 times"), "{notes}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "neither a store nor checkpoints");
+}
+
+#[test]
+fn what_does_not_fit_is_refused_before_the_training() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, version) = trained();
+    let refused = |more: &[&str]| {
+        let arguments = dry_run(&[&["--preset", "tiny"], more].concat(), folder.path());
+        refusal(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let message = refused(&["--init", text(&version), "--set", "model.n_layers=3"]);
+    assert!(message.contains("--set model.n_layers has no effect with --init"), "{message}");
+    let message = refused(&["--set", "training.warmup_steps=100000"]);
+    assert!(message.contains("the learning rate would never reach `training.learning_rate`"), "{message}");
+}
+
+#[test]
+fn texts_are_not_disclosed_where_that_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let (corpus, store, checkpoints) =
+        (corpus(), folder.path().join("store"), folder.path().join("checkpoints"));
+    let arguments = ["train", "--preset", "tiny", "--set", "training.epochs=1", "--corpus", text(&corpus)];
+    let places = ["--store", text(&store), "--checkpoints", text(&checkpoints)];
+    gpt(&[&arguments[..], &places, &["--no-draft-index", "--no-example-prompts"]].concat());
+    let (version, manifest) = only_version(&store).unwrap();
+    assert!(manifest.example_prompts.is_empty() && manifest.file("draft.bin").is_none());
+    assert!(!version.join("draft.bin").exists());
+    // It is served without them.
+    let server = Server::start(&store).unwrap();
+    let (status, body) =
+        post(&format!("{}/generate", server.url), &json!({"prompt": "The", "max_tokens": 3})).unwrap();
+    assert_eq!((status, &body["tokens_generated"]), (200, &json!(3)));
+}

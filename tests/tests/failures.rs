@@ -97,6 +97,22 @@ fn a_full_disk_is_named_and_holds_no_version() {
     }
 }
 
+/// Room for the run's records and not for its weights, which have 5 MB.
+#[test]
+fn what_is_trained_survives_a_full_store() {
+    let places = Places::new();
+    let (full, kept) = (places.path("store"), places.path("kept"));
+    let message = failure(|| on_small_disk(&places.train(), &full, 3_000, &kept), &kept);
+    assert!(message.contains("No space left on device"), "{message}");
+    assert!(message.contains("the trained weights are kept in") && message.contains("--resume"), "{message}");
+    // The same command, without being told to.
+    let output = places.train().output().unwrap();
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{log}");
+    assert!(log.contains("this run is trained, to step") && !log.contains("step    20"), "{log}");
+    only_version(&full).unwrap();
+}
+
 #[test]
 fn a_folder_that_may_not_be_written_is_named() {
     for (closed, publishes) in [("store", false), ("store", true), ("cache", false), ("checkpoints", false)] {

@@ -1,4 +1,5 @@
-//! Kill tests of `gpt publish`: readers see a complete version or none, and the same command completes it.
+//! Kill tests of publications: readers see a complete version or none, the same command completes it, and what is
+//! trained is not lost.
 
 #![allow(clippy::unwrap_used)] // In a test, the panic is the report.
 
@@ -11,6 +12,7 @@ use artifact::Manifest;
 use artifact::manifest::FileRole;
 use e2e::process::{Running, command};
 use e2e::trained::{only_version, train_tiny, visible_versions};
+use e2e::workbench::{Published, Workbench, checkpoints_in};
 use s3_server::{ACCESS_KEY, BUCKET, S3Server};
 use store::Store;
 use tempfile::TempDir;
@@ -156,4 +158,75 @@ async fn a_copy_to_s3_is_complete_or_invisible() {
         }
     }
     assert!(kills >= 4, "{kills}");
+}
+
+/// Copies a folder with all that is in it.
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let (path, target) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));
+        if path.is_dir() {
+            copy_folder(&path, &target);
+        } else {
+            fs::copy(&path, &target).unwrap();
+        }
+    }
+}
+
+/// A run that has a few steps to go: the kills come in them, while the last checkpoint is written, in export and
+/// evaluation, at the publication, between that and the promotion, and while the checkpoints are removed.
+#[test]
+fn twenty_kills_between_the_last_step_and_the_end_lose_nothing() {
+    let bench = Workbench::new(2);
+    let expected = bench.finish("expected");
+    let almost = format!("checkpoint-{:08}", expected.steps - 3);
+    let training = Running(bench.train("killed").stderr(Stdio::null()).spawn().unwrap());
+    let checkpoints = bench.path("killed-checkpoints");
+    while checkpoints_in(&checkpoints).last().is_none_or(|newest| newest.file_name() < Some(almost.as_ref()))
+    {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    drop(training);
+    let snapshot = bench.path("snapshot");
+    copy_folder(&checkpoints, &snapshot);
+
+    let store = bench.path("killed");
+    let begin = || {
+        let _ = (fs::remove_dir_all(&checkpoints), fs::remove_dir_all(&store));
+        copy_folder(&snapshot, &checkpoints);
+    };
+    begin();
+    let start = Instant::now();
+    bench.finish("killed").assert_same(&expected);
+    let takes = start.elapsed();
+
+    let mut seed = 0x9e37_79b9_u64;
+    let (mut trained, mut published) = (0, 0);
+    for kill in 0..20 {
+        begin();
+        let mut running = Running(bench.train("killed").stderr(Stdio::null()).spawn().unwrap());
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        // A random moment of each twentieth, the last ones in the publication.
+        let moment = (f64::from(kill) + (seed >> 40) as f64 / (1u64 << 24) as f64) / 20.0;
+        std::thread::sleep(takes.mul_f64(moment));
+        running.signal("KILL").unwrap();
+        running.wait().unwrap();
+        let left = checkpoints_in(&checkpoints);
+        let is_trained =
+            left.last().is_some_and(|newest| newest.ends_with(format!("checkpoint-{:08}", expected.steps)));
+        let is_published = !visible_versions(&store).unwrap().is_empty();
+        assert!(!left.is_empty() || is_published, "kill {kill}: nothing is left");
+        (trained, published) =
+            (trained + u32::from(is_trained && !is_published), published + u32::from(is_published));
+
+        let output = bench.train("killed").output().unwrap();
+        let log = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "kill {kill}: {log}");
+        assert!(!log.contains("starting anew"), "kill {kill}: {log}");
+        Published::read(&store).assert_same(&expected);
+        assert!(store.join("channels/live.json").exists(), "kill {kill}: no channel names it");
+        assert!(checkpoints_in(&checkpoints).is_empty(), "kill {kill}: checkpoints are left");
+    }
+    assert!(trained >= 3, "{trained} kills came between the last step and the publication");
+    eprintln!("{trained} kills came before the publication and {published} after it");
 }

@@ -4,8 +4,8 @@
 
 use std::fs;
 use std::io::Read;
-use std::path::Path;
-use std::process::Stdio;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -88,15 +88,161 @@ fn a_signal_makes_a_checkpoint_and_a_damaged_one_is_passed_over() {
     assert!(fs::read(version.join("model.safetensors")).unwrap() == uninterrupted().weights);
 }
 
+/// Trains until there is a checkpoint, and kills that.
+fn interrupt(bench: &Workbench, store: &str) -> PathBuf {
+    let child = Running(bench.train(store).stderr(Stdio::null()).spawn().unwrap());
+    let found = eventually(|| bench.checkpoints(store).pop().context("no checkpoint"));
+    drop(child);
+    found.unwrap();
+    bench.checkpoints(store).pop().unwrap()
+}
+
+/// The arguments of a command but for some.
+fn without(command: &Command, unwanted: &[&str]) -> Command {
+    let mut changed = Command::new(command.get_program());
+    changed.args(command.get_args().filter(|argument| !unwanted.iter().any(|name| argument == name)));
+    changed
+}
+
+fn succeed(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    let log = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(matches!(output.status.code(), Some(0 | 3)), "{log}");
+    log
+}
+
 #[test]
 fn a_checkpoint_of_another_run_is_refused() {
     let bench = Workbench::new(EPOCHS);
-    let child = Running(bench.train("stopped").stderr(Stdio::null()).spawn().unwrap());
-    eventually(|| bench.checkpoints("stopped").pop().context("no checkpoint")).unwrap();
-    drop(child);
+    interrupt(&bench, "stopped");
     let preset = fs::read_to_string(bench.path("run.toml")).unwrap();
     fs::write(bench.path("run.toml"), preset.replace("seed = 123", "seed = 124")).unwrap();
     let message = error_message(&bench.train("stopped").output().unwrap()).unwrap();
-    assert!(message.contains("`preset.training.seed` was 123 and is 124"), "{message}");
+    assert!(message.contains("`training.seed` was 123 and is 124"), "{message}");
     assert!(message.contains("without --resume"), "{message}");
+}
+
+#[test]
+fn another_run_of_the_same_name_leaves_the_checkpoints_of_the_first() {
+    let bench = Workbench::new(EPOCHS);
+    interrupt(&bench, "shared");
+    let before = bench.checkpoints("shared");
+    let mut other = without(&bench.train("shared"), &["--resume"]);
+    succeed(other.args(["--set", "training.seed=124", "--set", "training.epochs=1"]));
+    assert_eq!(bench.checkpoints("shared"), before);
+    // The second run is published, and the first goes on.
+    let log = succeed(&mut bench.train("shared"));
+    assert!(log.contains("going on after step"), "{log}");
+    assert_eq!(visible_versions(&bench.path("shared")).unwrap().len(), 2);
+    assert!(bench.checkpoints("shared").is_empty());
+}
+
+#[test]
+fn a_run_is_not_started_over_unless_that_is_asked_for() {
+    let bench = Workbench::new(EPOCHS);
+    let newest = interrupt(&bench, "again");
+    let anew = || without(&bench.train("again"), &["--resume"]);
+    let message = error_message(&anew().output().unwrap()).unwrap();
+    let step = newest
+        .file_name()
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .trim_start_matches("checkpoint-")
+        .trim_start_matches('0');
+    for part in [newest.to_str().unwrap(), &format!("to step {step} of"), "--resume", "--restart"] {
+        assert!(message.contains(part), "{part}: {message}");
+    }
+    assert!(newest.exists());
+    let log = succeed(anew().arg("--restart"));
+    assert!(!log.contains("going on after"), "{log}");
+    Published::read(&bench.path("again")).assert_same(uninterrupted());
+}
+
+#[test]
+fn a_run_is_known_by_what_it_trains_on_and_not_by_how_that_is_called() {
+    let bench = Workbench::new(EPOCHS);
+    interrupt(&bench, "renamed");
+    let elsewhere = bench.path("another text.txt");
+    fs::copy(e2e::trained::corpus(), &elsewhere).unwrap();
+    let mut renamed = without(&bench.train("renamed"), &[e2e::trained::corpus().to_str().unwrap(), "run"]);
+    // What is left of these options takes the new values.
+    let arguments: Vec<_> = renamed.get_args().map(ToOwned::to_owned).collect();
+    renamed = Command::new(renamed.get_program());
+    for argument in arguments {
+        renamed.arg(&argument);
+        match argument.to_str() {
+            Some("--corpus") => drop(renamed.arg(bench.path("./x/../another text.txt"))),
+            Some("--name") => drop(renamed.arg("other-name")),
+            _ => {}
+        }
+    }
+    fs::create_dir(bench.path("x")).unwrap();
+    let settings =
+        ["training.checkpoint_every_steps=50", "sample.max_tokens=3", "training.final_evaluation_windows=2"];
+    let settings = settings.iter().flat_map(|setting| ["--set", setting]);
+    let log = succeed(renamed.args(settings).args(["--promote", "beta"]));
+    assert!(log.contains("going on after step"), "{log}");
+    let (version, _) = only_version(&bench.path("renamed")).unwrap();
+    assert!(version.to_str().unwrap().contains("other-name"));
+    assert!(fs::read(version.join("model.safetensors")).unwrap() == uninterrupted().weights);
+}
+
+#[test]
+fn two_processes_do_not_train_the_same_run() {
+    let bench = Workbench::new(EPOCHS);
+    let child = Running(bench.train("locked").stderr(Stdio::null()).spawn().unwrap());
+    eventually(|| bench.checkpoints("locked").pop().context("no checkpoint")).unwrap();
+    let message = error_message(&bench.train("locked").output().unwrap()).unwrap();
+    assert!(message.contains("another process is training this run"), "{message}");
+    assert!(message.contains(bench.path("locked-checkpoints").to_str().unwrap()), "{message}");
+    drop(child);
+    bench.finish("locked").assert_same(uninterrupted());
+}
+
+#[test]
+fn epochs_are_added_to_a_run_and_cannot_be_taken_from_what_is_done() {
+    let bench = Workbench::new(EPOCHS);
+    let with_epochs = |epochs: &str| {
+        let mut command = bench.train("longer");
+        command.args(["--set", epochs]);
+        command
+    };
+    let child = Running(with_epochs("training.epochs=6").stderr(Stdio::null()).spawn().unwrap());
+    eventually(|| {
+        // More than an epoch, which has 17 steps.
+        let newest = bench.checkpoints("longer").pop().context("no checkpoint")?;
+        ensure!(newest.file_name() >= Some("checkpoint-00000020".as_ref()), "{newest:?}");
+        Ok(())
+    })
+    .unwrap();
+    drop(child);
+    let message = error_message(&with_epochs("training.epochs=1").output().unwrap()).unwrap();
+    assert!(message.contains("set training.epochs to") && message.contains("--restart"), "{message}");
+    let log = succeed(&mut bench.train("longer"));
+    assert!(log.contains("steps and has") && log.contains("the learning rate is constant"), "{log}");
+    let (version, _) = only_version(&bench.path("longer")).unwrap();
+    assert!(fs::read(version.join("model.safetensors")).unwrap() == uninterrupted().weights);
+}
+
+#[test]
+fn a_published_run_is_complete() {
+    let bench = Workbench::new(1);
+    bench.finish("complete");
+    let log = succeed(&mut bench.train("complete"));
+    assert!(log.contains("this run is complete: it is published as run"), "{log}");
+    let (version, _) = only_version(&bench.path("complete")).unwrap();
+    let log = succeed(bench.train("complete").args(["--promote", "beta"]));
+    assert!(log.contains("judging it for its channel"), "{log}");
+    assert_eq!(only_version(&bench.path("complete")).unwrap().0, version);
+    assert!(bench.path("complete/channels/beta.json").exists());
+    // Asked for anew, it is trained again; made longer, it has nothing to go on from.
+    succeed(&mut without(&bench.train("complete"), &["--resume"]));
+    assert_eq!(visible_versions(&bench.path("complete")).unwrap().len(), 2);
+    let log = succeed(bench.train("complete").args(["--set", "training.epochs=2"]));
+    assert!(
+        log.contains("its checkpoints are removed: starting anew") && log.contains("--init version:run/"),
+        "{log}"
+    );
+    assert_eq!(visible_versions(&bench.path("complete")).unwrap().len(), 3);
 }

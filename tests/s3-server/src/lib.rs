@@ -55,6 +55,8 @@ struct Traffic {
     lost: watch::Sender<bool>,
     /// Whether all requests are refused.
     unavailable: AtomicBool,
+    /// How many completions of uploads in parts are answered with an error, though they take effect.
+    failing_completions: AtomicUsize,
     /// Bytes in a second, of all answers together; 0 for as many as there can be.
     bytes_per_second: AtomicU64,
     /// When the next byte may be sent.
@@ -129,6 +131,7 @@ impl S3Server {
             remaining: AtomicUsize::new(usize::MAX),
             lost: watch::Sender::new(false),
             unavailable: AtomicBool::new(false),
+            failing_completions: AtomicUsize::new(0),
             bytes_per_second: AtomicU64::new(0),
             next_byte: Mutex::new(Instant::now()),
             requests: AtomicUsize::new(0),
@@ -149,6 +152,8 @@ impl S3Server {
             if let (Some(object), &Method::GET) = (object, request.method()) {
                 return part(object, request.headers()).map(|body| shared.paced(body)).into_response();
             }
+            let query = request.uri().query().unwrap_or_default();
+            let completes = request.method() == Method::POST && query.contains("uploadId=");
             let (turn, service) = (Arc::clone(&turn), service.clone());
             // A task of its own: a client that vanishes does not stop S3 in the middle of a write.
             let call = tokio::spawn(async move {
@@ -156,6 +161,12 @@ impl S3Server {
                 service.call(request.map(s3s::Body::http_body_unsync)).await
             });
             let answer = call.await.unwrap();
+            let failing = &shared.failing_completions;
+            let one_less = |failures: usize| failures.checked_sub(1);
+            if completes && failing.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok() {
+                let error = "<Error><Code>InternalError</Code><Message>Try again.</Message></Error>";
+                return (StatusCode::INTERNAL_SERVER_ERROR, error).into_response();
+            }
             let next = |remaining: usize| Some(remaining.saturating_sub(1));
             let before = shared.remaining.fetch_update(Ordering::SeqCst, Ordering::SeqCst, next);
             if before.is_ok_and(|remaining| remaining <= 1) {
@@ -204,6 +215,16 @@ impl S3Server {
     /// Refuses all requests, as S3 does when there are too many; or does not any more.
     pub fn refuse(&self, refuse: bool) {
         self.traffic.unavailable.store(refuse, Ordering::SeqCst);
+    }
+
+    /// Answers the next completions of uploads in parts with an error, though they take effect.
+    pub fn fail_completions(&self, count: usize) {
+        self.traffic.failing_completions.store(count, Ordering::SeqCst);
+    }
+
+    /// How many are still to be answered so.
+    pub fn failing_completions(&self) -> usize {
+        self.traffic.failing_completions.load(Ordering::SeqCst)
     }
 
     /// Sends so many bytes in a second, in all answers together; 0 for as many as it can.

@@ -2,7 +2,9 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{evaluate, export, import, models, promote, publish, rollback, sample, train};
+use crate::commands::{
+    evaluate, export, import, models, presets, promote, prune, publish, rollback, sample, train,
+};
 
 /// Train a small GPT on your own text, publish it, and decide which version is served.
 #[derive(Parser)]
@@ -38,6 +40,10 @@ pub enum Command {
     Sample(sample::Arguments),
     /// List the versions in a store: channels that name them, loss, size and age.
     Models(models::Arguments),
+    /// List the built-in presets, or print one as a start for one of your own.
+    Presets(presets::Arguments),
+    /// Remove old versions from a store, but for those that channels name or return to.
+    Prune(prune::Arguments),
     /// Promote a published version to a channel, whatever its loss.
     Promote(promote::Arguments),
     /// Return a channel to its previous version. A second rollback undoes the first.

@@ -10,9 +10,13 @@ use gpt::environment;
 use gpt::release::Outcome;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
+use crate::arguments::with_models_first;
 use crate::cli::{Cli, Command};
-use crate::commands::{evaluate, export, import, models, promote, publish, rollback, sample, train};
+use crate::commands::{
+    evaluate, export, import, models, presets, promote, prune, publish, rollback, sample, train,
+};
 
+mod arguments;
 mod cli;
 mod commands;
 
@@ -24,7 +28,7 @@ fn main() -> ExitCode {
         eprintln!("error: starting this program again with its libraries' settings: {error}");
         return ExitCode::FAILURE;
     }
-    match run(Cli::parse()) {
+    match run(Cli::parse_from(with_models_first(std::env::args_os().collect()))) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {}", with_causes(&error));
@@ -49,9 +53,10 @@ fn run(cli: Cli) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match cli.command {
         Command::Train(arguments) => {
-            let store = arguments.store.location.clone();
+            let store = arguments.store.clone().unwrap_or_default();
             let stop = stop_on_signals()?;
-            return Ok(report(&train::run(*arguments, &runtime, &stop)?, &store));
+            let outcome = train::run(*arguments, &runtime, &stop)?;
+            return Ok(outcome.map_or(ExitCode::SUCCESS, |outcome| report(&outcome, &store)));
         }
         Command::Import(arguments) => {
             let store = arguments.store.location.clone();
@@ -65,6 +70,8 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Export(arguments) => runtime.block_on(export::run(arguments))?,
         Command::Sample(arguments) => runtime.block_on(sample::run(arguments))?,
         Command::Models(arguments) => runtime.block_on(models::run(arguments))?,
+        Command::Presets(arguments) => presets::run(&arguments)?,
+        Command::Prune(arguments) => runtime.block_on(prune::run(arguments))?,
         Command::Promote(arguments) => runtime.block_on(promote::run(arguments))?,
         Command::Rollback(arguments) => runtime.block_on(rollback::run(arguments))?,
     }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use artifact::hash::{Sha256Hex, Sha256Writer};
 
-use crate::atomic::{AtomicFile, AtomicFolder};
+use crate::atomic::{AtomicFile, AtomicFolder, PREFIX};
 use crate::error::{StoreError, at};
 use crate::layout::MANIFEST;
 use crate::object::{Condition, Content, MAX_SMALL_BYTES, Object, Tag};
@@ -97,6 +97,26 @@ impl Directory {
                 break;
             }
         }
+        Ok(())
+    }
+
+    /// Hides a folder, and then removes it: what is left if that is interrupted is removed by the next writer.
+    pub(crate) fn remove_folder(&self, key: &str) -> Result<(), StoreError> {
+        let path = self.path(key);
+        let parent = path.parent().unwrap_or(&self.root);
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let hidden = parent.join(format!("{PREFIX}removed-{name}"));
+        match fs::rename(&path, &hidden) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            other => other.map_err(at(&path))?,
+        }
+        match fs::remove_dir_all(&hidden) {
+            // Another writer has taken it for a leftover.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            other => other.map_err(at(&hidden))?,
+        }
+        // As in S3, which has no folders, an empty one is none. It fails on one that is not empty.
+        let _ = fs::remove_dir(parent);
         Ok(())
     }
 

@@ -109,6 +109,20 @@ impl Objects {
         }
     }
 
+    /// Removes a folder of objects. Those who look for the object `first` in it see all of the folder or nothing.
+    pub(crate) async fn remove_folder(&self, folder: &str, first: &str) -> Result<(), StoreError> {
+        match self {
+            Self::Directory(directory) => directory.remove_folder(folder),
+            Self::S3(s3) => {
+                s3.remove(&format!("{folder}/{first}")).await?;
+                for key in s3.list(folder).await? {
+                    s3.remove(&key).await?;
+                }
+                Ok(())
+            }
+        }
+    }
+
     /// The keys of all objects in a folder and the folders below it, sorted.
     pub(crate) async fn list(&self, folder: &str) -> Result<Vec<String>, StoreError> {
         let mut keys = match self {

@@ -37,6 +37,9 @@ pub struct Arguments {
     /// unknown.
     #[command(flatten)]
     pub text: TextArguments,
+    /// Publish no example prompts: the served page shows them, and they are phrases of the texts.
+    #[arg(long)]
+    pub no_example_prompts: bool,
     /// Channel to promote the new version to, if it passes the gate.
     #[arg(long, value_name = "CHANNEL")]
     pub promote: Option<String>,
@@ -79,7 +82,10 @@ pub async fn run(arguments: Arguments) -> Result<Outcome> {
         judgement: &judgement,
         training: None,
         imported_from: Some(summary(&imported)?),
-        example_prompts: corpus.as_ref().map_or(&[], Corpus::example_prompts),
+        example_prompts: corpus
+            .as_ref()
+            .filter(|_| !arguments.no_example_prompts)
+            .map_or(&[], Corpus::example_prompts),
         parent: None,
     };
     let published = release.publish(staged, None).await?;

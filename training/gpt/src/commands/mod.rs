@@ -3,6 +3,8 @@
 //! - `model_argument`: a model in a store or a file of weights;
 //! - `corpus_arguments`: texts;
 //! - `store_arguments`: a store, a channel and the promotion gate.
+//!
+//! `training_job` is what `train` does.
 
 pub mod corpus_arguments;
 pub mod evaluate;
@@ -10,9 +12,12 @@ pub mod export;
 pub mod import;
 pub mod model_argument;
 pub mod models;
+pub mod presets;
 pub mod promote;
+pub mod prune;
 pub mod publish;
 pub mod rollback;
 pub mod sample;
 pub mod store_arguments;
 pub mod train;
+pub mod training_job;

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+use artifact::Manifest;
 use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::HumanDuration;
 use jiff::Timestamp;
-use store::{Store, VersionRef};
+use store::{Store, StoreError, VersionRef};
 
 use super::store_arguments::StoreArgument;
 
@@ -18,22 +19,29 @@ pub struct Arguments {
     pub store: StoreArgument,
 }
 
-/// Prints every version of every model, newest first.
+/// Prints every version of every model, newest first, and then what could not be read.
 ///
 /// # Errors
-/// If the store cannot be read.
+/// If the store, or something in it, cannot be read.
 pub async fn run(arguments: Arguments) -> Result<()> {
     let store = Store::open(&arguments.store.location).await?;
+    let mut problems = Vec::new();
     let mut channels = Vec::new();
     for name in store.channels().await? {
-        channels.push((store.channel(&name).await?.current, name));
+        match store.channel(&name).await {
+            Ok(channel) => channels.push((channel.current, name)),
+            Err(error) => problems.push(one_of_many(error)?),
+        }
     }
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
     table.set_header(["model", "version", "channels", "train", "validation", "MB", "age"]);
     for name in store.models().await? {
         for version in store.versions(&name).await?.into_iter().rev() {
-            table.add_row(row(&store, &name, &version, &channels).await?);
+            match store.find_version(&name, &version).await {
+                Ok(found) => drop(table.add_row(row(found.manifest, &channels))),
+                Err(error) => problems.push(one_of_many(error)?),
+            }
         }
     }
     for (index, column) in table.column_iter_mut().enumerate() {
@@ -43,17 +51,26 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         }
     }
     println!("{}", table.trim_fmt());
+    anyhow::ensure!(
+        problems.is_empty(),
+        "{} of the versions and channels in the store cannot be read and are not listed:\n{}",
+        problems.len(),
+        problems.join("\n")
+    );
     Ok(())
 }
 
-async fn row(
-    store: &Store,
-    name: &str,
-    version: &str,
-    channels: &[(VersionRef, String)],
-) -> Result<[String; 7]> {
-    let manifest = store.find_version(name, version).await?.manifest;
-    let is_named = |reference: &VersionRef| reference.name == name && reference.version == version;
+/// The message of an error of one version or channel; an error of the server is one of all.
+fn one_of_many(error: StoreError) -> Result<String, StoreError> {
+    match error {
+        StoreError::S3 { .. } => Err(error),
+        of_one => Ok(of_one.to_string()),
+    }
+}
+
+fn row(manifest: Manifest, channels: &[(VersionRef, String)]) -> [String; 7] {
+    let is_named =
+        |reference: &VersionRef| reference.name == manifest.name && reference.version == manifest.version;
     let named_by: Vec<&str> = channels
         .iter()
         .filter(|(reference, _)| is_named(reference))
@@ -61,20 +78,20 @@ async fn row(
         .collect();
     let bytes: u64 = manifest.files.iter().map(|file| file.bytes).sum();
     let loss = |loss: Option<f64>| loss.map_or("-".to_owned(), |loss| format!("{loss:.4}"));
-    Ok([
-        name.to_owned(),
-        version.to_owned(),
+    [
+        manifest.name.clone(),
+        manifest.version.clone(),
         named_by.join(","),
         loss(manifest.training.map(|training| training.final_train_loss)),
         loss(manifest.evaluation.map(|evaluation| evaluation.val_loss)),
         format!("{:.1}", bytes as f64 / 1e6),
-        age(&manifest.created_at)?,
-    ])
+        age(&manifest.created_at),
+    ]
 }
 
-/// Time since a version was made, in its largest unit.
-fn age(created_at: &str) -> Result<String> {
-    let created: Timestamp = created_at.parse().with_context(|| format!("created_at is {created_at}"))?;
+/// Time since a version was made, in its largest unit; a time that is none is shown as it is.
+fn age(created_at: &str) -> String {
+    let Ok(created) = created_at.parse::<Timestamp>() else { return created_at.to_owned() };
     let age = Timestamp::now().duration_since(created);
-    Ok(HumanDuration(Duration::try_from(age).unwrap_or_default()).to_string())
+    HumanDuration(Duration::try_from(age).unwrap_or_default()).to_string()
 }

@@ -5,22 +5,23 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
 use artifact::Tokenizer;
-use burn::module::Module;
 use burn::tensor::Device;
 use clap::Args;
 use gpt::device;
-use gpt::preset::{Override, Preset};
+use gpt::preset::{Override, Preset, check_decided_by_weights};
 use gpt::release::naming::model_name;
 use gpt::release::plan::check_vocabulary;
 use gpt::release::report::Stopwatch;
-use gpt::release::{ModelSource, ModelSpec, Outcome, Promotion, TrainingPlan, trained};
-use gpt::train::{LogFormat, Mirror, Observer, Progress, Records, Run, Trained};
+use gpt::release::trained::Disclosure;
+use gpt::release::{Forecast, ModelSource, ModelSpec, Outcome, Promotion, TrainingPlan};
+use gpt::train::{LogFormat, Mirror, Observer, Progress};
 use gpt::weights::{ImportOptions, TokenizerChoice};
 use store::Store;
 use tokio::runtime::Runtime;
 
 use super::corpus_arguments::TrainingTextArguments;
-use super::store_arguments::{GateArguments, StoreArgument};
+use super::store_arguments::GateArguments;
+use super::training_job::{Begin, Beginning, Job};
 
 /// Arguments of `gpt train`.
 #[derive(Args)]
@@ -48,9 +49,9 @@ pub struct Arguments {
     /// Tokenizer of weights to start from, if there is none beside them.
     #[arg(long, value_enum)]
     pub tokenizer: Option<TokenizerChoice>,
-    /// The store to publish to.
-    #[command(flatten)]
-    pub store: StoreArgument,
+    /// The store (model registry) to publish to: a directory, or s3://BUCKET/PREFIX.
+    #[arg(long, env = "MODEL_STORE", required_unless_present = "dry_run")]
+    pub store: Option<String>,
     /// Name of the model in the store [default: that of the first text's file or folder].
     #[arg(long)]
     pub name: Option<String>,
@@ -59,15 +60,31 @@ pub struct Arguments {
     pub promote: String,
     #[command(flatten)]
     pub gate: GateArguments,
-    /// Folder for checkpoints, with a folder in it for each model name.
+    /// Folder for checkpoints, with a folder in it for each run of each model.
     #[arg(long, default_value = "checkpoints")]
     pub checkpoints: PathBuf,
-    /// Continue from the newest checkpoint of this model, if there is one.
+    /// Continue from the newest checkpoint of this run, if there is one, and publish what is trained.
     ///
-    /// Ctrl-C or SIGTERM makes a checkpoint and stops; `training.checkpoint_every_steps` makes more. The
-    /// result is the same, bit for bit, as that of a run without interruption.
+    /// Ctrl-C or SIGTERM makes a checkpoint and stops; `training.checkpoint_every_steps` makes more, and so does
+    /// the end of the training, before the export. The result is the same, bit for bit, as that of a run
+    /// without interruption. A run is the same while model, texts and optimization are; training.epochs can
+    /// grow. Where it is published already, this says so.
     #[arg(long)]
     pub resume: bool,
+    /// Remove the checkpoints of this run, if there are any, and train anew.
+    #[arg(long, conflicts_with = "resume")]
+    pub restart: bool,
+    /// Say what would be trained, how large it is and how long it takes, and train and publish nothing.
+    ///
+    /// For time and memory a few steps are made and thrown away.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Publish no draft index: it makes generation faster, and holds up to two million tokens of the texts.
+    #[arg(long)]
+    pub no_draft_index: bool,
+    /// Publish no example prompts: the served page shows them, and they are phrases of the texts.
+    #[arg(long)]
+    pub no_example_prompts: bool,
     /// Copy each checkpoint to the store too, for machines that can vanish.
     ///
     /// With --resume, the same command on any machine continues from the newest checkpoint in the store or
@@ -80,60 +97,74 @@ pub struct Arguments {
     pub log: LogFormat,
 }
 
-/// Trains, exports, judges, publishes and promotes. `stop` ends the training with a checkpoint.
+/// Trains, exports, judges, publishes and promotes, as far as no earlier process has done so; nothing comes of a
+/// dry run, or if nothing is left to do. `stop` ends the training with a checkpoint.
 ///
 /// # Errors
 /// Before the training where the cause can be known by then: a bad corpus, a store that cannot be
 /// written. A version is published whole or not at all.
-pub fn run(arguments: Arguments, runtime: &Runtime, stop: &AtomicBool) -> Result<Outcome> {
+pub fn run(arguments: Arguments, runtime: &Runtime, stop: &AtomicBool) -> Result<Option<Outcome>> {
     // Exports need ONNX Runtime after the training; if it is missing, that is an error now.
     engine::runtime::environment()?;
     let device = device::cpu().autodiff();
-    let (plan, mut stopwatch) = arguments.plan(runtime, &device)?;
-    let store = runtime.block_on(Store::open(&arguments.store.location))?;
-    // Staged now rather than after the training: a store that cannot be written is an early error.
-    let staged = runtime.block_on(store.stage(&plan.name))?;
-    let checkpoints = plan.checkpoints(&arguments.checkpoints);
-    let digest = checkpoints.run_digest();
-    let mirror = arguments.mirror_checkpoints.then(|| Mirror::new(&store, runtime, &plan.name, &digest));
-    let run = Run {
-        train_set: &plan.train_set,
-        validation_set: &plan.validation_set,
-        settings: &plan.preset.training,
-        device: &device,
-        samples: Some(&plan.sample_writer(&device)),
-        records: Some(&Records::create(&staged.path(""))?),
+    let (plan, stopwatch) = arguments.plan(runtime, &device)?;
+    let checkpoints = plan.checkpoints(&arguments.checkpoints)?;
+    let mut progress = Progress::new(plan.extent().total_steps(), arguments.log);
+    progress.settings(&plan.preset, &plan.preset_toml);
+    plan.notes.iter().for_each(|note| progress.note(note));
+    if arguments.dry_run {
+        drop(progress);
+        println!("{}", Forecast::of(&plan, &checkpoints, &device, runtime)?);
+        return Ok(None);
+    }
+    let store = runtime.block_on(Store::open(arguments.store.as_deref().unwrap_or_default()))?;
+    let mirror =
+        arguments.mirror_checkpoints.then(|| Mirror::new(&store, runtime, &plan.name, checkpoints.run()));
+    let disclosure =
+        Disclosure { draft_index: !arguments.no_draft_index, example_prompts: !arguments.no_example_prompts };
+    let promotion = Promotion { channel: arguments.promote.clone(), gate: arguments.gate.gate() };
+    let mut job = Job {
+        plan: &plan,
+        store: &store,
+        runtime,
         checkpoints: &checkpoints,
         mirror: mirror.as_ref(),
-        resume: arguments.resume,
+        device: &device,
         stop,
+        progress,
     };
-    let mut progress = Progress::new(run.total_steps(), arguments.log);
-    progress.settings(&plan.preset, &plan.preset_toml);
-    let trained = train(&plan, &run, runtime, &mut progress)?;
-
-    // The training has its own clock, which an interruption does not reset.
-    stopwatch.skip();
-    let note = |text: &str| progress.note(text);
-    let release = trained::release(&plan, &trained, staged, stopwatch, note);
-    let (published, judgement) = runtime.block_on(release)?;
-    checkpoints.clear()?;
-    if let Some(mirror) = &mirror {
-        mirror.clear(|text| progress.note(text));
+    match job.begin(arguments.beginning(), &arguments.promote)? {
+        Begin::Training { resume, lock: _lock } => {
+            job.train(resume, disclosure, stopwatch, promotion).map(Some)
+        }
+        Begin::Promotion { publication, version, lock: _lock } => {
+            job.finish_publication(publication, version, promotion).map(Some)
+        }
+        Begin::Nothing => Ok(None),
     }
-    drop(progress);
-    let promotion = Promotion { channel: arguments.promote.clone(), gate: arguments.gate.gate() };
-    let text = plan.validation_text();
-    Ok(runtime.block_on(Outcome::of(published, Some(promotion), &store, &judgement, Some(&text)))?)
 }
 
 impl Arguments {
+    /// What is to become of the checkpoints of this run.
+    fn beginning(&self) -> Beginning {
+        match (self.resume, self.restart) {
+            (true, _) => Beginning::Resume,
+            (_, true) => Beginning::Restart,
+            _ => Beginning::Unsaid,
+        }
+    }
+
     /// Reads settings, starting weights and texts.
     fn plan(&self, runtime: &Runtime, device: &Device) -> Result<(TrainingPlan, Stopwatch)> {
         let mut preset = Preset::named(&self.preset, &self.set)?;
+        if self.init.is_some() {
+            check_decided_by_weights(&self.set)?;
+        }
         let start = self.start(preset.model.dropout, runtime, device)?;
+        let mut notes = Vec::new();
         if let Some(start) = &start {
             // The weights decide the shape; the preset decides the training.
+            notes.extend(preset.model_note(start.config()));
             preset.model = start.config().clone();
         }
         let tokenizer = match &start {
@@ -146,7 +177,9 @@ impl Arguments {
         stopwatch.lap("reading and encoding the corpus");
         let sources = preset.corpus.as_ref().map_or(&[][..], |corpus| &corpus.sources);
         let name = self.name.clone().unwrap_or_else(|| model_name(sources));
-        Ok((TrainingPlan::new(name, preset, start, tokenizer, corpus)?, stopwatch))
+        let mut plan = TrainingPlan::new(name, preset, start, tokenizer, corpus)?;
+        plan.notes.splice(0..0, notes);
+        Ok((plan, stopwatch))
     }
 
     /// The model to start from, if not from random weights.
@@ -158,22 +191,7 @@ impl Arguments {
             tokenizer: self.tokenizer,
             ..ImportOptions::default()
         };
-        let store = Some(self.store.location.as_str());
-        Ok(Some(runtime.block_on(ModelSource::find(init, store, &options, device))?))
+        let source = ModelSource::find(init, self.store.as_deref(), &options, device);
+        Ok(Some(runtime.block_on(source)?))
     }
-}
-
-fn train(plan: &TrainingPlan, run: &Run<'_>, runtime: &Runtime, progress: &mut Progress) -> Result<Trained> {
-    let model = runtime.block_on(plan.model(run.device))?;
-    let training = &plan.preset.training;
-    progress.note(&format!(
-        "training {} ({} parameters) on {}: {} epochs, {} steps of {} tokens",
-        plan.name,
-        model.num_params(),
-        plan.corpus.name(),
-        training.epochs,
-        run.total_steps(),
-        training.batch_size * training.accumulate_batches * plan.preset.model.context_length,
-    ));
-    Ok(run.train(model, progress)?)
 }

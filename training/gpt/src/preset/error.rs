@@ -74,3 +74,27 @@ pub struct FieldError {
     /// The values that are accepted.
     pub expected: &'static str,
 }
+
+/// Settings that cannot go together.
+#[derive(Debug, thiserror::Error, PartialEq)]
+pub enum PairError {
+    /// The warm-up is as long as the run.
+    #[error(
+        "`training.warmup_steps` is {warmup_steps}, and the run has {steps} steps: the learning rate would never \
+         reach `training.learning_rate`; set fewer, or more epochs"
+    )]
+    Warmup {
+        /// Steps of the warm-up.
+        warmup_steps: usize,
+        /// Steps of the run.
+        steps: usize,
+    },
+    /// A setting that the weights to start from decide.
+    #[error(
+        "--set {field} has no effect with --init: the weights decide that; leave it out, or train without --init"
+    )]
+    DecidedByWeights {
+        /// The field.
+        field: String,
+    },
+}

@@ -16,6 +16,11 @@ const BUILT_IN: [(&str, &str); 3] = [
     ("books", include_str!("../../../presets/books.toml")),
 ];
 
+/// Name and TOML of every built-in preset.
+pub fn built_in() -> impl Iterator<Item = (&'static str, &'static str)> {
+    BUILT_IN.into_iter()
+}
+
 impl Preset {
     /// A built-in preset by its name, or a preset from a `.toml` file by its path, with some of its
     /// fields set to other values.

@@ -2,17 +2,21 @@
 //!
 //! - [`settings`]: every setting, and its names in PyTorch, nanoGPT and Hugging Face's `Trainer`;
 //! - `load`: built-in presets and files, with `overrides` from the command line;
-//! - `validate`: the range of each setting, and `synonyms`: a setting under another library's name.
+//! - `validate`: the range of each setting, `pairs`: settings that depend on each other, and `synonyms`: a setting
+//!   under another library's name.
 
 mod error;
 mod load;
 mod overrides;
+mod pairs;
 pub mod settings;
 mod synonyms;
 mod validate;
 
-pub use error::{FieldError, PresetError};
+pub use error::{FieldError, PairError, PresetError};
+pub use load::built_in;
 pub use overrides::{Override, OverrideError};
+pub use pairs::{RunFacts, check_decided_by_weights};
 pub use settings::{Initialization, Preset, SampleSettings, TrainingSettings};
 
 pub use crate::corpus::CorpusSettings;

@@ -39,6 +39,11 @@ impl FromStr for Override {
 }
 
 impl Override {
+    /// The field, with its section.
+    pub fn name(&self) -> String {
+        format!("{}.{}", self.section, self.field)
+    }
+
     /// Puts the value in its place. A missing section is added; whether a preset can have it, and the
     /// field, is checked when the whole is read.
     pub(super) fn apply(&self, preset: &mut Table) {
@@ -73,7 +78,7 @@ mod tests {
         .unwrap();
         assert_eq!((preset.model.n_layers, preset.training.epochs), (3, 7));
         assert_eq!((preset.training.learning_rate, preset.sample.temperature), (1.0, 0.5));
-        assert_eq!(preset.training.initialization, Initialization::Gpt2);
+        assert_eq!(preset.training.initialization, Some(Initialization::Gpt2));
         assert!(preset.training.keep_best);
         assert_eq!(preset.corpus.unwrap().sources.len(), 2);
     }

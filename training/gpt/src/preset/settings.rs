@@ -47,6 +47,23 @@ pub struct Preset {
     pub corpus: Option<CorpusSettings>,
 }
 
+impl Preset {
+    /// Tokens from the start of one window to the start of the next.
+    pub fn stride(&self) -> usize {
+        self.training.stride.unwrap_or(self.model.context_length)
+    }
+
+    /// Distributions of the initial weights. PyTorch's embeddings are standard normal, with which a tied output
+    /// head would begin at logits of size `sqrt(d_model)`.
+    pub fn initialization(&self) -> Initialization {
+        self.training.initialization.unwrap_or(if self.model.tied_output_head {
+            Initialization::Gpt2
+        } else {
+            Initialization::Pytorch
+        })
+    }
+}
+
 /// Hyper-parameters, evaluations and checkpoints of a training run. Optional settings are off unless they are
 /// set; without them a run is that of LLMs-from-scratch, chapter 5.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,9 +71,9 @@ pub struct Preset {
 pub struct TrainingSettings {
     /// Seed of the random numbers for weights, shuffles and dropout.
     pub seed: u64,
-    /// Distributions of the initial weights.
-    #[serde(default)]
-    pub initialization: Initialization,
+    /// Distributions of the initial weights; without it, PyTorch's, or GPT-2's where the output head is the
+    /// token embedding. See [`Preset::initialization`].
+    pub initialization: Option<Initialization>,
     /// Passes over the training windows.
     pub epochs: usize,
     /// Windows in each batch.
@@ -64,8 +81,9 @@ pub struct TrainingSettings {
     /// Batches whose gradients are averaged for one step.
     #[serde(default = "one")]
     pub accumulate_batches: usize,
-    /// Tokens from the start of one window to the start of the next.
-    pub stride: usize,
+    /// Tokens from the start of one window to the start of the next; without it, the context length, so that
+    /// each token is trained on once in an epoch. See [`Preset::stride`].
+    pub stride: Option<usize>,
     /// Share of the corpus's characters to train on; the rest validates.
     pub train_fraction: f64,
     /// Learning rate of AdamW, the highest of the schedule.
@@ -84,26 +102,27 @@ pub struct TrainingSettings {
     pub clip_gradient_norm: Option<f64>,
     /// Steps from one evaluation to the next.
     pub evaluate_every_steps: usize,
-    /// Batches of each split in an evaluation.
+    /// Batches of each split in an evaluation, their windows spread over all of it.
     pub evaluation_batches: usize,
-    /// Windows of the validation text on which the finished model and its exports are evaluated;
-    /// without it, all.
+    /// Windows of the validation text, spread over all of it, on which the finished model and its exports are
+    /// evaluated; without it, all.
     pub final_evaluation_windows: Option<usize>,
     /// Early stopping: ends the training after so many evaluations without a lower validation loss.
     pub stop_after_evaluations: Option<usize>,
-    /// Publishes the weights with the lowest validation loss instead of the last ones.
+    /// Publishes the weights with the lowest validation loss instead of the last ones, also of a run that
+    /// diverges.
     #[serde(default)]
     pub keep_best: bool,
-    /// Steps from one checkpoint to the next; without it, only Ctrl-C or SIGTERM makes one.
+    /// Steps from one checkpoint to the next; without it, only Ctrl-C, SIGTERM and the end of the training make
+    /// one.
     pub checkpoint_every_steps: Option<usize>,
 }
 
 /// Distributions of the initial weights.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Initialization {
     /// As PyTorch's layers: embeddings standard normal, linear maps uniform over `±1/sqrt(d_in)`.
-    #[default]
     Pytorch,
     /// As GPT-2: normal with standard deviation 0.02, projections into the residual stream divided
     /// by `sqrt(2 n_layers)`, biases 0.

@@ -24,7 +24,7 @@ impl Preset {
         count("training.epochs", training.epochs, 1)?;
         count("training.batch_size", training.batch_size, 1)?;
         count("training.accumulate_batches", training.accumulate_batches, 1)?;
-        count("training.stride", training.stride, 1)?;
+        count("training.stride", training.stride.unwrap_or(1), 1)?;
         count("training.warmup_steps", training.warmup_steps, 0)?;
         count("training.evaluate_every_steps", training.evaluate_every_steps, 1)?;
         count("training.evaluation_batches", training.evaluation_batches, 1)?;

@@ -12,6 +12,8 @@ use store::{StoreError, VersionRef};
 use super::report::plot::PlotError;
 use crate::corpus::TooShort;
 use crate::onnx::ExportError;
+use crate::preset::PairError;
+use crate::train::CheckpointError;
 use crate::weights::{ImportError, SaveError};
 
 /// An error of a release. Until the last step of a publication, nothing of it is visible in the store.
@@ -47,6 +49,12 @@ pub enum ReleaseError {
     /// A model configuration that describes no model.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// Checkpoints could not be read.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// Settings that cannot go together.
+    #[error(transparent)]
+    Pair(#[from] PairError),
     /// A tokenizer that this build does not have.
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),

@@ -4,15 +4,17 @@ use std::fmt;
 
 use artifact::Tokenizer;
 use artifact::manifest::{EvaluationSummary, Precision, TokenizerRef, Variant};
+use burn::tensor::Device;
 use comfy_table::{CellAlignment, Table, presets};
 use engine::OnnxModel;
 
 use super::error::ReleaseError;
 use super::evaluation::{Comparison, Score, compare, random_windows, score_export};
 use super::export::Export;
-use crate::corpus::{Corpus, Dataset, Tokens, TooShort};
+use crate::corpus::{Batch, Corpus, Dataset, Tokens, TooShort};
 use crate::device;
 use crate::model::Gpt;
+use crate::train::evaluation::spread;
 
 /// Without a text, exports are compared with their model on so many windows of random ids.
 const RANDOM_WINDOWS: usize = 2;
@@ -26,7 +28,7 @@ pub struct ValidationText {
 }
 
 impl ValidationText {
-    /// The validation part of a corpus, at most `limit` windows of it if that is set.
+    /// The validation part of a corpus: all of it, or `limit` windows from all over it.
     pub fn new(corpus: &Corpus, tokenizer: &Tokenizer, limit: Option<usize>) -> Self {
         Self { tokens: corpus.validation().clone(), tokenizer: tokenizer.reference(), limit }
     }
@@ -37,11 +39,19 @@ impl ValidationText {
     /// If the text is shorter than the context, or ONNX Runtime fails.
     pub fn score(&self, export: &mut OnnxModel) -> Result<Score, ReleaseError> {
         let dataset = self.dataset(export.config().context_length)?;
-        Ok(score_export(export, dataset.whole(&device::cpu()).take(self.windows()))?)
+        let device = device::cpu();
+        Ok(score_export(export, self.batches(&dataset, &device))?)
     }
 
-    fn windows(&self) -> usize {
-        self.limit.unwrap_or(usize::MAX)
+    /// The text in batches of one window: all of it, or as much as the limit allows.
+    fn batches<'a>(&self, dataset: &'a Dataset, device: &'a Device) -> Box<dyn Iterator<Item = Batch> + 'a> {
+        match self.limit {
+            Some(limit) if limit < dataset.windows() => {
+                let windows = spread(dataset.windows(), 1, limit);
+                Box::new(windows.map(|windows| dataset.batch(&windows, device)))
+            }
+            _ => Box::new(dataset.whole(device)),
+        }
     }
 
     /// Adjacent windows of a model's context length.
@@ -86,7 +96,7 @@ impl Judgement {
         let (score, comparisons) = match text {
             Some(text) => {
                 let dataset = text.dataset(model.config().context_length)?;
-                compare(model, &mut borrowed, dataset.whole(&device).take(text.windows()))?
+                compare(model, &mut borrowed, text.batches(&dataset, &device))?
             }
             None => compare(model, &mut borrowed, random_windows(model.config(), RANDOM_WINDOWS, &device))?,
         };

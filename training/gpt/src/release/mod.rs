@@ -4,7 +4,7 @@
 //!
 //! - [`source`]: models to start from, in a store or a file of weights;
 //! - [`naming`]: names of models and of their versions;
-//! - [`plan`]: a training run's settings and texts, checked before it begins;
+//! - [`plan`]: a training run's settings and texts, checked before it begins, and its [`forecast`];
 //! - [`export`]: the ONNX files, one for each precision, with calibration windows for quantization;
 //! - [`evaluation`] and [`judgement`]: loss of the model and its exports, and how far they differ;
 //! - [`publication`]: weights, exports and manifest into a store, all at once;
@@ -15,6 +15,7 @@
 pub mod error;
 pub mod evaluation;
 pub mod export;
+pub mod forecast;
 pub mod gate;
 pub mod judgement;
 pub mod naming;
@@ -26,6 +27,7 @@ pub mod source;
 pub mod trained;
 
 pub use error::ReleaseError;
+pub use forecast::Forecast;
 pub use gate::Gate;
 pub use judgement::{Judgement, ValidationText};
 pub use plan::TrainingPlan;

@@ -2,17 +2,17 @@
 
 use std::path::Path;
 
-use artifact::{GptConfig, Tokenizer};
+use artifact::{GptConfig, Sha256Hex, Tokenizer};
 use burn::tensor::Device;
-use serde_json::json;
 
 use super::error::ReleaseError;
 use super::judgement::ValidationText;
 use super::source::{ModelSource, downloads};
 use crate::corpus::{Corpus, Dataset, dataset};
 use crate::model::Gpt;
-use crate::preset::Preset;
-use crate::train::{Checkpoints, SampleWriter, new_model};
+use crate::preset::{Preset, RunFacts};
+use crate::train::identity::identity;
+use crate::train::{Checkpoints, Extent, SampleWriter, new_model};
 
 /// A training run that can begin.
 pub struct TrainingPlan {
@@ -36,6 +36,8 @@ pub struct TrainingPlan {
     pub validation_set: Dataset,
     /// The beginning of the text that is sampled after each epoch.
     pub prompt: String,
+    /// What users should know of the settings before the training.
+    pub notes: Vec<String>,
 }
 
 impl TrainingPlan {
@@ -43,7 +45,7 @@ impl TrainingPlan {
     /// of `start` if there is one.
     ///
     /// # Errors
-    /// If the corpus is too short or has no paragraph to take a prompt from.
+    /// If the corpus is too short or has no paragraph to take a prompt from, or settings cannot go together.
     pub fn new(
         name: String,
         preset: Preset,
@@ -54,9 +56,16 @@ impl TrainingPlan {
         let preset_toml = preset.to_toml()?;
         let training = &preset.training;
         let (train_set, validation_set) =
-            dataset::split(&corpus, preset.model.context_length, training.stride, training.batch_size)?;
+            dataset::split(&corpus, preset.model.context_length, preset.stride(), training.batch_size)?;
         let prompt = corpus.example_prompts().first().ok_or(ReleaseError::NoPrompt)?.clone();
         let parent = start.as_ref().map(ModelSource::identity).transpose()?;
+        let extent = Extent::new(&train_set, training);
+        let notes = preset.check_pairs(&RunFacts {
+            batches_per_epoch: extent.batches_per_epoch,
+            steps: extent.total_steps(),
+            evaluations: extent.evaluations(),
+            from_weights: start.is_some(),
+        })?;
         Ok(Self {
             name,
             preset,
@@ -68,14 +77,23 @@ impl TrainingPlan {
             train_set,
             validation_set,
             prompt,
+            notes,
         })
     }
 
-    /// The run's checkpoints, in a folder of the model's name below `folder`. They continue a run with the
-    /// same settings, texts and starting weights only.
-    pub fn checkpoints(&self, folder: &Path) -> Checkpoints {
-        let run = json!({"preset": self.preset, "corpus": self.corpus.sha256(), "init": self.parent});
-        Checkpoints::new(folder.join(&self.name), run)
+    /// How long the run is.
+    pub fn extent(&self) -> Extent<'_> {
+        Extent::new(&self.train_set, &self.preset.training)
+    }
+
+    /// The run's checkpoints, below `root`.
+    ///
+    /// # Errors
+    /// If the weights to start from cannot be read.
+    pub fn checkpoints(&self, root: &Path) -> Result<Checkpoints, ReleaseError> {
+        let init = self.start.as_ref().map(weights_digest).transpose()?;
+        let run = identity(&self.preset, self.corpus.sha256(), init.as_ref());
+        Ok(Checkpoints::of_run(root, &self.name, run))
     }
 
     /// Samples a text after each epoch, by a model on `device`, an autodiff device.
@@ -95,7 +113,7 @@ impl TrainingPlan {
     /// If a file of that model is missing or damaged.
     pub async fn model(&self, device: &Device) -> Result<Gpt, ReleaseError> {
         match &self.start {
-            None => Ok(new_model(&self.preset.model, &self.preset.training, device)),
+            None => Ok(new_model(&self.preset, device)),
             Some(start) => start.trainable(device, downloads()?.path()).await,
         }
     }
@@ -103,6 +121,17 @@ impl TrainingPlan {
     /// The text on which the finished model and its exports are judged.
     pub fn validation_text(&self) -> ValidationText {
         ValidationText::new(&self.corpus, &self.tokenizer, self.preset.training.final_evaluation_windows)
+    }
+}
+
+/// Digest of weights to start from, wherever they lie.
+fn weights_digest(start: &ModelSource) -> Result<Sha256Hex, ReleaseError> {
+    match start {
+        ModelSource::Weights(imported) => {
+            let file = &imported.file;
+            Ok(Sha256Hex::of_file(file).map_err(ReleaseError::at(file))?.0)
+        }
+        ModelSource::Version(version, _) => Ok(version.reference.manifest_sha256.clone()),
     }
 }
 

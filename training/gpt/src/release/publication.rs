@@ -41,17 +41,34 @@ pub struct Release<'a> {
 /// Renders a page about a version that is otherwise complete.
 pub type RenderPage<'a> = &'a dyn Fn(&Manifest) -> Result<String, ReleaseError>;
 
-impl Release<'_> {
-    /// Adds weights, exports and a page, if there is one, to a version that holds its other files already,
-    /// and publishes it.
+/// A version that is complete but for its publication.
+pub struct Prepared {
+    /// Its files.
+    pub staged: StagedVersion,
+    /// Its manifest.
+    pub manifest: Manifest,
+}
+
+impl Prepared {
+    /// Makes it visible in the store.
     ///
     /// # Errors
     /// If it cannot be written; then no version is visible.
-    pub async fn publish(
+    pub async fn publish(self) -> Result<VersionRef, ReleaseError> {
+        Ok(self.staged.publish(&self.manifest).await?)
+    }
+}
+
+impl Release<'_> {
+    /// Adds weights, exports and a page, if there is one, to a version that holds its other files already.
+    ///
+    /// # Errors
+    /// If they cannot be written.
+    pub fn prepare(
         self,
         mut staged: StagedVersion,
         page: Option<RenderPage<'_>>,
-    ) -> Result<VersionRef, ReleaseError> {
+    ) -> Result<Prepared, ReleaseError> {
         weights::save(self.model, &staged.path(WEIGHTS))?;
         staged.add(WEIGHTS, FileRole::Weights)?;
         let mut variants = Vec::new();
@@ -87,7 +104,19 @@ impl Release<'_> {
             // The page names the version, so the version's hash is that of all files but the page.
             manifest.files = staged.files().to_vec();
         }
-        Ok(staged.publish(&manifest).await?)
+        Ok(Prepared { staged, manifest })
+    }
+
+    /// Prepares a version and publishes it.
+    ///
+    /// # Errors
+    /// If it cannot be written; then no version is visible.
+    pub async fn publish(
+        self,
+        staged: StagedVersion,
+        page: Option<RenderPage<'_>>,
+    ) -> Result<VersionRef, ReleaseError> {
+        self.prepare(staged, page)?.publish().await
     }
 }
 

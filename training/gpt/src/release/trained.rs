@@ -6,16 +6,18 @@ use std::ops::Range;
 use artifact::Manifest;
 use artifact::draft::{self, DraftError, DraftIndex};
 use artifact::manifest::{FileRole, TrainingSummary};
-use store::{StagedVersion, VersionRef};
+use store::{ModelVersion, StagedVersion};
 
 use super::error::ReleaseError;
 use super::export::write_exports;
 use super::judgement::Judgement;
 use super::plan::TrainingPlan;
-use super::publication::Release;
+use super::publication::{Prepared, Release};
 use super::report::{Report, Stopwatch, loss_curve};
+use super::source::{ModelSource, downloads};
 use crate::corpus::Tokens;
 use crate::device;
+use crate::preset::TrainingSettings;
 use crate::train::Trained;
 use crate::train::records::{METRICS, SAMPLES, read_samples};
 
@@ -24,20 +26,30 @@ const PLOT: &str = "loss.svg";
 /// File name of the effective settings.
 const PRESET: &str = "preset.toml";
 
-/// Publishes what a training run has made, as a version whose folder holds the run's metrics and samples
-/// already. `note` tells how far it is.
+/// What of the texts goes into a version for everyone who can read it, beside what the weights have learned.
+#[derive(Clone, Copy, Debug)]
+pub struct Disclosure {
+    /// The draft index, which holds up to [`draft::MAX_TOKENS`] tokens of the texts.
+    pub draft_index: bool,
+    /// Example prompts, which are phrases of the texts.
+    pub example_prompts: bool,
+}
+
+/// Makes a version of what a training run has made, in a folder that holds the run's metrics and samples already,
+/// and judges it. `note` tells how far it is.
 ///
 /// # Errors
-/// If a file cannot be written or ONNX Runtime fails; then no version is visible.
-pub async fn release(
+/// If a file cannot be written or ONNX Runtime fails.
+pub fn prepare(
     plan: &TrainingPlan,
     trained: &Trained,
+    disclosure: Disclosure,
     mut staged: StagedVersion,
     mut stopwatch: Stopwatch,
     mut note: impl FnMut(&str),
-) -> Result<(VersionRef, Judgement), ReleaseError> {
+) -> Result<(Prepared, Judgement), ReleaseError> {
     let curve = loss_curve(&plan.name, &trained.position.evaluations)?;
-    add_records(plan, &curve, &mut staged)?;
+    add_records(plan, &curve, disclosure, &mut staged)?;
     note("exporting, and evaluating the exports on the validation text");
     let exports = write_exports(&trained.model, Some(&plan.corpus), &staged.path(""))?;
     stopwatch.lap("export to ONNX");
@@ -56,31 +68,47 @@ pub async fn release(
         judgement: &judgement,
         training: Some(training),
         imported_from: None,
-        example_prompts: plan.corpus.example_prompts(),
+        example_prompts: if disclosure.example_prompts { plan.corpus.example_prompts() } else { &[] },
         parent: plan.parent.clone(),
     };
-    let published = release.publish(staged, Some(&page)).await?;
-    Ok((published, judgement))
+    let prepared = release.prepare(staged, Some(&page))?;
+    Ok((prepared, judgement))
+}
+
+/// Judges a version that this run has published before, as if it had just been made.
+///
+/// # Errors
+/// If a file of it is missing or damaged, or ONNX Runtime fails.
+pub async fn judge_published(plan: &TrainingPlan, version: ModelVersion) -> Result<Judgement, ReleaseError> {
+    let config = version.manifest.config.clone();
+    let source = ModelSource::Version(Box::new(version), config);
+    let downloads = downloads()?;
+    let model = source.gpt(&device::cpu(), downloads.path()).await?;
+    let exports = source.exports(None, downloads.path()).await?;
+    Judgement::of(&model, exports, Some(&plan.validation_text()))
 }
 
 /// Adds loss curve, settings, draft index, metrics and samples to a version.
-fn add_records(plan: &TrainingPlan, curve: &str, staged: &mut StagedVersion) -> Result<(), ReleaseError> {
-    let index = draft_index(plan.corpus.training(), plan.preset.model.vocab_size)?;
-    for (file, contents) in [
-        (PLOT, curve.as_bytes()),
-        (PRESET, plan.preset_toml.as_bytes()),
-        (draft::FILE_NAME, index.as_bytes()),
-    ] {
+fn add_records(
+    plan: &TrainingPlan,
+    curve: &str,
+    disclosure: Disclosure,
+    staged: &mut StagedVersion,
+) -> Result<(), ReleaseError> {
+    let mut files = vec![
+        (PLOT, FileRole::Plot, curve.as_bytes().to_vec()),
+        (PRESET, FileRole::Preset, plan.preset_toml.as_bytes().to_vec()),
+    ];
+    if disclosure.draft_index {
+        let index = draft_index(plan.corpus.training(), plan.preset.model.vocab_size)?;
+        files.push((draft::FILE_NAME, FileRole::Draft, index.as_bytes().to_vec()));
+    }
+    // The run has written these.
+    staged.add(METRICS, FileRole::Metrics)?;
+    staged.add(SAMPLES, FileRole::Samples)?;
+    for (file, role, contents) in files {
         let path = staged.path(file);
         fs::write(&path, contents).map_err(ReleaseError::at(&path))?;
-    }
-    for (file, role) in [
-        (METRICS, FileRole::Metrics),
-        (SAMPLES, FileRole::Samples),
-        (PLOT, FileRole::Plot),
-        (PRESET, FileRole::Preset),
-        (draft::FILE_NAME, FileRole::Draft),
-    ] {
         staged.add(file, role)?;
     }
     Ok(())
@@ -93,11 +121,16 @@ fn draft_index(tokens: &Tokens, vocab_size: usize) -> Result<DraftIndex, DraftEr
 }
 
 fn training_summary(plan: &TrainingPlan, trained: &Trained) -> Result<TrainingSummary, ReleaseError> {
+    let effective = TrainingSettings {
+        stride: Some(plan.preset.stride()),
+        initialization: plan.start.is_none().then(|| plan.preset.initialization()),
+        ..plan.preset.training.clone()
+    };
     Ok(TrainingSummary {
         corpus: plan.corpus.entries(),
         epochs: plan.preset.training.epochs,
         steps: trained.position.step,
-        hyper_parameters: serde_json::to_value(&plan.preset.training)?,
+        hyper_parameters: serde_json::to_value(effective)?,
         final_train_loss: trained.evaluation.train_loss,
         final_val_loss: trained.evaluation.val_loss,
         wall_seconds: trained.position.seconds,

@@ -50,6 +50,8 @@ impl Optimizer for AdamW {
         let update = Update {
             beta_1: self.beta_1 as f32,
             beta_2: self.beta_2 as f32,
+            new_1: (1.0 - self.beta_1) as f32,
+            new_2: (1.0 - self.beta_2) as f32,
             epsilon: self.epsilon as f32,
             kept: (1.0 - learning_rate * self.weight_decay) as f32,
             step_size: (learning_rate / correction_1) as f32,
@@ -76,6 +78,9 @@ impl Optimizer for AdamW {
 struct Update {
     beta_1: f32,
     beta_2: f32,
+    /// Weights of the new gradient in the means. From a `beta_2` in float32, `1 - beta_2` has five digits.
+    new_1: f32,
+    new_2: f32,
     epsilon: f32,
     /// Share of a weight that weight decay leaves.
     kept: f32,
@@ -89,8 +94,8 @@ impl Update {
     /// # Shapes
     /// - all tensors: any, the same
     fn of_tensors<const D: usize>(self, [w, m, v]: [Tensor<D>; 3], g: Tensor<D>) -> [Tensor<D>; 3] {
-        let m = m * self.beta_1 + g.clone() * (1.0 - self.beta_1);
-        let v = v * self.beta_2 + g.square() * (1.0 - self.beta_2);
+        let m = m * self.beta_1 + g.clone() * self.new_1;
+        let v = v * self.beta_2 + g.square() * self.new_2;
         let deviation = v.clone().sqrt() * self.deviation_scale + self.epsilon;
         let w = w * self.kept - m.clone() * self.step_size / deviation;
         [w, m, v]
@@ -98,8 +103,8 @@ impl Update {
 
     /// The same for one element of each.
     fn of_numbers(self, [w, m, v]: [f32; 3], g: f32) -> [f32; 3] {
-        let m = self.beta_1 * m + (1.0 - self.beta_1) * g;
-        let v = self.beta_2 * v + (1.0 - self.beta_2) * g * g;
+        let m = self.beta_1 * m + self.new_1 * g;
+        let v = self.beta_2 * v + self.new_2 * g * g;
         let w = self.kept * w - self.step_size * m / (v.sqrt() * self.deviation_scale + self.epsilon);
         [w, m, v]
     }
@@ -127,11 +132,23 @@ mod tests {
         }
     }
 
+    /// As PyTorch computes them: in double precision, then rounded.
+    #[test]
+    fn the_weights_of_a_new_gradient_are_exact() {
+        let vector = |value: f32| Tensor::<1>::from_floats([value], &device::cpu());
+        let (_, state) = AdamW::new(0.0).step(0.1, vector(1.0), vector(1.0), None);
+        let AdaptiveMomentumState { moment_1, moment_2, .. } = state.unwrap().momentum;
+        let moments = [moment_1, moment_2].map(|moment| moment.into_scalar::<f32>());
+        assert_eq!(moments, [0.1, 0.001]);
+    }
+
     #[test]
     fn the_fused_step_is_the_same() {
         let update = Update {
             beta_1: 0.9,
             beta_2: 0.999,
+            new_1: 0.1,
+            new_2: 0.001,
             epsilon: 1e-8,
             kept: 0.99,
             step_size: 0.1,

@@ -21,6 +21,22 @@ pub enum TrainError {
         /// The setting that is most often at fault.
         learning_rate: f64,
     },
+    /// The weights to start from are no numbers.
+    #[error("the loss before the first step is no number: the weights to start from are damaged")]
+    NoLoss,
+    /// The checkpoint is beyond the end of the run that was asked for.
+    #[error(
+        "the checkpoint is of step {step}, and this run has {total} steps; set training.epochs to {epochs} at \
+         least, or pass --restart to remove the checkpoint and train anew"
+    )]
+    TooFar {
+        /// Step of the checkpoint.
+        step: usize,
+        /// Steps of the run.
+        total: usize,
+        /// Epochs that have the step in them.
+        epochs: usize,
+    },
     /// Metrics or samples could not be written.
     #[error("recording the progress of training: {0}")]
     Record(#[from] PathError),

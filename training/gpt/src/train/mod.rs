@@ -1,16 +1,19 @@
 //! Training loop, which stops and goes on bit for bit.
 //!
-//! - [`run`]: the loop, which reads from top to bottom;
+//! - [`run`]: the loop, which reads from top to bottom, its `step` and its [`extent`];
 //! - [`schedule`], [`gradients`], [`optimizer`], [`mod@adamw`]: learning rate, clipping, and the step;
 //! - [`evaluation`], [`samples`]: validation loss and sample texts, which [`records`] writes down;
-//! - [`state`], [`checkpoint`]: what a run needs to go on, on this machine or another;
+//! - [`state`], [`checkpoint`]: what a run needs to go on, on this machine or another; [`mod@identity`]: which run
+//!   that is;
 //! - [`observer`], [`progress`]: progress reports.
 
 pub mod adamw;
 pub mod checkpoint;
 pub mod error;
 pub mod evaluation;
+pub mod extent;
 pub mod gradients;
+pub mod identity;
 pub mod observer;
 pub mod optimizer;
 pub mod progress;
@@ -19,12 +22,14 @@ pub mod run;
 pub mod samples;
 pub mod schedule;
 pub mod state;
+mod step;
 #[cfg(test)]
 mod tests;
 
-pub use checkpoint::{CheckpointError, Checkpoints, Mirror};
+pub use checkpoint::{CheckpointError, Checkpoints, Mirror, Publication};
 pub use error::TrainError;
 pub use evaluation::Evaluation;
+pub use extent::Extent;
 pub use observer::{Observer, Step};
 pub use optimizer::{adamw, new_model};
 pub use progress::{LogFormat, Progress};

@@ -1,19 +1,18 @@
 //! Initial model and optimizer of a run, as its settings say.
 
-use artifact::GptConfig;
 use burn::module::ParamGroup;
 use burn::optim::ModuleOptimizer;
 use burn::tensor::Device;
 
 use super::adamw::AdamW;
 use crate::model::{Gpt, init};
-use crate::preset::{Initialization, TrainingSettings};
+use crate::preset::{Initialization, Preset, TrainingSettings};
 
 /// A model with random weights that the random seed decides.
-pub fn new_model(config: &GptConfig, settings: &TrainingSettings, device: &Device) -> Gpt {
-    device.seed(settings.seed);
-    let model = Gpt::new(config, device);
-    match settings.initialization {
+pub fn new_model(preset: &Preset, device: &Device) -> Gpt {
+    device.seed(preset.training.seed);
+    let model = Gpt::new(&preset.model, device);
+    match preset.initialization() {
         Initialization::Pytorch => model,
         Initialization::Gpt2 => init::gpt2(model),
     }

@@ -7,23 +7,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use burn::module::Module;
-use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Device;
 
 use super::checkpoint::{Checkpoints, Mirror};
 use super::error::TrainError;
 use super::evaluation::{Evaluation, lowest, mean_loss};
+use super::extent::Extent;
 use super::observer::{Observer, Step};
 use super::optimizer::adamw;
 use super::records::Records;
 use super::samples::{Sample, SampleWriter};
 use super::state::{Position, State};
-use super::{gradients, schedule};
 use crate::corpus::Dataset;
-use crate::model::{Gpt, cross_entropy};
+use crate::model::Gpt;
 use crate::preset::TrainingSettings;
 
 /// A run: data, settings, and where its state goes.
+#[derive(Clone, Copy)]
 pub struct Run<'a> {
     /// Windows to train on.
     pub train_set: &'a Dataset,
@@ -55,98 +55,136 @@ pub struct Trained {
     pub evaluation: Evaluation,
     /// The whole run.
     pub position: Position,
+    /// The checkpoint that holds all of this.
+    pub checkpoint: PathBuf,
 }
 
 impl Run<'_> {
-    /// Optimizer steps in an epoch, at least 1. Batches that do not fill a step are left out.
-    pub fn steps_per_epoch(&self) -> usize {
-        let batches = self.train_set.full_batches(self.settings.batch_size);
-        (batches / self.settings.accumulate_batches).max(1)
+    /// Its steps and its end.
+    pub fn extent(&self) -> Extent<'_> {
+        Extent::new(self.train_set, self.settings)
     }
 
-    /// Optimizer steps in all.
-    pub fn total_steps(&self) -> usize {
-        self.steps_per_epoch() * self.settings.epochs
-    }
-
-    /// Trains `model`, which lies on the run's device.
+    /// Trains `model`, which lies on the run's device. In the end there is a checkpoint of all of it.
     ///
     /// The same model, data, settings and number of threads give the same weights, bit for bit,
-    /// whether the run was interrupted or not.
+    /// whether the run was interrupted or not. A run that diverges ends with its best weights, where they are
+    /// kept.
     ///
     /// # Errors
-    /// If the loss stops being a number, a checkpoint or a record cannot be written, or the run is
-    /// told to stop.
+    /// If the loss stops being a number and no best weights are kept, a checkpoint or a record cannot be
+    /// written, or the run is told to stop.
     pub fn train(&self, model: Gpt, observer: &mut impl Observer) -> Result<Trained, TrainError> {
-        let settings = self.settings;
-        let (steps_per_epoch, total_steps) = (self.steps_per_epoch(), self.total_steps());
-        let mut state = self.start(model, observer)?;
+        let (settings, extent) = (self.settings, self.extent());
+        let (steps_per_epoch, total_steps) = (extent.steps_per_epoch(), extent.total_steps());
+        let (mut state, mut checkpoint) = self.start(model, observer)?;
         let clock = Instant::now();
         let seconds_before = state.position.seconds;
 
-        let mut latest = match state.position.evaluations.last() {
-            Some(evaluation) => evaluation.clone(),
-            None => self.evaluate(&mut state, 1, observer)?,
-        };
-        while state.position.step < total_steps && !self.stops_early(&state.position) {
+        if state.position.evaluations.is_empty() {
+            let loss = self.evaluate(&mut state, 1, observer)?;
+            if !loss.is_finite() {
+                return Err(TrainError::NoLoss);
+            }
+        }
+        while !extent.is_over(&state.position) {
             let epoch = state.position.step / steps_per_epoch + 1;
-            let batches = self.batches_of_step(epoch, state.position.step % steps_per_epoch);
-
-            // Dropout depends on the seed and the step alone, not on what was drawn in between.
-            self.device.seed(settings.seed.wrapping_add(state.position.step as u64));
-            let (gradients, loss, tokens) = self.gradients(&state.model, &batches);
-            let gradients = match settings.clip_gradient_norm {
-                Some(largest) => gradients::clip_global_norm(&state.model, gradients, largest).0,
-                None => gradients,
-            };
-            let learning_rate = schedule::learning_rate(settings, state.position.step, total_steps);
-            state.model = state.optimizer.step(learning_rate, state.model, gradients);
-
-            state.position.step += 1;
-            state.position.tokens_seen += tokens;
+            let (next, loss, tokens) = self.step(state);
+            state = next;
             state.position.seconds = seconds_before + clock.elapsed().as_secs_f64();
+            checkpoint = None;
             let step = state.position.step;
             if !loss.is_finite() {
-                return Err(TrainError::Diverged { step, loss, learning_rate });
+                self.diverge(&mut state, loss, observer)?;
+                break;
             }
             observer.step(Step { step, loss, tokens });
             if step % settings.evaluate_every_steps == 0 || step == total_steps {
-                latest = self.evaluate(&mut state, epoch, observer)?;
+                let loss = self.evaluate(&mut state, epoch, observer)?;
+                if !loss.is_finite() {
+                    self.diverge(&mut state, loss, observer)?;
+                    break;
+                }
             }
             if step % steps_per_epoch == 0 {
                 self.write_sample(&state.model, epoch, observer)?;
             }
             let is_due = settings.checkpoint_every_steps.is_some_and(|every| step % every == 0);
             let is_told_to_stop = self.stop.load(Ordering::Relaxed);
-            if step < total_steps && (is_due || is_told_to_stop) {
-                let checkpoint = self.save(&state, observer)?;
+            if is_due || is_told_to_stop {
+                let saved = self.save(&state, observer)?;
                 if is_told_to_stop {
-                    return Err(TrainError::Stopped { step, checkpoint });
+                    return Err(TrainError::Stopped { step, checkpoint: saved });
                 }
+                checkpoint = Some(saved);
             }
         }
-        Ok(self.finish(state, latest, observer))
+        // What follows the training can fail, or be killed.
+        let checkpoint = checkpoint.map_or_else(|| self.save(&state, observer), Ok)?;
+        self.finish(state, checkpoint, observer)
     }
 
-    /// The state to begin with: the newest checkpoint's, or a new one.
-    fn start(&self, model: Gpt, observer: &mut impl Observer) -> Result<State, TrainError> {
+    /// Ends a run whose loss is no number any more: with its best weights, if there are any.
+    fn diverge(&self, state: &mut State, loss: f64, observer: &mut impl Observer) -> Result<(), TrainError> {
+        let step = state.position.step;
+        let diverged = TrainError::Diverged { step, loss, learning_rate: self.settings.learning_rate };
+        if state.best.is_none() {
+            return Err(diverged);
+        }
+        observer.note(&format!("{diverged}. The run ends here, with its best weights"));
+        state.position.diverged = true;
+        Ok(())
+    }
+
+    /// The state to begin with: that of the newest checkpoint, which comes with it, or a new one.
+    fn start(
+        &self,
+        model: Gpt,
+        observer: &mut impl Observer,
+    ) -> Result<(State, Option<PathBuf>), TrainError> {
         let optimizer = || adamw(self.settings);
         if self.resume {
             let passed_over =
                 |error: &_| observer.note(&format!("passing over a damaged checkpoint: {error}"));
             let restored = self.checkpoints.restore(&model, optimizer, self.mirror, passed_over)?;
-            if let Some((state, folder)) = restored {
+            if let Some((mut state, folder)) = restored {
+                self.plan_anew(&mut state.position, observer)?;
                 let step = state.position.step;
                 observer.note(&format!("going on after step {step} from {}", folder.display()));
                 if let Some(records) = self.records {
                     records.restore(&folder)?;
                 }
                 observer.resumed(step);
-                return Ok(state);
+                return Ok((state, Some(folder)));
             }
             observer.note("there is no checkpoint to go on from: starting anew");
         }
-        Ok(State { position: Position::default(), model, optimizer: optimizer(), best: None })
+        let position = Position { planned_steps: self.extent().total_steps(), ..Position::default() };
+        Ok((State { position, model, optimizer: optimizer(), best: None }, None))
+    }
+
+    /// Takes over a run that was planned for another number of steps, and notes what that does.
+    fn plan_anew(&self, position: &mut Position, observer: &mut impl Observer) -> Result<(), TrainError> {
+        let extent = self.extent();
+        let (step, planned, total) = (position.step, position.planned_steps, extent.total_steps());
+        if step > total {
+            let epochs = step.div_ceil(extent.steps_per_epoch());
+            return Err(TrainError::TooFar { step, total, epochs });
+        }
+        if planned != total {
+            let effect = match self.settings.final_learning_rate {
+                None => {
+                    "the learning rate is constant, so the weights are those of a run planned so from the start"
+                }
+                Some(_) => {
+                    "the learning rate follows the cosine of the new number from here on, so the weights are not \
+                     those of a run planned so from the start"
+                }
+            };
+            observer.note(&format!("the run had {planned} steps and has {total} now: {effect}"));
+        }
+        position.planned_steps = total;
+        Ok(())
     }
 
     /// Writes a checkpoint, and returns its folder.
@@ -160,69 +198,56 @@ impl Run<'_> {
     }
 
     /// The last weights, or the best where they are kept.
-    fn finish(&self, state: State, latest: Evaluation, observer: &mut impl Observer) -> Trained {
+    fn finish(
+        &self,
+        state: State,
+        checkpoint: PathBuf,
+        observer: &mut impl Observer,
+    ) -> Result<Trained, TrainError> {
         let State { position, model, best, .. } = state;
-        if position.step < self.total_steps() {
-            observer.note(&format!("stopping early after step {}: the validation loss rises", position.step));
+        let step = position.step;
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(TrainError::Stopped { step, checkpoint });
         }
-        let (model, evaluation) = match (best, lowest(&position.evaluations)) {
-            (Some(model), Some((_, evaluation))) => {
+        if step < self.extent().total_steps() && !position.diverged {
+            observer.note(&format!("stopping early after step {step}: the validation loss rises"));
+        }
+        let kept = best.and_then(|model| Some((model, lowest(&position.evaluations)?.1.clone())));
+        let latest = position.evaluations.last().cloned();
+        let (model, evaluation) = match (kept, latest) {
+            (Some((model, evaluation)), _) => {
                 observer.note(&format!("keeping the weights of step {}, the best", evaluation.step));
-                (model, evaluation.clone())
+                (model, evaluation)
             }
-            _ => (model.valid(), latest),
+            (None, Some(evaluation)) => (model.valid(), evaluation),
+            (None, None) => return Err(TrainError::NoLoss),
         };
-        Trained { model, evaluation, position }
+        Ok(Trained { model, evaluation, position, checkpoint })
     }
 
-    /// Windows of the batches that make up a step, `[accumulate_batches][batch]`.
-    fn batches_of_step(&self, epoch: usize, step_of_epoch: usize) -> Vec<Vec<usize>> {
-        let TrainingSettings { batch_size, accumulate_batches, seed, .. } = *self.settings;
-        let batches = self.train_set.full_batches(batch_size);
-        let first = step_of_epoch * accumulate_batches;
-        (first..batches.min(first + accumulate_batches))
-            .map(|batch| self.train_set.shuffled_batch(batch, batch_size, seed, epoch))
-            .collect()
-    }
-
-    /// Gradients of the mean loss over some batches, that loss, and the number of tokens.
-    pub(super) fn gradients(&self, model: &Gpt, batches: &[Vec<usize>]) -> (GradientsParams, f64, usize) {
-        let (mut total_loss, mut tokens) = (0.0, 0);
-        let mut accumulator = GradientsAccumulator::new();
-        for windows in batches {
-            let batch = self.train_set.batch(windows, self.device);
-            tokens += batch.inputs.shape().num_elements();
-            // 1. How wrong is the model?
-            let loss = cross_entropy(model.forward(batch.inputs), batch.targets) / batches.len() as f64;
-            // 2. How does the loss change with each weight?
-            let gradients = GradientsParams::from_grads(loss.backward(), model);
-            total_loss += f64::from(loss.into_scalar::<f32>());
-            if batches.len() == 1 {
-                return (gradients, total_loss, tokens);
-            }
-            accumulator.accumulate(model, gradients);
-        }
-        (accumulator.grads(), total_loss, tokens)
-    }
-
-    /// Evaluates the model, and keeps its weights if they are the best so far.
+    /// Evaluates the model, keeps its weights if they are the best so far, and returns the validation loss,
+    /// which goes nowhere if it is no number.
     fn evaluate(
         &self,
         state: &mut State,
         epoch: usize,
         observer: &mut impl Observer,
-    ) -> Result<Evaluation, TrainError> {
+    ) -> Result<f64, TrainError> {
         let State { position, best, .. } = state;
         let model = state.model.valid();
         let device = self.device.clone().without_autodiff();
         let TrainingSettings { batch_size, evaluation_batches, .. } = *self.settings;
         let loss = |dataset: &Dataset| mean_loss(&model, dataset, batch_size, evaluation_batches, &device);
+        let (train_loss, val_loss) = (loss(self.train_set), loss(self.validation_set));
+        if !(train_loss.is_finite() && val_loss.is_finite()) {
+            return Ok(f64::NAN);
+        }
         let evaluation = Evaluation {
             epoch,
             step: position.step,
             tokens_seen: position.tokens_seen,
-            train_loss: loss(self.train_set),
-            val_loss: loss(self.validation_set),
+            train_loss,
+            val_loss,
             seconds: position.seconds,
         };
         if let Some(records) = self.records {
@@ -230,11 +255,11 @@ impl Run<'_> {
         }
         observer.evaluation(&evaluation);
         let index = position.evaluations.len();
-        position.evaluations.push(evaluation.clone());
+        position.evaluations.push(evaluation);
         if self.settings.keep_best && lowest(&position.evaluations).is_some_and(|(best, _)| best == index) {
             *best = Some(model);
         }
-        Ok(evaluation)
+        Ok(val_loss)
     }
 
     /// Lets the model write a text after an epoch.
@@ -252,13 +277,5 @@ impl Run<'_> {
         }
         observer.sample(sample);
         Ok(())
-    }
-
-    /// Whether the validation loss has not improved for as long as the settings allow.
-    fn stops_early(&self, position: &Position) -> bool {
-        let evaluations = &position.evaluations;
-        let Some(patience) = self.settings.stop_after_evaluations else { return false };
-        let best = lowest(evaluations).map_or(0, |(index, _)| index);
-        evaluations.len() > best + patience
     }
 }

@@ -29,4 +29,8 @@ pub struct Position {
     pub seconds: f64,
     /// Every evaluation so far.
     pub evaluations: Vec<Evaluation>,
+    /// Steps that the run was to have when this was written; it can be made longer.
+    pub planned_steps: usize,
+    /// Whether the loss was no number in the end: there is nothing to go on with but the best weights.
+    pub diverged: bool,
 }

@@ -26,7 +26,6 @@ fn preset() -> Preset {
     let mut preset = Preset::named("tiny", &[]).unwrap();
     preset.model.dropout = 0.0;
     preset.model.context_length = 16;
-    preset.training.stride = 16;
     preset.training.evaluate_every_steps = 1;
     preset
 }
@@ -36,7 +35,7 @@ fn datasets(preset: &Preset) -> (Dataset, Dataset) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("beginning.txt");
     std::fs::write(&path, text).unwrap();
-    let TrainingSettings { train_fraction, stride, batch_size, .. } = preset.training;
+    let TrainingSettings { train_fraction, batch_size, .. } = preset.training;
     let loader = Loader {
         tokenizer: &Tokenizer::gpt2().unwrap(),
         train_fraction,
@@ -45,7 +44,7 @@ fn datasets(preset: &Preset) -> (Dataset, Dataset) {
         notify: &|_| (),
     };
     let corpus = loader.load(&[Source::Local(path.to_str().unwrap().to_owned())]).unwrap();
-    dataset::split(&corpus, preset.model.context_length, stride, batch_size).unwrap()
+    dataset::split(&corpus, preset.model.context_length, preset.stride(), batch_size).unwrap()
 }
 
 /// Does something with a run on the beginning of the story.
@@ -99,6 +98,66 @@ fn the_best_weights_are_kept() {
     let loss =
         mean_loss(&trained.model, &validation_set, batch_size, preset.training.evaluation_batches, &device);
     assert_eq!(loss, lowest);
+}
+
+/// The second step is 1e30 long: the third loss is no number.
+#[test]
+fn a_run_that_diverges_ends_with_its_best_weights_and_stays_so() {
+    let mut preset = preset();
+    preset.training.warmup_steps = 1;
+    preset.training.learning_rate = 2e-3;
+    preset.training.final_learning_rate = Some(1e30);
+    let mut notes = Notes::default();
+    let refusal =
+        with_run(&preset, |run| run.train(new_model(&preset, run.device), &mut notes).err().unwrap());
+    assert!(matches!(refusal, TrainError::Diverged { .. }), "{refusal}");
+
+    preset.training.keep_best = true;
+    with_run(&preset, |run| {
+        let model = || new_model(&preset, run.device);
+        let trained = run.train(model(), &mut notes).unwrap();
+        assert!(trained.evaluation.val_loss.is_finite() && trained.position.diverged);
+        assert!(trained.evaluation.step >= 1 && trained.evaluation.step < trained.position.step);
+        assert!(notes.0.iter().any(|note| note.contains("training has diverged")), "{:?}", notes.0);
+        // The checkpoint that it leaves is the end of it.
+        assert!(trained.checkpoint.is_dir());
+        let resumed = Run { resume: true, ..*run };
+        let again = resumed.train(model(), &mut notes).unwrap();
+        assert_eq!(again.position, trained.position);
+        let weights = |model: &Gpt| model.final_norm.scale.val().into_data();
+        assert_eq!(weights(&again.model), weights(&trained.model));
+    });
+}
+
+#[test]
+fn a_finished_run_leaves_a_checkpoint_that_is_its_end() {
+    let mut preset = preset();
+    preset.training.epochs = 1;
+    with_run(&preset, |run| {
+        let model = || new_model(&preset, run.device);
+        let trained = run.train(model(), &mut Notes::default()).unwrap();
+        let left = run.checkpoints.left(None).unwrap().unwrap();
+        assert_eq!(left.position, trained.position);
+        assert!(run.extent().is_over(&left.position));
+        let again = Run { resume: true, ..*run }.train(model(), &mut Notes::default()).unwrap();
+        assert_eq!((&again.evaluation, &again.checkpoint), (&trained.evaluation, &trained.checkpoint));
+
+        // A signal that comes with the last step ends it with that checkpoint.
+        run.stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        let stopped = Run { resume: true, ..*run }.train(model(), &mut Notes::default()).err().unwrap();
+        assert!(matches!(stopped, TrainError::Stopped { .. }), "{stopped}");
+    });
+}
+
+#[test]
+fn weights_that_are_no_numbers_are_not_trained() {
+    let preset = preset();
+    with_run(&preset, |run| {
+        let mut model = new_model(&preset, run.device);
+        model.final_norm.scale = model.final_norm.scale.map(|scale| scale * f32::NAN);
+        let refusal = run.train(model, &mut Notes::default()).err().unwrap();
+        assert!(matches!(refusal, TrainError::NoLoss), "{refusal}");
+    });
 }
 
 #[test]

@@ -3,8 +3,8 @@
 //! Immutable objects are written with `If-None-Match: *`, others are replaced with `If-Match` and the
 //! ETag that was read. The role that publishes needs s3:GetObject, s3:PutObject,
 //! s3:AbortMultipartUpload and s3:ListBucket; without the last, S3 answers "denied" for objects that do
-//! not exist. Only checkpoints are ever deleted, by a role that has s3:DeleteObject. A lifecycle rule of
-//! the bucket should remove old ones, and end incomplete multipart uploads.
+//! not exist. Checkpoints, and old versions by `gpt prune`, are deleted by a role that has s3:DeleteObject. A
+//! lifecycle rule of the bucket should remove old checkpoints, and end incomplete multipart uploads.
 
 mod client;
 mod download;

@@ -3,7 +3,8 @@
 //! Every request carries a CRC-32 of what it sends, which the server checks.
 
 use std::path::Path;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 
 use artifact::hash::Sha256Hex;
 use aws_sdk_s3::config::Builder;
@@ -34,11 +35,14 @@ const TRANSFER_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Metadata field that holds the digest of a file.
 const SHA256_METADATA: &str = "sha256";
+/// Metadata field that no two uploads in parts have in common.
+const NONCE_METADATA: &str = "upload";
 
 /// A multipart upload that has begun.
 struct Multipart<'a> {
     key: &'a str,
     upload_id: String,
+    nonce: String,
     path: &'a Path,
     length: u64,
 }
@@ -103,10 +107,15 @@ impl S3 {
 
     /// The digest that was stored with a file, empty if there was none; `None` without a file.
     async fn stored_digest(&self, key: &str) -> Result<Option<String>, StoreError> {
+        self.metadata(key, SHA256_METADATA).await
+    }
+
+    /// A field of an object's metadata, empty if it has none; `None` without an object.
+    async fn metadata(&self, key: &str, field: &str) -> Result<Option<String>, StoreError> {
         match self.client.head_object().bucket(&self.bucket).key(self.full_key(key)).send().await {
             Ok(answer) => {
-                let digest = answer.metadata().and_then(|metadata| metadata.get(SHA256_METADATA));
-                Ok(Some(digest.cloned().unwrap_or_default()))
+                let value = answer.metadata().and_then(|metadata| metadata.get(field));
+                Ok(Some(value.cloned().unwrap_or_default()))
             }
             Err(error) if error.as_service_error().is_some_and(HeadObjectError::is_not_found) => Ok(None),
             Err(error) => Err(s3_error(self.location(key), &error)),
@@ -116,7 +125,7 @@ impl S3 {
     /// Begins an upload and aborts it: that needs the same permissions as a write and leaves nothing
     /// behind.
     pub(super) async fn check_writable(&self, key: &str) -> Result<(), StoreError> {
-        let upload_id = self.begin(key, None).await?;
+        let upload_id = self.begin(key, None, &nonce(key)).await?;
         self.abort(key, &upload_id).await
     }
 
@@ -128,9 +137,19 @@ impl S3 {
         condition: Condition<'_>,
         sha256: Option<&Sha256Hex>,
     ) -> Result<bool, StoreError> {
-        let upload = Multipart { key, upload_id: self.begin(key, sha256).await?, path, length };
+        let nonce = nonce(key);
+        let upload_id = self.begin(key, sha256, &nonce).await?;
+        let upload = Multipart { key, upload_id, nonce, path, length };
         let written = match self.upload_parts(&upload).await {
-            Ok(parts) => self.complete(&upload, parts, condition).await,
+            Ok(parts) => match self.complete(&upload, parts, condition).await {
+                Ok(true) => Ok(true),
+                // The request may have taken effect and its answer been lost: then a second one finds no such
+                // upload, or an object where there must be none.
+                other => match self.metadata(key, NONCE_METADATA).await {
+                    Ok(Some(found)) if found == upload.nonce => Ok(true),
+                    _ => other,
+                },
+            },
             Err(error) => Err(error),
         };
         if !matches!(written, Ok(true)) {
@@ -140,12 +159,13 @@ impl S3 {
         written
     }
 
-    async fn begin(&self, key: &str, sha256: Option<&Sha256Hex>) -> Result<String, StoreError> {
+    async fn begin(&self, key: &str, sha256: Option<&Sha256Hex>, nonce: &str) -> Result<String, StoreError> {
         let request = self
             .client
             .create_multipart_upload()
             .bucket(&self.bucket)
             .key(self.full_key(key))
+            .metadata(NONCE_METADATA, nonce)
             .checksum_algorithm(ChecksumAlgorithm::Crc32);
         let request = match sha256 {
             Some(sha256) => request.metadata(SHA256_METADATA, sha256.as_str()),
@@ -215,6 +235,13 @@ impl S3 {
         let answer = request.upload_id(upload_id).send().await;
         answer.map(drop).map_err(|error| s3_error(self.location(key), &error))
     }
+}
+
+/// A text that no other upload has.
+fn nonce(key: &str) -> String {
+    static UPLOADS: AtomicU64 = AtomicU64::new(0);
+    let upload = (SystemTime::now(), std::process::id(), UPLOADS.fetch_add(1, Ordering::Relaxed), key);
+    Sha256Hex::of_bytes(format!("{upload:?}").as_bytes()).into()
 }
 
 /// A part in the request that completes an upload, which S3 refuses without the part's checksum.

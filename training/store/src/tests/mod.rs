@@ -15,6 +15,7 @@ mod atomic;
 mod channels;
 mod directory;
 mod killed;
+mod prune;
 mod s3;
 mod s3_store;
 

@@ -58,6 +58,30 @@ async fn an_upload_in_parts_is_refused_where_an_object_is_and_given_up() {
     assert!(store.objects.write("large", Content::File(&path), Condition::Always).await.unwrap());
 }
 
+/// The client asks again when the answer is an error, and the server knows the upload no more.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_in_parts_that_was_completed_twice_is_a_success() {
+    let server = S3Server::start().await;
+    let (store, local) = (server.store(""), tempfile::tempdir().unwrap());
+    let graph = noise(PART_BYTES + 1);
+    server.fail_completions(1);
+    let (staged, manifest) = staged(&store, "v1", &graph).await;
+    staged.publish(&manifest).await.unwrap();
+    assert_eq!(verify_visible(&store, local.path()).await, ["v1"]);
+
+    // Files without a digest, such as those of checkpoints, too.
+    let path = local.path().join("large");
+    fs::write(&path, &graph).unwrap();
+    for failures in [1, 3] {
+        server.fail_completions(failures);
+        store.put_file("run/weights", &path).await.unwrap();
+    }
+    assert_eq!(server.failing_completions(), 0);
+    // What another upload has left is no success of this one.
+    server.refuse(true);
+    assert!(store.put_file("run/weights", &path).await.is_err());
+}
+
 #[tokio::test]
 async fn a_file_is_downloaded_once_and_again_when_the_copy_is_damaged() {
     let server = S3Server::start().await;

@@ -25,7 +25,7 @@ const MAX_STATE_BYTES: u64 = 1 << 26;
 #[serde(deny_unknown_fields)]
 struct StateFile {
     position: Position,
-    /// Settings and data of the run; a checkpoint continues no other.
+    /// Identity of the run; a checkpoint continues no other.
     run: Value,
     files: Vec<(String, Sha256Hex)>,
 }
@@ -67,6 +67,22 @@ pub(super) fn write(
     Ok(fs::write(&file, json).map_err(PathError::at(&file))?)
 }
 
+/// How far the run had come whose `state.json` lies at `path`, and its identity.
+///
+/// # Errors
+/// If the file is missing or damaged.
+pub(super) fn read_position(path: &Path) -> Result<(Position, Value), CheckpointError> {
+    read_state(path).map(|contents| (contents.position, contents.run))
+}
+
+fn read_state(path: &Path) -> Result<StateFile, CheckpointError> {
+    let mut json = Vec::new();
+    let file = File::open(path).map_err(PathError::at(path))?;
+    file.take(MAX_STATE_BYTES).read_to_end(&mut json).map_err(PathError::at(path))?;
+    serde_json::from_slice(&json)
+        .map_err(|error| CheckpointError::Damaged { path: path.to_owned(), reason: error.to_string() })
+}
+
 /// Reads the state in a folder. `model` and `optimizer` have the shapes that are to be filled.
 ///
 /// # Errors
@@ -78,12 +94,7 @@ pub(super) fn read(
     optimizer: ModuleOptimizer,
 ) -> Result<State, CheckpointError> {
     let damaged = |name: &str, reason: String| CheckpointError::Damaged { path: folder.join(name), reason };
-    let path = folder.join(STATE);
-    let mut json = Vec::new();
-    let file = File::open(&path).map_err(PathError::at(&path))?;
-    file.take(MAX_STATE_BYTES).read_to_end(&mut json).map_err(PathError::at(&path))?;
-    let contents: StateFile =
-        serde_json::from_slice(&json).map_err(|error| damaged(STATE, error.to_string()))?;
+    let contents = read_state(&folder.join(STATE))?;
     if let Some(difference) = first_difference("", &contents.run, run) {
         return Err(CheckpointError::OtherRun { path: folder.to_owned(), difference });
     }

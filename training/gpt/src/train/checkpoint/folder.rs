@@ -7,13 +7,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use artifact::Sha256Hex;
 use burn::optim::ModuleOptimizer;
 use store::{AtomicFolder, PathError};
 
 use super::contents;
 use super::error::CheckpointError;
-use super::layout::{KEPT, PREFIX, checkpoint_name, name_of};
+use super::layout::{KEPT, PREFIX, checkpoint_name, name_of, run_name};
+use super::lock::RunLock;
 use super::mirror::Mirror;
 use crate::model::Gpt;
 use crate::train::state::State;
@@ -26,14 +26,41 @@ pub struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// Checkpoints in `folder` of the run that `run` describes: settings and data, as JSON.
+    /// Checkpoints in `folder` of the run with this [identity](crate::train::identity).
     pub fn new(folder: impl Into<PathBuf>, run: serde_json::Value) -> Self {
         Self { folder: folder.into(), run }
     }
 
-    /// A digest of the run's description.
-    pub fn run_digest(&self) -> Sha256Hex {
-        Sha256Hex::of_bytes(self.run.to_string().as_bytes())
+    /// Checkpoints of a run in its own folder below `root`, which may have been made under another name of
+    /// the model.
+    pub fn of_run(root: &Path, model: &str, run: serde_json::Value) -> Self {
+        let name = run_name(&run);
+        let own = root.join(model).join(&name);
+        let elsewhere = || {
+            let models = fs::read_dir(root).ok()?;
+            let mut folders = models.flatten().map(|entry| entry.path().join(&name));
+            folders.find(|folder| folder.is_dir())
+        };
+        let folder = if own.is_dir() { own } else { elsewhere().unwrap_or(own) };
+        Self::new(folder, run)
+    }
+
+    /// Where they lie.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The identity of the run.
+    pub fn run(&self) -> &serde_json::Value {
+        &self.run
+    }
+
+    /// Makes the folder and locks it against other processes.
+    ///
+    /// # Errors
+    /// If another process holds it, or it cannot be made.
+    pub fn lock(&self) -> Result<RunLock, CheckpointError> {
+        RunLock::acquire(&self.folder)
     }
 
     /// Writes a checkpoint, with copies of the files `records`, and removes the oldest ones.
@@ -105,7 +132,7 @@ impl Checkpoints {
         Ok(None)
     }
 
-    /// Removes all checkpoints: the run is complete.
+    /// Removes all checkpoints: the run is published, or starts anew.
     ///
     /// # Errors
     /// If they cannot be removed.
@@ -116,7 +143,7 @@ impl Checkpoints {
         Ok(())
     }
 
-    fn newest_first(&self) -> Result<Vec<PathBuf>, CheckpointError> {
+    pub(super) fn newest_first(&self) -> Result<Vec<PathBuf>, CheckpointError> {
         let at = || PathError::at(&self.folder);
         let entries = match fs::read_dir(&self.folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -144,6 +171,29 @@ mod tests {
     use crate::preset::Preset;
     use crate::train::adamw;
     use crate::train::state::Position;
+
+    #[test]
+    fn a_run_is_found_under_another_name_and_locked_against_others() {
+        let root = tempfile::tempdir().unwrap();
+        let of = |model: &str, seed: u8| Checkpoints::of_run(root.path(), model, serde_json::json!(seed));
+        let first = of("first", 1);
+        assert_eq!(first.folder().parent(), Some(root.path().join("first").as_path()));
+        let lock = first.lock().unwrap();
+        assert_eq!(of("second", 1).folder(), first.folder());
+        assert_ne!(of("first", 2).folder(), first.folder());
+        let refusal = of("second", 1).lock().unwrap_err();
+        assert!(
+            matches!(&refusal, CheckpointError::Locked { path } if path.starts_with(root.path())),
+            "{refusal}"
+        );
+        of("first", 2).lock().unwrap();
+        drop(lock);
+        first.lock().unwrap();
+        // Its own name comes first.
+        let own = root.path().join("second").join(run_name(first.run()));
+        fs::create_dir_all(&own).unwrap();
+        assert_eq!(of("second", 1).folder(), own);
+    }
 
     #[test]
     fn the_two_newest_are_kept_up_to_the_one_just_written() {

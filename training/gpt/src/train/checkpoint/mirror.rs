@@ -2,21 +2,21 @@
 //!
 //! ```text
 //! <store>/checkpoints/<model>/<run>/checkpoint-00000040/    its files; state.json is written last
+//!                                   publication.json        the version that the run has become
 //! ```
 //!
-//! `<run>` is a digest of settings and data, so what other runs have left is never in the way. What
-//! this run left when it was done before is not either: the same run from there ends with the same
-//! weights. So nothing has to be removed, and a store that lets nothing be removed will do.
+//! `<run>` is a digest of the run's [identity](crate::train::identity), as on this machine. What this run left
+//! when it was done before is not in the way: the same run from there ends with the same weights. So nothing
+//! has to be removed, and a store that lets nothing be removed will do.
 
 use std::cell::Cell;
 use std::fs;
 use std::path::Path;
 
-use artifact::Sha256Hex;
 use store::{Store, StoreError};
 use tokio::runtime::Runtime;
 
-use super::layout::{KEPT, PREFIX, STATE};
+use super::layout::{KEPT, PREFIX, STATE, run_name};
 
 /// Checkpoints of one run in a store.
 pub struct Mirror<'a> {
@@ -28,11 +28,54 @@ pub struct Mirror<'a> {
 }
 
 impl<'a> Mirror<'a> {
-    /// The mirror of a run that makes a version of `model`; `run` is the
-    /// [digest](super::Checkpoints::run_digest) of its description.
-    pub fn new(store: &'a Store, runtime: &'a Runtime, model: &str, run: &Sha256Hex) -> Self {
-        let folder = format!("{model}/{}", &run.as_str()[..16]);
+    /// The mirror of the run with this identity, which makes a version of `model` and may have been begun under
+    /// another name of it.
+    pub fn new(store: &'a Store, runtime: &'a Runtime, model: &str, run: &serde_json::Value) -> Self {
+        let name = run_name(run);
+        let own = format!("{model}/{name}");
+        // A store that cannot be read says so when it is needed.
+        let keys = runtime.block_on(store.list("")).unwrap_or_default();
+        let folders = keys.iter().filter_map(|key| key.splitn(3, '/').collect::<Vec<_>>().try_into().ok());
+        let folders = folders.filter(|[_, run, _]: &[&str; 3]| *run == name);
+        let mut folders: Vec<String> = folders.map(|[model, run, _]| format!("{model}/{run}")).collect();
+        folders.sort_by_key(|folder| *folder != own);
+        let folder = folders.into_iter().next().unwrap_or(own);
         Self { store, runtime, folder, removes: Cell::new(true) }
+    }
+
+    /// Where it lies, for messages.
+    pub fn folder(&self) -> String {
+        format!("checkpoints/{} in the store", self.folder)
+    }
+
+    /// Whether there are checkpoints of other runs of the same model.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn has_others(&self) -> Result<bool, StoreError> {
+        let (model, _) = self.folder.split_once('/').unwrap_or_default();
+        let keys = self.runtime.block_on(self.store.list(model))?;
+        Ok(keys.iter().any(|key| key.ends_with(STATE) && !key.starts_with(&format!("{}/", self.folder))))
+    }
+
+    /// Writes a small file beside the checkpoints.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        self.runtime.block_on(self.store.put_bytes(&format!("{}/{name}", self.folder), bytes))
+    }
+
+    /// Copies a file of the run to this machine; `false` if there is none.
+    ///
+    /// # Errors
+    /// If the store cannot be read or the file not be written.
+    pub(super) fn read(&self, name: &str, path: &Path) -> Result<bool, StoreError> {
+        match self.runtime.block_on(self.store.get_file(&format!("{}/{name}", self.folder), path)) {
+            Ok(()) => Ok(true),
+            Err(StoreError::NoFile { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Copies a checkpoint to the store, and removes older ones there but for the one before it.
@@ -73,7 +116,8 @@ impl<'a> Mirror<'a> {
         Ok(())
     }
 
-    /// Removes all checkpoints from the store: the run is complete. That they stay is told to `note`.
+    /// Removes all checkpoints from the store: the run is published, or starts anew. That they stay is told to
+    /// `note`.
     pub fn clear(&self, note: impl FnMut(&str)) {
         self.remove_except(None, note);
     }
@@ -119,7 +163,9 @@ impl<'a> Mirror<'a> {
         // A checkpoint without its state is never taken for complete, so the state goes first.
         keys.sort_by_key(|key| !key.ends_with(STATE));
         for key in keys {
-            if !kept.iter().any(|kept| key.split('/').next() == Some(kept.as_str())) {
+            if key.starts_with(PREFIX)
+                && !kept.iter().any(|kept| key.split('/').next() == Some(kept.as_str()))
+            {
                 self.runtime.block_on(self.store.remove_file(&format!("{}/{key}", self.folder)))?;
             }
         }
@@ -146,7 +192,8 @@ mod tests {
         let (root, local) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let store = runtime.block_on(Store::open(root.path().to_str().unwrap())).unwrap();
-        let mirror_of = |seed: u8| Mirror::new(&store, &runtime, "tiny", &Sha256Hex::of_bytes(&[seed]));
+        let named = |model: &str, seed: u8| Mirror::new(&store, &runtime, model, &serde_json::json!(seed));
+        let mirror_of = |seed: u8| named("tiny", seed);
         let mirror = mirror_of(1);
         let silent = |note: &str| panic!("{note}");
         let save = |name: &str| {
@@ -163,6 +210,7 @@ mod tests {
         runtime.block_on(store.put_bytes(&half, b"1")).unwrap();
         assert_eq!(mirror.complete().unwrap(), ["checkpoint-00000003", "checkpoint-00000002"]);
         assert!(mirror_of(2).complete().unwrap().is_empty());
+        assert_eq!(named("another-name", 1).complete().unwrap().len(), 2);
 
         let target = local.path().join("elsewhere");
         mirror.download("checkpoint-00000002", &target).unwrap();

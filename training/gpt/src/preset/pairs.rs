@@ -1,0 +1,226 @@
+//! Settings that depend on each other or on the text: what cannot work is an error, what works and is rarely meant
+//! is a note.
+
+use artifact::GptConfig;
+use serde_json::Value;
+
+use super::error::PairError;
+use super::overrides::Override;
+use super::settings::{Initialization, Preset};
+
+/// What a run will be on a text, as far as settings depend on it.
+#[derive(Clone, Copy, Debug)]
+pub struct RunFacts {
+    /// Full batches in an epoch.
+    pub batches_per_epoch: usize,
+    /// Optimizer steps in all.
+    pub steps: usize,
+    /// Evaluations after a step.
+    pub evaluations: usize,
+    /// Whether it starts from the weights of a model, which decide its shape.
+    pub from_weights: bool,
+}
+
+impl Preset {
+    /// Notes on settings that fit each other badly.
+    ///
+    /// # Errors
+    /// If two settings cannot go together.
+    pub fn check_pairs(&self, run: &RunFacts) -> Result<Vec<String>, PairError> {
+        let warmup_steps = self.training.warmup_steps;
+        if warmup_steps > 0 && warmup_steps >= run.steps {
+            return Err(PairError::Warmup { warmup_steps, steps: run.steps });
+        }
+        let notes = [
+            self.stride_note(),
+            (!run.from_weights).then(|| self.shape_note()).flatten(),
+            (!run.from_weights).then(|| self.initialization_note()).flatten(),
+            self.accumulation_note(run),
+            self.evaluation_note(run),
+        ];
+        Ok(notes.into_iter().flatten().collect())
+    }
+
+    fn stride_note(&self) -> Option<String> {
+        let (stride, context) = (self.stride(), self.model.context_length);
+        let pair = format!("`training.stride` is {stride} and `model.context_length` {context}");
+        let effect = match stride {
+            _ if stride < context => {
+                let times = number(context as f64 / stride as f64);
+                format!("each token is trained on {times} times in an epoch")
+            }
+            _ if stride > context => {
+                let share = number(100.0 * context as f64 / stride as f64);
+                format!("only {share} % of the text is trained on")
+            }
+            _ => return None,
+        };
+        Some(format!("note: {pair}: {effect}; without `training.stride` it is once"))
+    }
+
+    fn shape_note(&self) -> Option<String> {
+        let (d_ff, d_model) = (self.model.d_ff, self.model.d_model);
+        let times = number(d_ff as f64 / d_model as f64);
+        (d_ff != 4 * d_model).then(|| {
+            format!(
+                "note: `model.d_ff` is {d_ff}, {times} times `model.d_model`; GPT-2 has 4 times, {}",
+                4 * d_model
+            )
+        })
+    }
+
+    fn initialization_note(&self) -> Option<String> {
+        let is_mismatch = self.model.tied_output_head && self.initialization() == Initialization::Pytorch;
+        is_mismatch.then(|| {
+            "note: `training.initialization` is pytorch and `model.tied_output_head` true: standard normal \
+             embeddings as an output head begin at a loss of hundreds; without `training.initialization` it is gpt2"
+                .to_owned()
+        })
+    }
+
+    fn accumulation_note(&self, run: &RunFacts) -> Option<String> {
+        let (batches, wanted) = (run.batches_per_epoch, self.training.accumulate_batches);
+        (batches < wanted).then(|| {
+            format!(
+                "note: `training.accumulate_batches` is {wanted}, and an epoch has {batches} batches: a step averages \
+                 those {batches}"
+            )
+        })
+    }
+
+    fn evaluation_note(&self, run: &RunFacts) -> Option<String> {
+        let (evaluations, every) = (run.evaluations, self.training.evaluate_every_steps);
+        let pair = format!("`training.evaluate_every_steps` is {every}, and the run has {} steps", run.steps);
+        if self.training.keep_best && evaluations < 2 {
+            return Some(format!("note: {pair}: `training.keep_best` has no choice but the last weights"));
+        }
+        let patience = self.training.stop_after_evaluations?;
+        (evaluations <= patience).then(|| {
+            format!(
+                "note: {pair}: `training.stop_after_evaluations` {patience} can end it nowhere before its end"
+            )
+        })
+    }
+}
+
+impl Preset {
+    /// A note on the shape of a model that training starts from, where it is another one.
+    pub fn model_note(&self, weights: &GptConfig) -> Option<String> {
+        let (Ok(Value::Object(ours)), Ok(theirs)) =
+            (serde_json::to_value(&self.model), serde_json::to_value(weights))
+        else {
+            return None;
+        };
+        let differs = ours.iter().filter(|(field, value)| theirs.get(field) != Some(value));
+        let differences: Vec<String> =
+            differs.map(|(field, value)| format!("{field} {} instead of {value}", theirs[field])).collect();
+        let list = differences.join(", ");
+        (!differences.is_empty())
+            .then(|| format!("note: the weights decide the model, not the preset: {list}"))
+    }
+}
+
+/// Checks that nothing was set that the weights to start from decide.
+///
+/// # Errors
+/// The first such setting.
+pub fn check_decided_by_weights(overrides: &[Override]) -> Result<(), PairError> {
+    let mut names = overrides.iter().map(Override::name);
+    // Dropout is no property of weights.
+    let decided = names.find(|name| {
+        name == "training.initialization" || (name.starts_with("model.") && name != "model.dropout")
+    });
+    decided.map_or(Ok(()), |field| Err(PairError::DecidedByWeights { field }))
+}
+
+/// A number with one decimal where it has any.
+fn number(value: f64) -> String {
+    let text = format!("{value:.1}");
+    text.strip_suffix(".0").unwrap_or(&text).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RUN: RunFacts = RunFacts { batches_per_epoch: 40, steps: 80, evaluations: 4, from_weights: false };
+
+    fn check(settings: &[&str], run: &RunFacts) -> Result<Vec<String>, String> {
+        let overrides: Vec<_> = settings.iter().map(|setting| setting.parse().unwrap()).collect();
+        let preset = Preset::named("tiny", &overrides).unwrap();
+        preset.check_pairs(run).map_err(|error| error.to_string())
+    }
+
+    fn note(settings: &[&str]) -> String {
+        check(settings, &RUN).unwrap().join("\n")
+    }
+
+    #[test]
+    fn built_in_presets_fit_and_a_smaller_context_needs_nothing_else() {
+        for name in ["the-verdict", "books", "tiny"] {
+            let preset = Preset::named(name, &["model.context_length=16".parse().unwrap()]).unwrap();
+            assert_eq!(preset.stride(), 16, "{name}");
+            assert!(preset.check_pairs(&RUN).unwrap().is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn another_stride_is_said_aloud() {
+        let said = note(&["training.stride=16"]);
+        assert!(said.contains("each token is trained on 4 times"), "{said}");
+        let said = note(&["training.stride=48"]);
+        assert!(said.contains("is trained on 1.3 times"), "{said}");
+        let said = note(&["training.stride=256"]);
+        assert!(said.contains("only 25 % of the text is trained on"), "{said}");
+    }
+
+    #[test]
+    fn a_tied_head_is_initialized_as_gpt_2_unless_it_is_told_not_to() {
+        let tied = "model.tied_output_head=true";
+        let preset = Preset::named("tiny", &[tied.parse().unwrap()]).unwrap();
+        assert_eq!(preset.initialization(), Initialization::Gpt2);
+        assert!(note(&[tied]).is_empty());
+        assert!(note(&[tied, "training.initialization=pytorch"]).contains("begin at a loss of hundreds"));
+        let preset = Preset::named("tiny", &[]).unwrap();
+        assert_eq!(preset.initialization(), Initialization::Pytorch);
+        let from_weights = RunFacts { from_weights: true, ..RUN };
+        assert!(check(&[tied, "training.initialization=pytorch"], &from_weights).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_weights_decide_is_not_set_beside_them() {
+        let check =
+            |setting: &str| check_decided_by_weights(&[setting.parse().unwrap()]).map_err(|e| e.to_string());
+        for setting in ["model.n_layers=3", "model.context_length=64", "training.initialization=gpt2"] {
+            let refusal = check(setting).unwrap_err();
+            assert!(
+                refusal.contains(setting.split_once('=').unwrap().0) && refusal.contains("--init"),
+                "{refusal}"
+            );
+        }
+        for setting in ["model.dropout=0.2", "training.stride=3", "sample.top_k=3"] {
+            check(setting).unwrap();
+        }
+        let preset = Preset::named("tiny", &[]).unwrap();
+        assert_eq!(preset.model_note(&preset.model), None);
+        let longer = GptConfig { context_length: 1024, ..preset.model.clone() };
+        assert!(preset.model_note(&longer).unwrap().ends_with("context_length 1024 instead of 64"));
+    }
+
+    #[test]
+    fn a_warmup_that_never_ends_is_refused() {
+        let refusal = check(&["training.warmup_steps=80"], &RUN).unwrap_err();
+        assert!(refusal.contains("`training.warmup_steps` is 80, and the run has 80 steps"), "{refusal}");
+        assert!(note(&["training.warmup_steps=79"]).is_empty());
+    }
+
+    #[test]
+    fn other_pairs_that_are_rarely_meant_are_named() {
+        assert!(note(&["training.accumulate_batches=50"]).contains("a step averages those 40"));
+        assert!(note(&["model.d_model=24"]).contains("2 times `model.d_model`; GPT-2 has 4 times, 96"));
+        assert!(note(&["training.stop_after_evaluations=4"]).contains("can end it nowhere"));
+        assert!(note(&["training.stop_after_evaluations=3"]).is_empty());
+        let once = RunFacts { evaluations: 1, ..RUN };
+        assert!(check(&["training.keep_best=true"], &once).unwrap()[0].contains("no choice but the last"));
+    }
+}

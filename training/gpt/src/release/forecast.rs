@@ -1,0 +1,129 @@
+//! Forecast of a training run: what would be trained, how large it is, and how long it takes.
+
+use std::fmt;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use burn::tensor::Device;
+use indicatif::{HumanBytes, HumanCount, HumanDuration};
+use tokio::runtime::Runtime;
+
+use super::error::ReleaseError;
+use super::plan::TrainingPlan;
+use crate::device;
+use crate::train::{Checkpoints, Run};
+
+/// Steps that are made to see how long one takes; the first, which also sets up, does not count.
+const MEASURED_STEPS: usize = 4;
+/// Bytes of a version for each parameter: weights and ONNX in float32, and the two quantized exports.
+const VERSION_BYTES: f64 = 4.0 + 4.0 + 1.1 + 0.7;
+
+/// What is known of a run before it is trained.
+pub struct Forecast(Vec<(&'static str, String)>);
+
+impl Forecast {
+    /// Describes a run, and makes a few steps of it on `device`, an autodiff device, which are thrown away.
+    ///
+    /// # Errors
+    /// If weights to start from cannot be read, or checkpoints cannot.
+    pub fn of(
+        plan: &TrainingPlan,
+        checkpoints: &Checkpoints,
+        device: &Device,
+        runtime: &Runtime,
+    ) -> Result<Self, ReleaseError> {
+        let (model, training, extent) = (&plan.preset.model, &plan.preset.training, plan.extent());
+        let parameters = model.num_parameters() as u64;
+        let count = |number: usize| HumanCount(number as u64).to_string();
+        let bytes = |bytes: f64| HumanBytes(bytes as u64).to_string();
+        let tokens_per_step = training.batch_size * training.accumulate_batches * model.context_length;
+        let copies = if training.keep_best { 4.0 } else { 3.0 };
+        let checkpoint = 4.0 * copies * parameters as f64;
+        let mut lines = vec![
+            ("model", format!("{}, {} parameters", plan.name, HumanCount(parameters))),
+            (
+                "texts",
+                format!(
+                    "{}: {} tokens to train on, in {} windows of {}, and {} to validate with",
+                    plan.corpus.name(),
+                    count(plan.corpus.training().count()),
+                    count(plan.train_set.windows()),
+                    model.context_length,
+                    count(plan.corpus.validation().count()),
+                ),
+            ),
+            (
+                "run",
+                format!(
+                    "{} epochs, {} steps of {} tokens",
+                    training.epochs,
+                    count(extent.total_steps()),
+                    count(tokens_per_step)
+                ),
+            ),
+            ("time", measured_time(plan, checkpoints, device, runtime)?),
+            ("memory", peak_memory()),
+            (
+                "checkpoint",
+                format!("about {}; two are kept until the version is published", bytes(checkpoint)),
+            ),
+            ("version", format!("about {}", bytes(VERSION_BYTES * parameters as f64))),
+        ];
+        if let Some(left) = checkpoints.left(None)? {
+            lines.push(("so far", format!("step {} of this run is in {}", left.position.step, left.place)));
+        }
+        Ok(Self(lines))
+    }
+}
+
+impl fmt::Display for Forecast {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, value) in &self.0 {
+            writeln!(f, "{:<12}{value}", format!("{name}:"))?;
+        }
+        f.write_str("a dry run: nothing was trained, and nothing written but the token ids of the texts")
+    }
+}
+
+fn measured_time(
+    plan: &TrainingPlan,
+    checkpoints: &Checkpoints,
+    device: &Device,
+    runtime: &Runtime,
+) -> Result<String, ReleaseError> {
+    let run = Run {
+        train_set: &plan.train_set,
+        validation_set: &plan.validation_set,
+        settings: &plan.preset.training,
+        device,
+        samples: None,
+        records: None,
+        checkpoints,
+        mirror: None,
+        resume: false,
+        stop: &AtomicBool::new(false),
+    };
+    let seconds = run.measure(runtime.block_on(plan.model(device))?, MEASURED_STEPS);
+    let counted = if seconds.len() > 1 { &seconds[1..] } else { &seconds[..] };
+    let step = counted.iter().sum::<f64>() / counted.len().max(1) as f64;
+    let all = Duration::from_secs_f64(step * plan.extent().total_steps() as f64);
+    Ok(format!(
+        "about {} without evaluations and the export: {step:.2} s for a step, the mean of {} on {}",
+        HumanDuration(all),
+        counted.len(),
+        device::describe(),
+    ))
+}
+
+/// The most memory that this process has had, the measured steps included.
+fn peak_memory() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
+    match kibibytes {
+        Some(kibibytes) => {
+            format!("{} at the most in these steps; the export may need more", HumanBytes(kibibytes << 10))
+        }
+        None => "unknown on this system".to_owned(),
+    }
+}

@@ -1,0 +1,117 @@
+//! Identity of a training run: all that its weights depend on, as JSON, and nothing else.
+//!
+//! Paths, names, samples and checkpoints are no part of it, and neither is how long the run is: a run can be
+//! made longer while it is under way. How often a model is evaluated is part of it only where that decides
+//! which weights are published.
+
+use artifact::Sha256Hex;
+use serde_json::{Value, json};
+
+use crate::preset::{Preset, TrainingSettings};
+
+/// The identity of a run of `preset` on a corpus with this digest, from random weights or from those with the
+/// digest `init`.
+pub fn identity(preset: &Preset, corpus: &Sha256Hex, init: Option<&Sha256Hex>) -> Value {
+    // No `..`: whoever adds a setting decides here whether it is part of a run's identity.
+    let TrainingSettings {
+        seed,
+        initialization: _,
+        epochs: _,
+        batch_size,
+        accumulate_batches,
+        stride: _,
+        train_fraction: _, // in the digest of the corpus
+        learning_rate,
+        warmup_steps,
+        final_learning_rate,
+        weight_decay,
+        decay_vectors,
+        clip_gradient_norm,
+        evaluate_every_steps,
+        evaluation_batches,
+        final_evaluation_windows: _,
+        stop_after_evaluations,
+        keep_best,
+        checkpoint_every_steps: _,
+    } = &preset.training;
+    let evaluations_decide = *keep_best || stop_after_evaluations.is_some();
+    json!({
+        "model": preset.model,
+        "corpus": corpus,
+        "init": init,
+        "training": {
+            "seed": seed,
+            "initialization": init.is_none().then(|| preset.initialization()),
+            "batch_size": batch_size,
+            "accumulate_batches": accumulate_batches,
+            "stride": preset.stride(),
+            "learning_rate": learning_rate,
+            "warmup_steps": warmup_steps,
+            "final_learning_rate": final_learning_rate,
+            "weight_decay": weight_decay,
+            "decay_vectors": decay_vectors,
+            "clip_gradient_norm": clip_gradient_norm,
+            "keep_best": keep_best,
+            "stop_after_evaluations": stop_after_evaluations,
+            "evaluate_every_steps": evaluations_decide.then_some(evaluate_every_steps),
+            "evaluation_batches": evaluations_decide.then_some(evaluation_batches),
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(settings: &[&str]) -> Value {
+        let overrides: Vec<_> = settings.iter().map(|setting| setting.parse().unwrap()).collect();
+        identity(&Preset::named("tiny", &overrides).unwrap(), &Sha256Hex::of_bytes(b"text"), None)
+    }
+
+    #[test]
+    fn only_what_changes_weights_changes_it() {
+        for setting in [
+            "training.checkpoint_every_steps=7",
+            "training.epochs=9",
+            "training.evaluate_every_steps=3",
+            "training.evaluation_batches=9",
+            "training.final_evaluation_windows=1",
+            "training.stride=64", // the default
+            "training.initialization=pytorch",
+            "sample.max_tokens=3",
+        ] {
+            assert_eq!(of(&[setting]), of(&[]), "{setting}");
+        }
+        for setting in [
+            "model.n_layers=1",
+            "model.dropout=0.2",
+            "training.seed=1",
+            "training.stride=32",
+            "training.batch_size=3",
+            "training.learning_rate=1e-3",
+            "training.final_learning_rate=1e-3",
+            "training.warmup_steps=3",
+            "training.initialization=gpt2",
+            "training.keep_best=true",
+        ] {
+            assert_ne!(of(&[setting]), of(&[]), "{setting}");
+        }
+        // The weights to start from have been drawn already.
+        let from = |settings: &[&str]| {
+            let overrides: Vec<_> = settings.iter().map(|setting| setting.parse().unwrap()).collect();
+            let preset = Preset::named("tiny", &overrides).unwrap();
+            identity(&preset, &Sha256Hex::of_bytes(b"text"), Some(&Sha256Hex::of_bytes(b"weights")))
+        };
+        assert_eq!(from(&["training.initialization=gpt2"]), from(&[]));
+        assert_ne!(from(&[]), of(&[]));
+    }
+
+    #[test]
+    fn evaluations_count_where_they_decide_which_weights_are_published() {
+        for decides in ["training.keep_best=true", "training.stop_after_evaluations=2"] {
+            for setting in ["training.evaluate_every_steps=3", "training.evaluation_batches=9"] {
+                assert_ne!(of(&[decides, setting]), of(&[decides]), "{decides} {setting}");
+            }
+        }
+    }
+}
