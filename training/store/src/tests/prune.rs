@@ -77,7 +77,7 @@ async fn nothing_is_left_of_the_last_version() {
         publish(store, "v1").await;
         assert!(store.remove_version(MODEL, "v1").await.unwrap());
         assert!(store.models().await.unwrap().is_empty());
-        assert!(!folder.join("models").join(MODEL).join("v1").exists());
+        assert!(!folder.join("models").join(MODEL).join("v1/model.onnx").exists());
     })
     .await;
 }
