@@ -213,7 +213,7 @@ mod tests {
         let (_, encoded, _) = encode_texts(cache.path(), &borrowed, 0.90001);
         let (mut training, mut validation) = (Vec::new(), Vec::new());
         for text in texts.iter().filter(|text| !text.is_empty()) {
-            let cut = text[..(text.len() as f64 * 0.90001) as usize].rfind(' ').unwrap();
+            let cut = text[..=(text.len() as f64 * 0.90001) as usize].rfind(' ').unwrap();
             for (split, part) in [(&mut training, &text[..cut]), (&mut validation, &text[cut..])] {
                 if !split.is_empty() {
                     split.push(artifact::tokenizer::END_OF_TEXT);
