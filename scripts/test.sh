@@ -30,13 +30,13 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 cargo build --quiet --release --workspace --all-targets --locked 2>&1 | tee "$log"
 ! grep -q "^warning" "$log" || { echo "error: there are warnings; they are errors here" >&2 && exit 1; }
+echo "test: programs and libraries"
+status=0
+cargo test --quiet --release --workspace --locked --no-fail-fast --lib --bins --tests 2>&1 | tee "$log" || status=$?
 echo "test: infrastructure"
 scripts/test_infra.sh
 echo "test: page"
 scripts/test_site.sh
-echo "test: programs and libraries"
-status=0
-cargo test --quiet --release --workspace --locked --no-fail-fast --lib --bins --tests 2>&1 | tee "$log" || status=$?
 
 # cargo prints a line for each test binary; this sums them up.
 awk '/^test result:/ { passed += $4; failed += $6; skipped += $8 }

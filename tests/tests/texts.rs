@@ -40,7 +40,7 @@ impl Bench {
             ["texts", "store", "checkpoints", "cache"].map(|name| self.path(name).display().to_string());
         let common = ["train", "--preset", "tiny", "--name", "tiny", "--corpus", &texts, "--store", &store];
         let folders = ["--checkpoints", &checkpoints, "--cache", &cache, "--set", "training.epochs=1"];
-        run("gpt", &[&common, &folders, arguments].concat()).unwrap()
+        run("gpt", &[&common[..], &folders, arguments].concat()).unwrap()
     }
 
     /// What a training says that succeeds.

@@ -10,6 +10,7 @@ use super::judgement::ValidationText;
 use super::source::{ModelSource, downloads};
 use crate::corpus::{Corpus, Dataset, dataset};
 use crate::model::Gpt;
+use crate::onnx::check_exportable;
 use crate::preset::{Preset, RunFacts};
 use crate::train::identity::identity;
 use crate::train::{Checkpoints, Extent, SampleWriter, new_model};
@@ -45,7 +46,8 @@ impl TrainingPlan {
     /// of `start` if there is one.
     ///
     /// # Errors
-    /// If the corpus is too short or has no paragraph to take a prompt from, or settings cannot go together.
+    /// If the model could not be exported, the corpus is too short or has no paragraph to take a prompt from, or
+    /// settings cannot go together.
     pub fn new(
         name: String,
         preset: Preset,
@@ -53,6 +55,7 @@ impl TrainingPlan {
         tokenizer: Tokenizer,
         corpus: Corpus,
     ) -> Result<Self, ReleaseError> {
+        check_exportable(&preset.model)?;
         let preset_toml = preset.to_toml()?;
         let training = &preset.training;
         let (train_set, validation_set) =
