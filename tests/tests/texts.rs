@@ -40,7 +40,7 @@ impl Bench {
             ["texts", "store", "checkpoints", "cache"].map(|name| self.path(name).display().to_string());
         let common = ["train", "--preset", "tiny", "--name", "tiny", "--corpus", &texts, "--store", &store];
         let folders = ["--checkpoints", &checkpoints, "--cache", &cache, "--set", "training.epochs=1"];
-        run("gpt", &[&common, &folders, arguments].concat()).unwrap()
+        run("gpt", &[&common[..], &folders, arguments].concat()).unwrap()
     }
 
     /// What a training says that succeeds.
@@ -168,7 +168,7 @@ fn a_model_is_evaluated_on_a_file_as_a_whole() {
     let tokens = |arguments: &[&str]| {
         let (store, corpus) = (store.path().display().to_string(), corpus().display().to_string());
         let common = ["evaluate", "--store", &store, "--corpus", &corpus, "--json"];
-        let output = run("gpt", &[&common, arguments].concat()).unwrap();
+        let output = run("gpt", &[&common[..], arguments].concat()).unwrap();
         let json: Value = serde_json::from_slice(&output.stdout).unwrap();
         (json["evaluation"]["tokens"].as_u64().unwrap(), json["corpus"][0]["tokens"].as_u64().unwrap())
     };
