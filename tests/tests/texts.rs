@@ -43,11 +43,11 @@ impl Bench {
         run("gpt", &[&common[..], &folders, arguments].concat()).unwrap()
     }
 
-    /// What a training says that succeeds.
+    /// What a training says that succeeds, whether its version is better than the last or not.
     fn said(&self, arguments: &[&str]) -> String {
         let output = self.train(arguments);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{said}");
+        assert!(matches!(output.status.code(), Some(0 | 3)), "{said}");
         said.replace(&self.path("texts").display().to_string(), "texts")
     }
 
