@@ -43,11 +43,11 @@ impl Bench {
         run("gpt", &[&common[..], &folders, arguments].concat()).unwrap()
     }
 
-    /// What a training says that succeeds.
+    /// What a training says that succeeds, whether its version is better than the last or not.
     fn said(&self, arguments: &[&str]) -> String {
         let output = self.train(arguments);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{said}");
+        assert!(matches!(output.status.code(), Some(0 | 3)), "{said}");
         said.replace(&self.path("texts").display().to_string(), "texts")
     }
 
@@ -168,7 +168,7 @@ fn a_model_is_evaluated_on_a_file_as_a_whole() {
     let tokens = |arguments: &[&str]| {
         let (store, corpus) = (store.path().display().to_string(), corpus().display().to_string());
         let common = ["evaluate", "--store", &store, "--corpus", &corpus, "--json"];
-        let output = run("gpt", &[&common, arguments].concat()).unwrap();
+        let output = run("gpt", &[&common[..], arguments].concat()).unwrap();
         let json: Value = serde_json::from_slice(&output.stdout).unwrap();
         (json["evaluation"]["tokens"].as_u64().unwrap(), json["corpus"][0]["tokens"].as_u64().unwrap())
     };

@@ -250,6 +250,18 @@ mod tests {
     }
 
     #[test]
+    fn without_a_separator_its_usual_spelling_is_text() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "one<|endoftext|>\ntwo<|endoftext|>\n".repeat(50);
+        fs::write(folder.path().join("a.txt"), &text).unwrap();
+        let settings = CorpusSettings { separator: String::new(), ..CorpusSettings::default() };
+        let corpus = load(folder.path(), &["a.txt"], settings).0.unwrap();
+        let head = &text[..text.len() * 9 / 10];
+        let expected: Vec<i64> = Tokenizer::gpt2().unwrap().encode(head).into_iter().map(i64::from).collect();
+        assert_eq!((corpus.documents(), ids(corpus.training())), (1, expected));
+    }
+
+    #[test]
     fn texts_to_validate_with_are_not_trained_on() {
         let folder = tempfile::tempdir().unwrap();
         for (name, text) in [("a.txt", "to train on"), ("b.txt", "to validate with")] {

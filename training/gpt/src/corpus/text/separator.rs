@@ -43,7 +43,7 @@ impl Splitter {
     /// Those of the sink.
     pub fn push(&mut self, text: &str, sink: &mut dyn DocumentSink) -> Result<(), CorpusError> {
         if self.separator.is_empty() {
-            return sink.text(text);
+            return self.emit(text, sink);
         }
         let mut held = std::mem::take(&mut self.held);
         held.push_str(text);

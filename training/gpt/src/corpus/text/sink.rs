@@ -4,7 +4,7 @@ use crate::corpus::error::CorpusError;
 
 /// Takes documents one after the other, each in blocks of at most about 64 KiB.
 pub trait DocumentSink {
-    /// The next block of the document.
+    /// The next block of the document, which is not empty.
     ///
     /// # Errors
     /// If it cannot be used.
@@ -30,6 +30,7 @@ pub(crate) mod tests {
 
     impl DocumentSink for Collected {
         fn text(&mut self, text: &str) -> Result<(), CorpusError> {
+            assert!(!text.is_empty());
             self.open.push_str(text);
             Ok(())
         }
