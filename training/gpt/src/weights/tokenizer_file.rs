@@ -188,7 +188,7 @@ fn compare_pair(tokens: &[u8], merges: &[u8], gpt2: &Tokenizer) -> Result<Vec<St
     let lines = merges
         .lines()
         .enumerate()
-        .filter(|(number, line)| !line.is_empty() && !(*number == 0 && line.starts_with("#version")));
+        .filter(|(number, line)| !(line.is_empty() || *number == 0 && line.starts_with("#version")));
     compare(&tokens, &lines.map(|(_, line)| pair(line)).collect::<Result<Vec<_>, _>>()?, gpt2)
 }
 
