@@ -152,7 +152,7 @@ fn texts_to_validate_with_may_be_given() {
     let bench = Bench::new();
     bench.write("a.txt", paragraphs(50));
     let validation = bench.path("validation.txt");
-    fs::write(&validation, paragraphs(70)[2_000..].as_bytes()).unwrap();
+    fs::write(&validation, &paragraphs(70).as_bytes()[2_000..]).unwrap();
     let said = bench.said(&["--validation", validation.to_str().unwrap()]);
     assert!(said.contains("corpus: 2 documents in 2 files: 1 to train on, 1 to validate with\n"), "{said}");
     let (folder, manifest) = only_version(&bench.path("store")).unwrap();

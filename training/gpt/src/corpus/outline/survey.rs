@@ -140,7 +140,8 @@ mod tests {
         assert_eq!(documents, [2, 0, 1, 1]);
         assert_eq!((contents[0].separators, contents[3].empty), (1, 1));
         let start = book.find("A book").unwrap() as u64;
-        assert_eq!(contents[2].bodies, Some(vec![start..start + 7]));
+        let body = start..start + 7;
+        assert_eq!(contents[2].bodies.as_deref(), Some(std::slice::from_ref(&body)));
         assert_eq!(contents[2].cut_bytes, book.len() as u64 - 7);
         let entries: Vec<Entry> = outline.entries().unwrap().map(Result::unwrap).collect();
         let lengths: Vec<u64> = entries.iter().map(|entry| entry.characters).collect();

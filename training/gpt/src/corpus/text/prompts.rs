@@ -142,7 +142,7 @@ mod tests {
         assert_eq!(prompts(&[paragraphs.concat()]), ["他从街上走过来", "她坐在窗前，"]);
         // One paragraph, in Thai, and words that are no prompt but for want of others.
         let thai = "วันหนึ่งฉันเดินเข้าไปในป่า".repeat(50);
-        assert!(thai.starts_with(&prompts(&[thai.clone()])[0]));
+        assert!(thai.starts_with(&prompts(std::slice::from_ref(&thai))[0]));
         assert_eq!(prompts(&["Title\n\nOne word".to_owned()]), ["Title", "One word"]);
     }
 }
