@@ -93,7 +93,8 @@ fn a_full_disk_is_named_and_holds_no_version() {
         let message = failure(|| on_small_disk(&command, &full, kibibytes, &kept), &store);
         assert!(message.contains("No space left on device") && message.contains(text(&full)), "{message}");
         let names: Vec<_> = fs::read_dir(&kept).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        assert!(!names.is_empty(), "{disk}: the disk was not used");
+        // Of a checkpoint that was not finished nothing stays, not even the folder of its run.
+        assert_eq!(names.is_empty(), disk == "checkpoints", "{disk}: {names:?}");
     }
 }
 
