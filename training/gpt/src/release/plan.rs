@@ -130,10 +130,7 @@ impl TrainingPlan {
 /// Digest of weights to start from, wherever they lie.
 fn weights_digest(start: &ModelSource) -> Result<Sha256Hex, ReleaseError> {
     match start {
-        ModelSource::Weights(imported) => {
-            let file = &imported.file;
-            Ok(Sha256Hex::of_file(file).map_err(ReleaseError::at(file))?.0)
-        }
+        ModelSource::Weights(imported) => Ok(imported.sha256()?),
         ModelSource::Version(version, _) => Ok(version.reference.manifest_sha256.clone()),
     }
 }

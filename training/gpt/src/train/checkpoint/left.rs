@@ -1,7 +1,7 @@
-//! What earlier processes have left of a run: how far it has come, here or in the mirror.
+//! Newest checkpoint of a run, here or in the mirror: how far earlier processes have come.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use store::PathError;
 
@@ -79,7 +79,7 @@ fn left_in(mirror: &Mirror<'_>) -> Result<Option<Left>, CheckpointError> {
 }
 
 /// The folders in a folder, which need not exist.
-fn entries(folder: &Path) -> Result<Vec<std::path::PathBuf>, CheckpointError> {
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, CheckpointError> {
     if !folder.is_dir() {
         return Ok(Vec::new());
     }
