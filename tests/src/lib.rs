@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod confined;
+pub mod folders;
 pub mod measure;
 pub mod process;
 pub mod reference;

@@ -49,6 +49,25 @@ pub fn run(name: &str, arguments: &[&str]) -> Result<Output> {
     Ok(command(name, arguments)?.output()?)
 }
 
+/// What `gpt` prints when it succeeds.
+///
+/// # Panics
+/// If it fails: in a test, the panic is the report.
+pub fn gpt(arguments: &[&str]) -> String {
+    let output = run("gpt", arguments).unwrap_or_else(|error| panic!("{error:#}"));
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// The [message](error_message) with which `gpt` refuses something.
+///
+/// # Panics
+/// If it does not.
+pub fn refusal(arguments: &[&str]) -> String {
+    let refused = run("gpt", arguments).and_then(|output| error_message(&output));
+    refused.unwrap_or_else(|error| panic!("{arguments:?}: {error:#}"))
+}
+
 /// Runs one of the Python scripts in this folder with the tools that the set-up installed, and gives
 /// what it printed.
 ///

@@ -6,12 +6,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use e2e::folders::{copy_folder, text};
 use e2e::process::{error_message, run};
 use e2e::trained::{only_version, train_tiny, visible_versions};
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
 
 /// The error of training on a file with these contents.
 fn training_error(file_name: &str, contents: &[u8]) -> String {
@@ -54,19 +51,8 @@ fn what_is_missing_is_named() {
 
 /// A copy of a trained store, to be damaged.
 fn copy(store: &Path) -> tempfile::TempDir {
-    fn copy_folder(from: &Path, to: &Path) {
-        fs::create_dir_all(to).unwrap();
-        for entry in fs::read_dir(from).unwrap() {
-            let (path, target) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));
-            if path.is_dir() {
-                copy_folder(&path, &target);
-            } else {
-                fs::copy(&path, &target).unwrap();
-            }
-        }
-    }
     let target = tempfile::tempdir().unwrap();
-    copy_folder(store, target.path());
+    copy_folder(store, target.path()).unwrap();
     target
 }
 

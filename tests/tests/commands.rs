@@ -4,38 +4,18 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
 use artifact::Manifest;
-use e2e::process::{Server, error_message, post, python, run};
+use e2e::folders::text;
+use e2e::process::{Server, error_message, gpt, post, python, refusal, run};
 use e2e::reference;
-use e2e::trained::{corpus, only_version, train_tiny, visible_versions};
+use e2e::trained::{corpus, only_version, tiny_store, visible_versions};
 use serde_json::{Value, json};
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
-
-/// What a command prints when it succeeds.
-fn gpt(arguments: &[&str]) -> String {
-    let output = run("gpt", arguments).unwrap();
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
-
-fn refusal(arguments: &[&str]) -> String {
-    error_message(&run("gpt", arguments).unwrap()).unwrap()
-}
 
 /// One trained model for all tests of this file, and its version's folder.
 fn trained() -> (&'static Path, PathBuf) {
-    static STORE: OnceLock<tempfile::TempDir> = OnceLock::new();
-    let store = STORE.get_or_init(|| {
-        let folder = tempfile::tempdir().unwrap();
-        train_tiny(folder.path(), "123").unwrap();
-        folder
-    });
-    (store.path(), only_version(store.path()).unwrap().0)
+    let store = tiny_store();
+    (store, only_version(store).unwrap().0)
 }
 
 #[test]

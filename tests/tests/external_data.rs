@@ -9,6 +9,7 @@ use std::path::Path;
 use artifact::manifest::{FileRole, Precision};
 use artifact::{GptConfig, Tokenizer};
 use burn::module::Module;
+use e2e::folders::copy_folder;
 use e2e::process::{Server, post, python, run};
 use e2e::reference::{self, TinyGpt};
 use e2e::trained::{only_version, visible_versions};
@@ -116,14 +117,6 @@ fn publish(model: &Gpt, store: &Path) {
     });
 }
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let (path, target) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));
-        if path.is_dir() { copy(&path, &target) } else { fs::copy(&path, &target).map(drop).unwrap() }
-    }
-}
-
 #[test]
 fn a_version_with_weights_beside_its_graphs_is_served_copied_and_exported() {
     let model = Gpt::new(&Preset::named("tiny", &[]).unwrap().model, &device::cpu()).valid();
@@ -141,7 +134,7 @@ fn a_version_with_weights_beside_its_graphs_is_served_copied_and_exported() {
 
     // From a folder, and from S3, where the files have to be downloaded.
     let server = S3Server::start_beside();
-    copy(&store, &server.folder("store"));
+    copy_folder(&store, &server.folder("store")).unwrap();
     let (location, cache) = (format!("s3://{BUCKET}/store"), folder.path().join("cache"));
     let mut texts = Vec::new();
     for (location, environment) in

@@ -12,6 +12,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use e2e::confined::{heeding_modes, on_small_disk};
+use e2e::folders::text;
 use e2e::process::{command, error_message};
 use e2e::trained::{corpus, only_version, train_tiny, visible_versions};
 use s3_server::{ACCESS_KEY, BUCKET, EXPIRED_KEY, S3Server, environment};
@@ -19,10 +20,6 @@ use tempfile::TempDir;
 
 /// A person waits for an error, with two cores that other tests use too.
 const SECONDS: Duration = Duration::from_secs(20);
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
 
 /// A published version of some megabytes.
 fn version() -> &'static Path {

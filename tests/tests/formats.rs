@@ -12,7 +12,8 @@ use artifact::manifest::Precision;
 use artifact::{GptConfig, Sampling, Tokenizer};
 use burn::module::Module;
 use burn::tensor::{Int, Tensor, TensorData};
-use e2e::process::{error_message, python, run};
+use e2e::folders::{copy_folder, text};
+use e2e::process::{error_message, gpt, python, refusal, run};
 use e2e::reference::{self, largest_difference};
 use e2e::trained::only_version;
 use engine::{Engine, GenerationOptions, OnnxModel};
@@ -33,20 +34,6 @@ fn models() -> &'static Path {
     folder.path()
 }
 
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
-
-fn gpt(arguments: &[&str]) -> String {
-    let output = run("gpt", arguments).unwrap();
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
-
-fn refusal(arguments: &[&str]) -> String {
-    error_message(&run("gpt", arguments).unwrap()).unwrap()
-}
-
 fn import(path: &Path) -> Imported {
     weights::import(path, &ImportOptions::default(), &device::cpu()).unwrap()
 }
@@ -58,10 +45,7 @@ fn complaint(path: &Path) -> String {
 /// A copy of a folder of files.
 fn copy(from: &Path) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    for file in fs::read_dir(from).unwrap() {
-        let file = file.unwrap();
-        fs::copy(file.path(), folder.path().join(file.file_name())).unwrap();
-    }
+    copy_folder(from, folder.path()).unwrap();
     folder
 }
 

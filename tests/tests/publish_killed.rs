@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use artifact::Manifest;
 use artifact::manifest::FileRole;
+use e2e::folders::{copy_folder, text};
 use e2e::process::{Running, command};
 use e2e::trained::{only_version, train_tiny, visible_versions};
 use e2e::workbench::{Published, Workbench, checkpoints_in};
@@ -20,10 +21,6 @@ use tokio::sync::OnceCell;
 
 /// More than goes in one request to S3.
 const LARGE_FILE_BYTES: usize = 17 << 20;
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
 
 /// A version with a large file in it, for all tests of this file.
 async fn version() -> (&'static Path, &'static Manifest) {
@@ -160,19 +157,6 @@ async fn a_copy_to_s3_is_complete_or_invisible() {
     assert!(kills >= 4, "{kills}");
 }
 
-/// Copies a folder with all that is in it.
-fn copy_folder(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let (path, target) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));
-        if path.is_dir() {
-            copy_folder(&path, &target);
-        } else {
-            fs::copy(&path, &target).unwrap();
-        }
-    }
-}
-
 /// A run that has a few steps to go: the kills come in them, while the last checkpoint is written, in export and
 /// evaluation, at the publication, between that and the promotion, and while the checkpoints are removed.
 #[test]
@@ -188,12 +172,12 @@ fn twenty_kills_between_the_last_step_and_the_end_lose_nothing() {
     }
     drop(training);
     let snapshot = bench.path("snapshot");
-    copy_folder(&checkpoints, &snapshot);
+    copy_folder(&checkpoints, &snapshot).unwrap();
 
     let store = bench.path("killed");
     let begin = || {
         let _ = (fs::remove_dir_all(&checkpoints), fs::remove_dir_all(&store));
-        copy_folder(&snapshot, &checkpoints);
+        copy_folder(&snapshot, &checkpoints).unwrap();
     };
     begin();
     let start = Instant::now();

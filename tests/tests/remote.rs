@@ -8,14 +8,11 @@ use std::process::Stdio;
 use std::sync::OnceLock;
 
 use anyhow::ensure;
+use e2e::folders::text;
 use e2e::process::{Running, command, eventually};
 use e2e::trained::{corpus, only_version, visible_versions};
 use e2e::workbench::{Published, Workbench};
 use s3_server::{ACCESS_KEY, BUCKET, KEEPING_KEY, S3Server};
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
 
 /// Trains the preset `tiny` with checkpoints in a folder of its own, as on a new machine; gives what
 /// it said.

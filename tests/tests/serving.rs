@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use e2e::confined::on_small_disk;
+use e2e::folders::copy_folder;
 use e2e::process::{Lambda, Server, command, eventually, post, request};
 use e2e::trained::{train_tiny, visible_versions};
 use s3_server::{ACCESS_KEY, BUCKET, S3Server};
@@ -59,7 +60,7 @@ struct Remote {
 impl Remote {
     fn start() -> Self {
         let server = S3Server::start_beside();
-        copy(store(), &server.folder("store"));
+        copy_folder(store(), &server.folder("store")).unwrap();
         let remote = Self { server, cache: tempfile::tempdir().unwrap() };
         remote.point_to(&pointer(&versions()[0]));
         remote
@@ -98,14 +99,6 @@ impl Remote {
 
 fn location() -> String {
     format!("s3://{BUCKET}/store")
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let (path, target) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));
-        if path.is_dir() { copy(&path, &target) } else { fs::copy(&path, &target).map(drop).unwrap() }
-    }
 }
 
 fn served_version(url: &str) -> String {
