@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 
 use crate::corpus::Source;
+use crate::corpus::format::{is_searched_for, unpacked_name};
 
 /// A name is a folder of the store and part of commands; a long title has said enough by then.
 const MAX_LENGTH: usize = 64;
@@ -47,7 +48,8 @@ fn last_part(source: &Source) -> String {
         }
         Source::S3(address) => {
             let part = address.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-            part.strip_suffix(".txt").unwrap_or(part).to_owned()
+            // It may be a folder, with any dot in its name.
+            if is_searched_for(part) { stem(Path::new(part)) } else { part.to_owned() }
         }
     }
 }
@@ -70,8 +72,10 @@ fn folder_name(path: &Path) -> String {
     resolved.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
+/// The name of a file without its extensions: `stories` of `stories.jsonl.gz`.
 fn stem(path: &Path) -> String {
-    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    Path::new(unpacked_name(&name)).file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// A name in lower-case ASCII, other letters as they sound: what is no letter, digit, `.` or `_` becomes
@@ -140,6 +144,9 @@ mod tests {
             ("s3://texts/team/corpus/", "corpus"),
             ("s3://texts/team/story.txt", "story"),
             ("s3://texts", "texts"),
+            ("stories.jsonl.gz", "stories"),
+            ("s3://texts/team/stories.jsonl.zst", "stories"),
+            ("s3://texts/team/v1.2", "v1.2"),
             ("(...).txt", FALLBACK),
             ("/", FALLBACK),
         ] {

@@ -107,7 +107,7 @@ fn head(path: &Path, compression: Compression) -> Result<Vec<u8>, CorpusError> {
 }
 
 /// A name without the extension that says that the file is compressed.
-fn unpacked_name(name: &str) -> &str {
+pub fn unpacked_name(name: &str) -> &str {
     match name.rsplit_once('.') {
         Some((rest, extension))
             if ["gz", "zst", "zstd"].contains(&extension.to_ascii_lowercase().as_str()) =>

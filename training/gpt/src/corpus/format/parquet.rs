@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use parquet::basic::Type;
+use parquet::basic::{Compression, Type};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::{ByteArray, ByteArrayType};
 use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -52,6 +52,9 @@ impl ParquetColumn {
             place: "its columns".to_owned(),
             reason: missing(columns, name),
         })?;
+        for group in file.metadata().row_groups() {
+            check_compression(path, group.column(column).compression())?;
+        }
         let level = columns[column].max_def_level();
         Ok(Self {
             path: path.to_owned(),
@@ -128,6 +131,20 @@ impl Records for ParquetColumn {
     }
 }
 
+/// Refuses compression that is rare and takes a decoder of its own.
+fn check_compression(path: &Path, compression: Compression) -> Result<(), CorpusError> {
+    let name = match compression {
+        Compression::BROTLI(_) => "Brotli",
+        Compression::LZO => "LZO",
+        _ => return Ok(()),
+    };
+    let reason = format!(
+        "compressed with {name}, expected Snappy, Zstandard, gzip or LZ4; write it so with \
+         pandas.read_parquet(FILE).to_parquet(NEW_FILE)"
+    );
+    Err(CorpusError::Record { path: path.to_owned(), place: "its column".to_owned(), reason })
+}
+
 fn damaged(path: &Path, error: &dyn std::fmt::Display) -> CorpusError {
     CorpusError::Parquet { path: path.to_owned(), reason: error.to_string() }
 }
@@ -147,7 +164,7 @@ fn missing(columns: &[ColumnDescPtr], name: &str) -> String {
 pub(crate) mod tests {
     use std::sync::Arc;
 
-    use parquet::basic::{Compression, ZstdLevel};
+    use parquet::basic::{BrotliLevel, ZstdLevel};
     use parquet::file::properties::WriterProperties;
     use parquet::file::writer::SerializedFileWriter;
     use parquet::schema::parser::parse_message_type;
@@ -198,6 +215,15 @@ pub(crate) mod tests {
             write_compressed(&path, &[Some("one"), None, Some("two"), Some("two"), Some(&long)], compression);
             assert_eq!(read(&path, "content").unwrap(), ["one", "", "two", "two", &long]);
         }
+    }
+
+    #[test]
+    fn rare_compression_is_named_with_the_remedy() {
+        let check = |compression| check_compression(Path::new("a.parquet"), compression);
+        check(Compression::SNAPPY).unwrap();
+        let error = check(Compression::BROTLI(BrotliLevel::default())).unwrap_err().to_string();
+        assert!(error.contains("a.parquet") && error.contains("compressed with Brotli"), "{error}");
+        assert!(error.contains("to_parquet"), "{error}");
     }
 
     #[test]
