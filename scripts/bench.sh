@@ -4,7 +4,7 @@ set -euo pipefail
 
 usage() {
     cat <<'TEXT'
-usage: scripts/bench.sh BENCHMARK [--json FILE] [--model FOLDER]
+usage: scripts/bench.sh BENCHMARK [--json FILE] [--model FOLDER] [--minutes LIST] [--text FILE]
 
   training        the training step of the 162M model beside PyTorch's (5 minutes on two cores)
   corpus          speed and memory of tokenising and training on texts of 100 MB and 1 GB (12 minutes,
@@ -13,11 +13,16 @@ usage: scripts/bench.sh BENCHMARK [--json FILE] [--model FOLDER]
                   the first time it fetches them from PyPI and builds llama.cpp, 6 minutes more)
   coldstart       starts of the server on one core, part by part, with a store on an S3 server of
                   localhost (1 minute)
+  quality         the loss that a budget of time buys, beside nanoGPT's recipe in PyTorch: three trainings for each
+                  number of minutes (2 hours)
   load            the server under more requests than it can answer, for LOAD_SECONDS (default: 600)
 
   --json FILE     also write the results, each measurement among them, to FILE
   --model FOLDER  engine, coldstart, load: measure this published version, store/models/NAME/VERSION; by default what
                   scripts/demo.sh has trained last, or now trains
+  --minutes LIST  quality: the budgets (default: 2.5,5,10,20)
+  --text FILE     quality: a text to train on, whose last tenth judges; can be repeated, and by default is the three
+                  books in CORPUS_DIR, or without it the project's own story
 
 Let nothing else run meanwhile. CORPUS_DIR, relative to this checkout or absolute, names a folder
 with the-verdict.txt to train on; without it that is the project's own story.
@@ -28,9 +33,10 @@ benchmark=
 model=
 needs_model=
 options=()
+of_quality=()
 while [ $# -gt 0 ]; do
     case $1 in
-        training | corpus | engine | coldstart | load)
+        training | corpus | engine | coldstart | load | quality)
             [ -z "$benchmark" ] || { echo "error: one benchmark at a time" >&2 && exit 2; }
             benchmark=$1
             shift
@@ -48,6 +54,16 @@ while [ $# -gt 0 ]; do
             model=$(realpath "$2")
             shift 2
             ;;
+        --minutes | --text)
+            [ $# -ge 2 ] || { echo "error: $1 needs a value" >&2 && exit 2; }
+            if [ "$1" = --text ]; then
+                [ -r "$2" ] || { echo "error: cannot read the text $2" >&2 && exit 1; }
+                of_quality+=(--text "$(realpath "$2")")
+            else
+                of_quality+=("$1" "$2")
+            fi
+            shift 2
+            ;;
         --help | -h) usage && exit ;;
         *) echo "error: unknown benchmark or option $1" >&2 && usage >&2 && exit 2 ;;
     esac
@@ -57,6 +73,8 @@ case $benchmark in
     engine | coldstart | load) needs_model=yes ;;
     *) [ -z "$model" ] || { echo "error: --model is for the benchmarks engine, coldstart and load" >&2 && exit 2; } ;;
 esac
+[ "$benchmark" = quality ] || [ ${#of_quality[@]} = 0 ] ||
+    { echo "error: --minutes and --text are for the benchmark quality" >&2 && exit 2; }
 
 cd "$(dirname "$0")/.."
 scripts/setup.sh --tests
@@ -74,4 +92,15 @@ fi
 echo "bench: building (some minutes the first time)" >&2
 # The whole workspace, so that its crates are built with the features that the programs have.
 cargo build --quiet --release --workspace --bins --locked
+if [ "$benchmark" = quality ]; then
+    if ! [[ " ${of_quality[*]} " = *" --text "* ]]; then
+        books=("${CORPUS_DIR:-}"/books/*.txt)
+        [ -r "${books[0]}" ] || books=(training/corpus/*.txt)
+        for book in "${books[@]}"; do of_quality+=(--text "$(realpath "$book")"); done
+    fi
+    export ORT_DYLIB_PATH=$PWD/target/native/onnxruntime/libonnxruntime.so
+    programs=${CARGO_TARGET_DIR:-target}/release
+    exec target/venv/bin/python tests/bench_quality.py --programs "$(realpath "$programs")" \
+        "${of_quality[@]}" "${options[@]}"
+fi
 exec cargo bench --quiet --workspace --locked --bench "$benchmark" -- "${options[@]}"

@@ -6,25 +6,28 @@ cd "$(dirname "$0")/.."
 
 usage() {
     cat <<'TEXT'
-usage: scripts/demo.sh [--preset NAME] [--corpus FILE] [--port PORT] [--once]
+usage: scripts/demo.sh [--preset NAME] [--corpus FILE] [--budget TIME] [--port PORT] [--once]
 
   --preset NAME  the-verdict (default): 162 million parameters, about ten minutes on two cores
                  tiny: one million parameters, a few seconds, writes nonsense
   --corpus FILE  the text to train on; by default "The Verdict", a short story of 20 KB, from the
                  folder that CORPUS_DIR names or downloaded once; without network, the project's
                  own story in training/corpus
+  --budget TIME  trains what is best for the text in this time, such as 10m, tokenizer included: for texts of
+                 your own (preset auto)
   --port PORT    where to serve (default: 8080)
   --once         end after the sample instead of serving on
 TEXT
 }
 
-preset=the-verdict
+preset=
 corpus=
+budget=
 port=8080
 once=
 while [ $# -gt 0 ]; do
     case $1 in
-        --preset | --corpus | --port)
+        --preset | --corpus | --budget | --port)
             [ $# -ge 2 ] || { echo "error: $1 needs a value" >&2 && exit 2; }
             declare "${1#--}=$2"
             shift 2
@@ -34,6 +37,11 @@ while [ $# -gt 0 ]; do
         *) echo "error: unknown option $1" >&2 && usage >&2 && exit 2 ;;
     esac
 done
+if [ -n "$budget" ]; then
+    [ "${preset:-auto}" = auto ] || { echo "error: --budget is for --preset auto" >&2 && exit 2; }
+    preset=auto
+fi
+preset=${preset:-the-verdict}
 [ -z "$corpus" ] || [ -r "$corpus" ] || { echo "error: cannot read the corpus $corpus" >&2 && exit 1; }
 
 scripts/setup.sh
@@ -53,15 +61,15 @@ server_build=$!
 programs=${CARGO_TARGET_DIR:-target}/release
 export ORT_DYLIB_PATH=$PWD/target/native/onnxruntime/libonnxruntime.so
 
-# One channel for each preset and text, so that a change of either trains anew.
+# One channel for each preset, budget and text, so that a change of one trains anew.
 store=target/demo
-channel=$(basename "$preset" .toml)-$(sha256sum "$corpus" | cut -c1-8)
+channel=$(basename "$preset" .toml)${budget:+-${budget//[^A-Za-z0-9]/-}}-$(sha256sum "$corpus" | cut -c1-8)
 if [ -f "$store/channels/$channel.json" ]; then
     echo "demo: using the model in $store that was trained on $corpus before"
 else
     echo "demo: training preset $preset on $corpus"
     # Interrupted, it goes on where it stopped.
-    "$programs/gpt" train --preset "$preset" --corpus "$corpus" --store "$store" --promote "$channel" \
+    "$programs/gpt" train --preset "$preset" ${budget:+--budget "$budget"} --corpus "$corpus" --store "$store" --promote "$channel" \
         --checkpoints "$store/checkpoints/$channel" --resume
 fi
 

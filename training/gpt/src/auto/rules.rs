@@ -1,0 +1,90 @@
+//! Rules of an automatic training: what follows from the size of a model, of the text and of the budget.
+//!
+//! Their numbers come from the experiments in `tests/benches/quality/sweep.md`.
+
+use super::shape::Shape;
+
+/// Passes over the text after which another one teaches nothing: a budget that is enough for more is not used up.
+pub const MOST_PASSES: f64 = 60.0;
+/// Evaluations in a run, and the share of its time that they take.
+pub const EVALUATIONS: usize = 16;
+pub const EVALUATING: f64 = 0.03;
+/// Sample texts and checkpoints in a run.
+pub const SAMPLES: usize = 5;
+pub const CHECKPOINTS: usize = 10;
+/// Share of the time that may be spent on judging the finished model; a longer text is judged by windows all over it.
+pub const JUDGING: f64 = 0.05;
+
+/// Seconds of a token that is only predicted, beside one that is trained on: the backward pass is twice the forward one.
+const FORWARD: f64 = 1.0 / 3.0;
+/// The model and its three exports beside the model alone.
+const MODELS: f64 = 4.0;
+/// Seconds of export and publication: what they take at least, and for each parameter.
+const RELEASE_SECONDS: f64 = 1.5;
+const RELEASE_SECONDS_PER_PARAMETER: f64 = 5e-7;
+
+/// Tokens that the model sees at once: longer texts help wide models, which can keep more of them apart.
+pub fn context_length(shape: Shape) -> usize {
+    if shape.d_model < 192 { 128 } else { 256 }
+}
+
+/// Tokens of a step: a larger model has longer steps, and fewer of them.
+pub fn tokens_per_step(shape: Shape) -> usize {
+    match shape.d_model {
+        0..256 => 1024,
+        256..512 => 2048,
+        _ => 8192,
+    }
+}
+
+/// Dropout, against learning by heart.
+pub fn dropout(passes: f64) -> f64 {
+    match passes {
+        ..6.0 => 0.0,
+        ..15.0 => 0.05,
+        ..30.0 => 0.1,
+        _ => 0.2,
+    }
+}
+
+/// Tokens of each split in one of the evaluations, of a run that trains on so many.
+pub fn evaluation_tokens(trained: f64) -> f64 {
+    trained * EVALUATING / (EVALUATIONS as f64 * 2.0 * FORWARD)
+}
+
+/// Seconds from the last step to the publication, of a model that trains on so many tokens in a second.
+pub fn release_seconds(parameters: usize, judged_tokens: usize, tokens_per_second: f64) -> f64 {
+    RELEASE_SECONDS
+        + RELEASE_SECONDS_PER_PARAMETER * parameters as f64
+        + MODELS * FORWARD * judged_tokens as f64 / tokens_per_second
+}
+
+/// Tokens of the validation text that the finished model is judged on in so many seconds.
+pub fn judged_tokens(seconds: f64, tokens_per_second: f64) -> usize {
+    (seconds * tokens_per_second / (MODELS * FORWARD)) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn evaluations_take_their_share_of_the_time() {
+        let tokens = evaluation_tokens(1e6);
+        // Two splits, at a third of the time of training.
+        assert!((EVALUATIONS as f64 * 2.0 * tokens / 3.0 / 1e6 - EVALUATING).abs() < 1e-9);
+    }
+
+    #[test]
+    fn judging_fits_into_its_time() {
+        let tokens = judged_tokens(3.0, 1e4);
+        let seconds = release_seconds(0, tokens, 1e4) - release_seconds(0, 0, 1e4);
+        assert!((seconds - 3.0).abs() < 1e-3, "{seconds}");
+    }
+
+    #[test]
+    fn more_passes_need_more_dropout() {
+        let dropouts = [1.0, 10.0, 20.0, 50.0].map(dropout);
+        assert!(dropouts.is_sorted_by(|a, b| a < b), "{dropouts:?}");
+    }
+}
