@@ -29,10 +29,12 @@ impl Published {
         let (version, manifest) = only_version(store).unwrap();
         let text = |name: &str| fs::read_to_string(version.join(name)).unwrap();
         let without_time = |line: &str| {
-            let mut evaluation: serde_json::Value = serde_json::from_str(line).unwrap();
-            evaluation.as_object_mut().unwrap().remove("seconds").unwrap();
-            assert!(evaluation["val_loss"].is_f64(), "{line}");
-            evaluation
+            let mut metrics: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert!(metrics["val_loss"].is_f64() || metrics["gradient_norm"].is_f64(), "{line}");
+            let fields = metrics.as_object_mut().unwrap();
+            fields.remove("seconds").unwrap();
+            fields.remove("tokens_per_second");
+            metrics
         };
         Self {
             steps: manifest.training.unwrap().steps,

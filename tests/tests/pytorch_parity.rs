@@ -79,7 +79,7 @@ fn twenty_adamw_steps_are_within_1e_3() {
     let mut model = model(&reference, &device);
     let settings = Preset::named("the-verdict", &[]).unwrap().training;
     assert_eq!((settings.learning_rate, settings.weight_decay), (4e-4, 0.1));
-    let mut optimizer = train::adamw(&settings);
+    let mut optimizer = train::optimizer(&settings);
 
     assert_eq!(reference.batches.len(), 20);
     let mut largest = 0.0f64;

@@ -41,7 +41,8 @@ export async function published(store: string): Promise<{ manifest: Manifest; cu
   const lines = (await read(join(folder, 'metrics.jsonl'))).trim().split('\n');
   return {
     manifest: JSON.parse(await read(join(folder, 'manifest.json'))) as Manifest,
-    curve: lines.map((line) => JSON.parse(line) as CurvePoint),
+    // The other lines are steps.
+    curve: lines.map((line) => JSON.parse(line) as CurvePoint).filter((line) => 'val_loss' in line),
   };
 }
 

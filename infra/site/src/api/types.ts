@@ -69,6 +69,8 @@ export interface TrainingSummary {
   final_val_loss: number;
   wall_seconds: number;
   device: string;
+  /** Versions of earlier programs have none. */
+  peak_memory_bytes?: number;
 }
 
 /** The losses at one step of a training. */

@@ -54,6 +54,9 @@ pub struct TrainingSummary {
     pub wall_seconds: f64,
     /// Device that it ran on.
     pub device: String,
+    /// The most memory that the process had at once, to the end of the training loop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_memory_bytes: Option<u64>,
 }
 
 /// One text of a corpus.

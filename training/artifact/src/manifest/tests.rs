@@ -37,6 +37,7 @@ fn example() -> Manifest {
             final_val_loss: 2.0,
             wall_seconds: 3.0,
             device: "cpu".to_owned(),
+            peak_memory_bytes: None,
         }),
         imported_from: None,
         example_prompts: vec!["The painting was".to_owned()],

@@ -73,6 +73,11 @@ impl Dataset {
         Ok(Self { tokens, window, stride })
     }
 
+    /// Number of ids in all.
+    pub fn tokens(&self) -> usize {
+        self.tokens.count()
+    }
+
     /// Number of windows, at least 1.
     pub fn windows(&self) -> usize {
         (self.tokens.count() - self.window).div_ceil(self.stride)

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::evaluation::Evaluation;
 use super::observer::{Observer, Step};
-use super::samples::Sample;
+use super::samples::{Moment, Sample};
 use crate::preset::Preset;
 
 /// Format of progress reports.
@@ -92,9 +92,17 @@ impl Observer for Progress {
         self.report("evaluation", json!(evaluation), &text);
     }
 
-    fn sample(&mut self, Sample { epoch, text }: Sample<'_>) {
-        let line = format!("epoch {epoch:>2}  {}", text.replace('\n', " "));
-        self.report("sample", json!({"epoch": epoch, "text": text}), &line);
+    fn planned(&mut self, total_steps: usize) {
+        self.bar.set_length(total_steps as u64);
+    }
+
+    fn sample(&mut self, Sample { moment, text }: Sample<'_>) {
+        let (name, number) = match moment {
+            Moment::Epoch(epoch) => ("epoch", epoch),
+            Moment::Step(step) => ("step", step),
+        };
+        let line = format!("{name} {number:>2}  {}", text.replace('\n', " "));
+        self.report("sample", json!({name: number, "text": text}), &line);
     }
 
     fn resumed(&mut self, step: usize) {

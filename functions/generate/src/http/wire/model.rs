@@ -136,7 +136,7 @@ impl From<progress::LoadStep> for LoadStep {
     }
 }
 
-/// An evaluation during training: a line of `metrics.jsonl`.
+/// An evaluation during training: a line of `metrics.jsonl` that has a `val_loss`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
 pub struct CurvePoint {
     /// Epoch, from 1.

@@ -49,6 +49,8 @@ pub struct Report<'a> {
     pub variants: &'a [Variant],
     /// Texts that the model wrote during training, in order.
     pub samples: &'a [Sample<'a>],
+    /// The most memory that the training had at once, where that is known.
+    pub peak_memory_bytes: Option<u64>,
     /// The parts of the job besides training, and their times.
     pub timings: &'a [(&'a str, Duration)],
 }
@@ -97,6 +99,7 @@ mod tests {
 
     use super::super::plot::loss_curve;
     use super::*;
+    use crate::train::Moment;
 
     fn evaluation(step: usize, train_loss: f64, val_loss: f64) -> Evaluation {
         let seconds = step as f64 * 4.5;
@@ -135,6 +138,7 @@ mod tests {
             loss_curve_svg: &loss_curve("a run", evaluations).unwrap(),
             variants: &[float32, without_text],
             samples,
+            peak_memory_bytes: Some(3_250_000_000),
             timings: &[("export to ONNX", Duration::from_millis(1520))],
         };
         report.html().unwrap()
@@ -168,6 +172,7 @@ mod tests {
             "4.500 s",
             "114",
             "1.52 s", // 405 s, 405 s / 90, 46080 / 405 s
+            "3.25 GB",
             "2026-11-23T12:00:00Z",
             "20261123T120000Z-0123abcd",
             "cpu, 2 threads",
@@ -180,7 +185,7 @@ mod tests {
 
     #[test]
     fn what_a_run_was_given_stays_text() {
-        let samples = [Sample { epoch: 1, text: "</pre><script>alert('1')</script>" }];
+        let samples = [Sample { moment: Moment::Epoch(1), text: "</pre><script>alert('1')</script>" }];
         let html = report(&[evaluation(0, 11.0, 11.0)], &samples);
         assert!(
             html.contains("&#60;script&#62;alert") && html.contains("&#60;b&#62;story&#60;/b&#62;.txt"),
@@ -194,7 +199,7 @@ mod tests {
 
     #[test]
     fn the_page_loads_nothing() {
-        let html = report(&[evaluation(0, 11.0, 11.0)], &[Sample { epoch: 1, text: "src=" }]);
+        let html = report(&[evaluation(0, 11.0, 11.0)], &[Sample { moment: Moment::Epoch(1), text: "src=" }]);
         assert!(html.contains("content=\"default-src 'none'; style-src 'unsafe-inline';"), "{html}");
         let html = html.replace(" xmlns=\"http://www.w3.org/2000/svg\"", "").replace("http-equiv", "");
         // An address among the settings is text.
@@ -211,7 +216,8 @@ mod tests {
     fn a_long_run_is_told_in_few_rows() {
         let evaluations: Vec<_> = (0..1_000).map(|step| evaluation(step, 5.0, 6.0)).collect();
         let texts: Vec<_> = (1..=30).map(|epoch| format!("text {epoch}.")).collect();
-        let samples: Vec<_> = (1..).zip(&texts).map(|(epoch, text)| Sample { epoch, text }).collect();
+        let samples: Vec<_> =
+            (1..).zip(&texts).map(|(epoch, text)| Sample { moment: Moment::Epoch(epoch), text }).collect();
         let html = report(&evaluations, &samples);
         assert_eq!(rows(&html, "Evaluations"), MAX_EVALUATION_ROWS);
         assert!(html.contains("These are 40 of 1,000 evaluations") && html.contains(">999</th>"), "{html}");
