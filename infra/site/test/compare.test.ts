@@ -111,6 +111,7 @@ test('facts are those of the manifests', async () => {
   await expectRow('Training', 'Device', ({ manifest }) => manifest.training!.device);
   await expectRow('Losses', 'Training text', ({ manifest }) => loss(manifest.training!.final_train_loss));
   await expectRow('Losses', 'Validation text', ({ manifest }) => loss(manifest.evaluation!.val_loss));
+  await expectRow('Losses', 'Bits per byte', ({ manifest }) => loss(manifest.evaluation!.bits_per_byte!));
   const served = ({ manifest }: (typeof stores)[number]) => manifest.variants.find(({ precision }) => precision === 'w4')!;
   await expectRow('As served', 'Precision', () => '4-bit weights');
   await expectRow('As served', 'KL divergence', (store) => scientific(served(store).kl_divergence));
@@ -149,7 +150,7 @@ test('all losses are in one plot, and in tables', async () => {
   for (const store of [tinyStore(), tides.store]) {
     const { manifest, curve } = await published(store);
     const rows = page.getByRole('table', { name: manifest.name, exact: true }).locator('tbody tr');
-    const expected = curve.map((point) => [count(point.tokens_seen), loss(point.train_loss), loss(point.val_loss)]);
+    const expected = curve.map((point) => [count(point.tokens_seen), ...[point.train_loss, point.val_loss, point.bits_per_byte!].map(loss)]);
     expect(await Promise.all((await rows.all()).map((row) => row.locator('th, td').allInnerTexts()))).toEqual(expected);
   }
   await close();

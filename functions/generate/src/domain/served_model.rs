@@ -60,6 +60,8 @@ pub struct CurvePoint {
     pub train_loss: f64,
     /// Validation loss, nats per token.
     pub val_loss: f64,
+    /// The same in bits per byte of its text; none in versions of earlier builds.
+    pub bits_per_byte: Option<f64>,
     /// Training time so far, in seconds.
     pub seconds: f64,
 }

@@ -22,6 +22,13 @@ pub struct EvaluationSummary {
     pub perplexity: f64,
     /// Tokens predicted: the whole validation text, unless the preset bounds it.
     pub tokens: usize,
+    /// The same loss in bits per byte of the text, which models with different tokenizers can be compared by;
+    /// versions of earlier builds have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bits_per_byte: Option<f64>,
+    /// Bytes of the text that the predicted tokens stand for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text_bytes: Option<usize>,
 }
 
 /// A file of weights from elsewhere.

@@ -60,8 +60,9 @@ impl Run<'_> {
         let model = state.model.valid();
         let device = self.device.clone().without_autodiff();
         let TrainingSettings { batch_size, evaluation_batches, .. } = *self.settings;
-        let loss = |dataset: &Dataset| mean_loss(&model, dataset, batch_size, evaluation_batches, &device);
-        let (train_loss, val_loss) = (loss(self.train_set), loss(self.validation_set));
+        let score = |dataset: &Dataset| mean_loss(&model, dataset, batch_size, evaluation_batches, &device);
+        let (train, validation) = (score(self.train_set), score(self.validation_set));
+        let (train_loss, val_loss) = (train.loss, validation.loss);
         if !(train_loss.is_finite() && val_loss.is_finite()) {
             return Ok(f64::NAN);
         }
@@ -71,6 +72,7 @@ impl Run<'_> {
             tokens_seen: position.tokens_seen,
             train_loss,
             val_loss,
+            bits_per_byte: validation.bits_per_byte(),
             seconds: position.seconds,
         };
         if let Some(records) = self.records {

@@ -33,6 +33,7 @@ mod tests {
                 tokens_seen: 0,
                 train_loss,
                 val_loss,
+                bits_per_byte: None,
                 seconds: 0.0,
             })
             .collect();

@@ -9,7 +9,7 @@ use std::time::Instant;
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
-use super::evaluation::Evaluation;
+use super::evaluation::{Evaluation, in_brackets};
 use super::observer::{Observer, Step};
 use super::samples::{Moment, Sample};
 use crate::preset::Preset;
@@ -82,12 +82,14 @@ impl Observer for Progress {
     }
 
     fn evaluation(&mut self, evaluation: &Evaluation) {
-        let Evaluation { epoch, step, tokens_seen, train_loss, val_loss, seconds } = evaluation;
+        let Evaluation { epoch, step, tokens_seen, train_loss, val_loss, bits_per_byte, seconds } =
+            evaluation;
         let (step, tokens) =
             (HumanCount(*step as u64).to_string(), HumanCount(*tokens_seen as u64).to_string());
         let text = format!(
             "epoch {epoch:>2}  step {step:>5}  tokens {tokens:>9}  train loss {train_loss:.4}  \
-             validation loss {val_loss:.4}  {seconds:.1} s"
+             validation loss {val_loss:.4}{}  {seconds:.1} s",
+            in_brackets(*bits_per_byte)
         );
         self.report("evaluation", json!(evaluation), &text);
     }

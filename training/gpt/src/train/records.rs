@@ -224,8 +224,15 @@ mod tests {
         };
         records.step(&step(1)).unwrap();
         assert!(lines().is_empty());
-        let evaluation =
-            Evaluation { epoch: 1, step: 1, tokens_seen: 128, train_loss: 6.0, val_loss: 7.0, seconds: 2.0 };
+        let evaluation = Evaluation {
+            epoch: 1,
+            step: 1,
+            tokens_seen: 128,
+            train_loss: 6.0,
+            val_loss: 7.0,
+            bits_per_byte: Some(2.5),
+            seconds: 2.0,
+        };
         records.evaluation(&evaluation).unwrap();
         records.step(&step(2)).unwrap();
         assert_eq!(lines().len(), 2);

@@ -103,7 +103,9 @@ mod tests {
 
     fn evaluation(step: usize, train_loss: f64, val_loss: f64) -> Evaluation {
         let seconds = step as f64 * 4.5;
-        Evaluation { epoch: step / 9 + 1, step, tokens_seen: 512 * step, train_loss, val_loss, seconds }
+        let bits_per_byte = Some(val_loss / 2.0);
+        let (epoch, tokens_seen) = (step / 9 + 1, 512 * step);
+        Evaluation { epoch, step, tokens_seen, train_loss, val_loss, bits_per_byte, seconds }
     }
 
     /// The report of a run with these evaluations, of which the last is kept.
@@ -119,12 +121,18 @@ mod tests {
             bytes: 650_200_000,
             val_loss: Some(2.5),
             perplexity: Some(12.18),
+            bits_per_byte: Some(0.875),
             kl_divergence: 3.125e-11,
             top_1_agreement: 0.9987,
             largest_logit_difference: 0.0625,
         };
-        let without_text =
-            Variant { precision: Precision::W8, val_loss: None, perplexity: None, ..float32.clone() };
+        let without_text = Variant {
+            precision: Precision::W8,
+            val_loss: None,
+            perplexity: None,
+            bits_per_byte: None,
+            ..float32.clone()
+        };
         let report = Report {
             name: "the \"verdict\" & more",
             version: "20261123T120000Z-0123abcd",
@@ -160,6 +168,9 @@ mod tests {
             "11.0000",
             "11.2500",
             "606.8", // exp(6.4082)
+            "3.20 bits per byte",
+            "3.204", // 6.4082 / 2
+            "0.875",
             "650.2",
             "2.5000",
             "12.2",
