@@ -5,10 +5,11 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/setup.sh
-# What only tests need waits for the network: it is fetched while the programs are built.
+# What only tests need waits for the network: it is fetched while the programs are built, at a priority that leaves most
+# of the processors to these and yet comes to an end.
 log=$(mktemp)
 packages_log=$(mktemp)
-nice -n 19 scripts/setup.sh --tests --infra --site >"$packages_log" 2>&1 &
+nice -n 5 scripts/setup.sh --tests --infra --site >"$packages_log" 2>&1 &
 packages=$!
 trap 'kill "$packages" 2>/dev/null || true; rm -f "$log" "$packages_log"' EXIT
 export GPT_CACHE=$PWD/target/test-cache
