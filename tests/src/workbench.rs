@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
@@ -52,6 +53,15 @@ impl Published {
     }
 }
 
+/// Epochs of a run that is long enough to be interrupted once or twice, each at a checkpoint of its own.
+pub const EPOCHS: usize = 3;
+
+/// What a run of [`EPOCHS`] that nobody interrupts ends with, trained once for all tests of a process.
+pub fn uninterrupted() -> &'static Published {
+    static EXPECTED: OnceLock<Published> = OnceLock::new();
+    EXPECTED.get_or_init(|| Workbench::new(EPOCHS).finish("uninterrupted"))
+}
+
 /// A folder with a preset of a few dozen steps, `run`, and with checkpoints and stores.
 pub struct Workbench(TempDir);
 
@@ -62,7 +72,10 @@ impl Workbench {
         let preset = tiny
             .replace("evaluate_every_steps = 20", "evaluate_every_steps = 4\nkeep_best = true")
             .replace("epochs = 2", &format!("epochs = {epochs}"))
-            .replace("[sample]", "checkpoint_every_steps = 2\naccumulate_batches = 2\n\n[sample]");
+            .replace(
+                "[sample]",
+                "checkpoint_every_steps = 2\naccumulate_batches = 2\nfinal_evaluation_windows = 2\n\n[sample]",
+            );
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("run.toml"), preset).unwrap();
         Self(folder)

@@ -1,8 +1,6 @@
 //! PyTorch parity with LLMs-from-scratch (chapters 4 and 5): logits, loss, gradients, AdamW steps and greedy
 //! text.
 
-#![allow(clippy::unwrap_used)] // In a test, the panic is the report.
-
 use artifact::{Sampler, Sampling};
 use burn::module::{Module, Param};
 use burn::optim::GradientsParams;

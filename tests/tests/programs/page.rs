@@ -1,7 +1,5 @@
 //! The server's side of the page: its files, and everything known about the model.
 
-#![allow(clippy::unwrap_used)] // In a test, the panic is the report.
-
 use std::fs;
 
 use e2e::process::{Server, request};
