@@ -14,5 +14,5 @@ changed=$(find . \( -path ./node_modules -o -path ./dist -o -path ./test \) -pru
     -type f -newer dist/index.html -print -quit 2>/dev/null || echo dist)
 [ -f dist/index.html ] && [ -z "$changed" ] && exit
 echo "site: building the page"
-[ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --silent --no-audit --no-fund
+../../scripts/npm_packages.sh infra/site
 npm run --silent build -- --logLevel warn

@@ -75,7 +75,7 @@ cdk=(npm --prefix infra run --silent cdk --)
 of_stage=(--context "stage=$stage")
 mkdir -p target
 
-[ infra/node_modules/.package-lock.json -nt infra/package-lock.json ] || npm --prefix infra ci --silent
+scripts/npm_packages.sh infra
 architecture=$(cd infra && node_modules/.bin/tsx --eval '
     import { settingsOf } from "./settings.ts";
     console.log(settingsOf(process.argv[1]).serving.architecture);' "$stage")

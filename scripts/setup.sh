@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Prepares this checkout: checks the tools, links the native libraries into target/native and,
-# with --tests, makes target/venv with the Python tools that the tests use; with --site, sees to the
-# browser that the tests of the page use.
+# Prepares this checkout: checks the tools and links the native libraries into target/native. Options add what
+# tests use: --tests Python's tools, in target/venv; --infra those of the infrastructure, in target/infra-venv, and its
+# npm packages; --site the npm packages of the page, and Chromium.
 # Run it as often as you like; it is quick and quiet when there is nothing to do.
 # The libraries (490 MB) are kept in TROELSLLM_CACHE (default: ~/.cache/troelsllm), so that
 # another checkout on this machine does not fetch them again.
@@ -12,6 +12,14 @@ fail() {
     echo "error: $*" >&2
     exit 1
 }
+
+tests='' infra='' site=''
+for option in "$@"; do
+    case $option in
+        --tests | --infra | --site) declare "${option#--}=yes" ;;
+        *) fail "unknown option $option; expected --tests, --infra or --site" ;;
+    esac
+done
 
 # need_package WHAT PACKAGE: installs a missing Debian package as root, else names the remedy.
 need_package() {
@@ -53,14 +61,27 @@ stand_in_for_cuda() {
     rm -rf "$work"
 }
 
-[ "${1:-}" != --site ] || command -v "${CHROMIUM:-chromium}" >/dev/null || need_package Chromium chromium
+# python_tools FOLDER REQUIREMENTS [PIP_OPTION...]: makes a virtual environment with exactly these packages, if it is
+# not there.
+python_tools() {
+    local ready
+    ready=$1/.ready-$(sha256sum "$2" | cut -c1-12)
+    [ ! -f "$ready" ] || return 0
+    echo "setup: making $1"
+    rm -rf "$1"
+    python3 -m venv "$1"
+    # Not compiled: most modules are never imported.
+    "$1/bin/pip" install --quiet --disable-pip-version-check --no-compile --require-hashes --no-deps \
+        --requirement "$2" "${@:3}"
+    touch "$ready"
+}
 
 cache=${TROELSLLM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/troelsllm}
 key=$(cat scripts/native-libraries.txt scripts/unpack_native.py | sha256sum | cut -c1-12)
 native=$cache/native-$key
 mkdir -p "$cache" target
 
-# One set-up at a time on this machine; a second one waits, then finds everything done.
+# One set-up of the libraries at a time on this machine; a second one waits, then finds everything done.
 exec 9>"$cache/lock"
 flock 9
 
@@ -80,15 +101,23 @@ if [ ! -d "$native" ]; then
 fi
 [ "$(readlink target/native || true)" = "$native" ] || ln -sfn "$native" target/native
 
-if [ "${1:-}" = --tests ]; then
-    key=$(sha256sum scripts/requirements-test.txt | cut -c1-12)
-    if [ ! -f "target/venv/.ready-$key" ]; then
-        echo "setup: making target/venv with the Python tools of the tests (750 MB to download, 2.2 GB on disk)"
-        rm -rf target/venv
-        python3 -m venv target/venv
-        target/venv/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
-            --only-binary=:all: --requirement scripts/requirements-test.txt
-        stand_in_for_cuda target/venv/lib/python3.*/site-packages/torch/lib
-        touch "target/venv/.ready-$key"
-    fi
+if [ -n "$tests$infra$site" ]; then
+    # They can take minutes: the lock above is free again, so that only those wait who need them.
+    exec 9>target/packages.lock
+    flock 9
+fi
+if [ -n "$site" ]; then
+    scripts/npm_packages.sh infra/site
+    command -v "${CHROMIUM:-chromium}" >/dev/null || need_package Chromium chromium
+fi
+if [ -n "$infra" ]; then
+    scripts/npm_packages.sh infra
+    python_tools target/infra-venv scripts/requirements-infra.txt
+fi
+if [ -n "$tests" ]; then
+    # 750 MB to download, 2.2 GB on disk.
+    python_tools target/venv scripts/requirements-test.txt --only-binary=:all:
+    torch=$(echo target/venv/lib/python3.*/site-packages/torch/lib)
+    # The last of the libraries that it makes.
+    [ -f "$torch/libnvshmem_host.so.3" ] || stand_in_for_cuda "$torch"
 fi

@@ -4,7 +4,14 @@
 # on; without it the tests use the project's own story.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-scripts/setup.sh --tests
+scripts/setup.sh
+# What only tests need waits for the network: it is fetched while the programs are built, at a priority that leaves most
+# of the processors to these and yet comes to an end.
+log=$(mktemp)
+packages_log=$(mktemp)
+nice -n 5 scripts/setup.sh --tests --infra --site >"$packages_log" 2>&1 &
+packages=$!
+trap 'kill "$packages" 2>/dev/null || true; rm -f "$log" "$packages_log"' EXIT
 export GPT_CACHE=$PWD/target/test-cache
 
 echo "test: formatting"
@@ -26,19 +33,35 @@ scripts/demo.sh --preset tiny --once --port 0 | grep "tokens in"
 scripts/demo.sh --preset tiny --once --port 0 | grep "using the model"
 
 echo "test: build and lints"
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
 cargo build --quiet --release --workspace --all-targets --locked 2>&1 | tee "$log"
 ! grep -q "^warning" "$log" || { echo "error: there are warnings; they are errors here" >&2 && exit 1; }
-echo "test: programs and libraries"
-status=0
-cargo test --quiet --release --workspace --locked --no-fail-fast --lib --bins --tests 2>&1 | tee "$log" || status=$?
-echo "test: infrastructure"
-scripts/test_infra.sh
-echo "test: page"
-scripts/test_site.sh
 
-# cargo prints a line for each test binary; this sums them up.
+if ! wait "$packages"; then
+    cat "$packages_log" >&2
+    exit 1
+fi
+
+# Without colours, which would be in the way of the sum below.
+export NO_COLOR=1
+status=0
+# run_tests TITLE COMMAND...: whatever fails, the tests after it are run too.
+run_tests() {
+    echo "test: $1"
+    "${@:2}" 2>&1 | tee -a "$log" || status=1
+}
+run_tests "programs and libraries" \
+    cargo test --quiet --release --workspace --locked --no-fail-fast --lib --bins --tests
+run_tests infrastructure scripts/test_infra.sh
+run_tests page scripts/test_site.sh
+
+# cargo prints a line for each test binary, vitest one for each of its two runs; this sums them up.
 awk '/^test result:/ { passed += $4; failed += $6; skipped += $8 }
+     /^ +Tests / {
+         for (i = 2; i < NF; i++) {
+             if ($(i + 1) == "passed") passed += $i
+             if ($(i + 1) == "failed") failed += $i
+             if ($(i + 1) == "skipped") skipped += $i
+         }
+     }
      END { printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped }' "$log"
 exit "$status"

@@ -9,22 +9,10 @@ programs=$(realpath "${CARGO_TARGET_DIR:-target}")/release
 for program in gpt generate; do
     [ -x "$programs/$program" ] || { echo "error: there is no $programs/$program; cargo build --release --bins" >&2 && exit 1; }
 done
-command -v npm >/dev/null || { echo "error: npm is missing; install Node.js 20.19 or newer" >&2 && exit 1; }
-scripts/setup.sh
-
-venv=target/infra-venv
-ready=$venv/.ready-$(sha256sum scripts/requirements-infra.txt | cut -c1-12)
-if [ ! -f "$ready" ]; then
-    rm -rf "$venv"
-    python3 -m venv "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes --no-deps \
-        --requirement scripts/requirements-infra.txt
-    touch "$ready"
-fi
-PATH=$repository/$venv/bin:$PATH
+scripts/setup.sh --infra
+PATH=$repository/target/infra-venv/bin:$PATH
 
 cd infra
-[ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --silent
 npm test
 
 echo "infra: closing the loop on this machine"

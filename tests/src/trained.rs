@@ -1,4 +1,4 @@
-//! A tiny model, trained by the real program.
+//! Tiny models, trained by the real program, and shared by all tests of a process.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use anyhow::{Context, Result, ensure};
 use artifact::Manifest;
 
+use crate::folders::copy_folder;
 use crate::process::{root, run};
 
 /// The text that tests train on: "The Verdict" in the folder that `CORPUS_DIR` names, relative to
@@ -15,6 +16,17 @@ pub fn corpus() -> PathBuf {
         Some(folder) => root().join(folder).join("the-verdict.txt"),
         None => root().join("training/corpus/the-north-light.txt"),
     }
+}
+
+/// Writes the beginning of [`corpus`], some hundred tokens, into a folder: the whole text takes long to evaluate.
+///
+/// # Errors
+/// If it cannot be read or written.
+pub fn excerpt(folder: &Path) -> Result<PathBuf> {
+    let text = std::fs::read_to_string(corpus())?;
+    let path = folder.join("excerpt.txt");
+    std::fs::write(&path, text.chars().take(2_000).collect::<String>())?;
+    Ok(path)
 }
 
 /// Trains the preset `tiny` into `store`, as a model of that name whatever the text is.
@@ -38,7 +50,7 @@ pub fn train_tiny(store: &Path, seed: &str) -> Result<()> {
     Ok(())
 }
 
-/// A store with one version of the preset `tiny`, trained once for all tests of a file.
+/// A store with one version of the preset `tiny`, trained once for all tests of a process, which must not change it.
 ///
 /// # Panics
 /// If training fails.
@@ -48,6 +60,29 @@ pub fn tiny_store() -> &'static Path {
         let train = || -> Result<tempfile::TempDir> {
             let folder = tempfile::tempdir()?;
             train_tiny(folder.path(), "123")?;
+            Ok(folder)
+        };
+        train().unwrap_or_else(|error| panic!("{error:#}"))
+    });
+    store.path()
+}
+
+/// A copy of [`tiny_store`] with a later version, of another seed. The channel `first` names the first one. Trained
+/// once for all tests of a process, which must not change it.
+///
+/// # Panics
+/// If training fails.
+pub fn store_of_two() -> &'static Path {
+    static STORE: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let store = STORE.get_or_init(|| {
+        let train = || -> Result<tempfile::TempDir> {
+            let folder = tempfile::tempdir()?;
+            copy_folder(tiny_store(), folder.path())?;
+            std::fs::copy(
+                folder.path().join("channels/live.json"),
+                folder.path().join("channels/first.json"),
+            )?;
+            train_tiny(folder.path(), "7")?;
             Ok(folder)
         };
         train().unwrap_or_else(|error| panic!("{error:#}"))

@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
@@ -29,10 +30,12 @@ impl Published {
         let (version, manifest) = only_version(store).unwrap();
         let text = |name: &str| fs::read_to_string(version.join(name)).unwrap();
         let without_time = |line: &str| {
-            let mut evaluation: serde_json::Value = serde_json::from_str(line).unwrap();
-            evaluation.as_object_mut().unwrap().remove("seconds").unwrap();
-            assert!(evaluation["val_loss"].is_f64(), "{line}");
-            evaluation
+            let mut metrics: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert!(metrics["val_loss"].is_f64() || metrics["gradient_norm"].is_f64(), "{line}");
+            let fields = metrics.as_object_mut().unwrap();
+            fields.remove("seconds").unwrap();
+            fields.remove("tokens_per_second");
+            metrics
         };
         Self {
             steps: manifest.training.unwrap().steps,
@@ -50,6 +53,15 @@ impl Published {
     }
 }
 
+/// Epochs of a run that is long enough to be interrupted once or twice, each at a checkpoint of its own.
+pub const EPOCHS: usize = 3;
+
+/// What a run of [`EPOCHS`] that nobody interrupts ends with, trained once for all tests of a process.
+pub fn uninterrupted() -> &'static Published {
+    static EXPECTED: OnceLock<Published> = OnceLock::new();
+    EXPECTED.get_or_init(|| Workbench::new(EPOCHS).finish("uninterrupted"))
+}
+
 /// A folder with a preset of a few dozen steps, `run`, and with checkpoints and stores.
 pub struct Workbench(TempDir);
 
@@ -60,7 +72,10 @@ impl Workbench {
         let preset = tiny
             .replace("evaluate_every_steps = 20", "evaluate_every_steps = 4\nkeep_best = true")
             .replace("epochs = 2", &format!("epochs = {epochs}"))
-            .replace("[sample]", "checkpoint_every_steps = 2\naccumulate_batches = 2\n\n[sample]");
+            .replace(
+                "[sample]",
+                "checkpoint_every_steps = 2\naccumulate_batches = 2\nfinal_evaluation_windows = 2\n\n[sample]",
+            );
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("run.toml"), preset).unwrap();
         Self(folder)

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { freePort, startGate, startKeyedGateway, startPage, trainOnTides } from './compare-servers.ts';
+import { freePort, startGate, startKeyedGateway, startPage } from './compare-servers.ts';
 import {
   NARROW,
   type Server,
@@ -12,25 +12,24 @@ import {
   screenshot,
   startBrowser,
   startServer,
+  tidesStore,
   tinyStore,
 } from './harness.ts';
 
 let browser: Browser;
-let tides: Awaited<ReturnType<typeof trainOnTides>>;
 /** Port of the page's origin, which the other APIs allow; one page at a time is served there. */
 let port: number;
 let origin: string;
 const running: { stop(): Promise<void> }[] = [];
 
 beforeAll(async () => {
-  [browser, tides, port] = await Promise.all([startBrowser(), trainOnTides(), freePort()]);
+  [browser, port] = await Promise.all([startBrowser(), freePort()]);
   origin = `http://127.0.0.1:${port}`;
 });
 
 afterAll(async () => {
   await browser?.close();
   await Promise.all(running.map((server) => server.stop()));
-  await tides?.remove();
 });
 
 /** An API at an origin of its own, for as long as the tests run. */
@@ -104,7 +103,7 @@ test('an API that is down has an error of its own, and is there once it is back'
     await expectAccessible(page);
     await screenshot(page, 'compare-one-down');
 
-    await startApi(tides.store, ['--listen', `127.0.0.1:${downPort}`]);
+    await startApi(tidesStore(), ['--listen', `127.0.0.1:${downPort}`]);
     await card.getByRole('button', { name: 'Try again' }).last().click();
     await card.getByText(/50 tokens in/).waitFor();
     await card.getByText('Ready').waitFor();
@@ -113,7 +112,7 @@ test('an API that is down has an error of its own, and is there once it is back'
 });
 
 test('an API that has to wake up first is waited for, without holding up the other', async () => {
-  const target = await startApi(tides.store);
+  const target = await startApi(tidesStore());
   const gate = await startGate(target.url);
   running.push(gate);
   await withPage([gate.url], async (page) => {
@@ -131,7 +130,7 @@ test('an API that has to wake up first is waited for, without holding up the oth
 
 test('an API that wants a key gets one, and until then says by which name its log knows the request', async () => {
   const key = 'a key for this test';
-  const locked = await startApi(tides.store, ['--api-key-sha256', createHash('sha256').update(key).digest('hex')]);
+  const locked = await startApi(tidesStore(), ['--api-key-sha256', createHash('sha256').update(key).digest('hex')]);
   await withPage([locked.url], async (page, allow) => {
     allow(/401/);
     const card = cardOf(page, locked.url);
@@ -147,7 +146,7 @@ test('an API that wants a key gets one, and until then says by which name its lo
 });
 
 test('a gateway that wants a key in its own words gets one too', async () => {
-  const gateway = await startKeyedGateway((await startApi(tides.store)).url, 'a key', origin);
+  const gateway = await startKeyedGateway((await startApi(tidesStore())).url, 'a key', origin);
   running.push(gateway);
   await withPage([gateway.url], async (page, allow) => {
     allow(/403/);
@@ -161,7 +160,7 @@ test('a gateway that wants a key in its own words gets one too', async () => {
 });
 
 test('a request that the API refuses says why, with the name of the request', async () => {
-  const api = await startApi(tides.store);
+  const api = await startApi(tidesStore());
   await withPage([api.url], async (page, allow) => {
     allow(/422/);
     await page.getByText('Ready').nth(1).waitFor();
@@ -175,7 +174,7 @@ test('a request that the API refuses says why, with the name of the request', as
 });
 
 test('three models scroll where there is no room, with their labels in view', async () => {
-  const apis = await Promise.all([startApi(tides.store), startApi(tinyStore(), ['--precision', 'float32'])]);
+  const apis = await Promise.all([startApi(tidesStore()), startApi(tinyStore(), ['--precision', 'float32'])]);
   await withPage(
     apis.map(({ url }) => url),
     async (page) => {

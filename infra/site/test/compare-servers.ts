@@ -1,11 +1,10 @@
 /** Servers for the comparison page, each at an origin of its own. */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { createServer as createHttpServer, request } from 'node:http';
 import { type AddressInfo, type Socket, createConnection, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { CurvePoint, Manifest } from '../src/api/types.ts';
-import { type Server, startServer, trainTiny } from './programs.ts';
+import { type Server, startServer } from './programs.ts';
 
 /** A port that nothing listens on. */
 export async function freePort(): Promise<number> {
@@ -22,17 +21,6 @@ export function startPage(store: string, port: number, apis: readonly string[]):
   return startServer(store, ['--listen', `127.0.0.1:${port}`, ...compare]);
 }
 
-/** A store with a tiny model of another text than the project's: short, and the same thing over and over. */
-export async function trainOnTides(): Promise<{ store: string; remove(): Promise<void> }> {
-  const folder = await mkdtemp(join(tmpdir(), 'site-compare-'));
-  const corpus = join(folder, 'tides.txt');
-  const lines = Array.from({ length: 400 }, (_, day) => `On day ${day} the tide came in at ${day % 24} and went out again.`);
-  await writeFile(corpus, lines.join('\n'));
-  const store = join(folder, 'store');
-  await trainTiny(corpus, store, ['--name', 'tides', '--set', 'training.epochs=1']);
-  return { store, remove: () => rm(folder, { recursive: true, force: true }) };
-}
-
 /** Manifest and loss curve of the live version in `store`. */
 export async function published(store: string): Promise<{ manifest: Manifest; curve: CurvePoint[] }> {
   const read = (path: string) => readFile(join(store, path), 'utf8');
@@ -41,7 +29,8 @@ export async function published(store: string): Promise<{ manifest: Manifest; cu
   const lines = (await read(join(folder, 'metrics.jsonl'))).trim().split('\n');
   return {
     manifest: JSON.parse(await read(join(folder, 'manifest.json'))) as Manifest,
-    curve: lines.map((line) => JSON.parse(line) as CurvePoint),
+    // The other lines are steps.
+    curve: lines.map((line) => JSON.parse(line) as CurvePoint).filter((line) => 'val_loss' in line),
   };
 }
 

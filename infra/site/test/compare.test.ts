@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { GenerateRequest, GenerateResponse } from '../src/api/types.ts';
 import { bytes, count, loss, milliseconds, percent } from '../src/components/format.ts';
 import { scientific } from '../src/compare/format.ts';
-import { freePort, published, startPage, trainOnTides } from './compare-servers.ts';
+import { freePort, published, startPage } from './compare-servers.ts';
 import {
   NARROW,
   type Server,
@@ -16,26 +16,25 @@ import {
   screenshot,
   startBrowser,
   startServer,
+  tidesStore,
   tinyStore,
 } from './harness.ts';
 
 let browser: Browser;
-let tides: Awaited<ReturnType<typeof trainOnTides>>;
 /** With the page. */
 let own: Server;
 let other: Server;
 
 beforeAll(async () => {
-  [browser, tides] = await Promise.all([startBrowser(), trainOnTides()]);
+  browser = await startBrowser();
   const port = await freePort();
-  other = await startServer(tides.store, ['--cors-origins', `http://127.0.0.1:${port}`]);
+  other = await startServer(tidesStore(), ['--cors-origins', `http://127.0.0.1:${port}`]);
   own = await startPage(tinyStore(), port, [other.url]);
 });
 
 afterAll(async () => {
   await browser?.close();
   await Promise.all([own?.stop(), other?.stop()]);
-  await tides?.remove();
 });
 
 /** Opens the page and waits for both models. */
@@ -91,7 +90,7 @@ async function answersOf(page: Page): Promise<Record<string, Asked[]>> {
 
 test('facts are those of the manifests', async () => {
   const { page, close } = await open();
-  const stores = await Promise.all([published(tinyStore()), published(tides.store)]);
+  const stores = await Promise.all([published(tinyStore()), published(tidesStore())]);
   const expectRow = async (title: string, label: string, of: (store: (typeof stores)[number]) => string) =>
     expect((await cellsOf(page, title, label)).map(withoutMark)).toEqual(stores.map(of));
 
@@ -111,6 +110,7 @@ test('facts are those of the manifests', async () => {
   await expectRow('Training', 'Device', ({ manifest }) => manifest.training!.device);
   await expectRow('Losses', 'Training text', ({ manifest }) => loss(manifest.training!.final_train_loss));
   await expectRow('Losses', 'Validation text', ({ manifest }) => loss(manifest.evaluation!.val_loss));
+  await expectRow('Losses', 'Bits per byte', ({ manifest }) => loss(manifest.evaluation!.bits_per_byte!));
   const served = ({ manifest }: (typeof stores)[number]) => manifest.variants.find(({ precision }) => precision === 'w4')!;
   await expectRow('As served', 'Precision', () => '4-bit weights');
   await expectRow('As served', 'KL divergence', (store) => scientific(served(store).kl_divergence));
@@ -124,7 +124,7 @@ test('facts are those of the manifests', async () => {
 
 test('the better loss is marked, with the remark that the texts differ', async () => {
   const { page, close } = await open();
-  const stores = await Promise.all([published(tinyStore()), published(tides.store)]);
+  const stores = await Promise.all([published(tinyStore()), published(tidesStore())]);
   const losses = stores.map(({ manifest }) => manifest.evaluation!.val_loss);
   const better = losses[0]! < losses[1]! ? 0 : 1;
   const cells = await cellsOf(page, 'Losses', 'Validation text');
@@ -146,10 +146,10 @@ test('all losses are in one plot, and in tables', async () => {
   await page.getByLabel('Logarithmic scale').check();
   expect((await plot.screenshot()).equals(linear)).toBe(false);
   await page.getByText('The losses as tables').click();
-  for (const store of [tinyStore(), tides.store]) {
+  for (const store of [tinyStore(), tidesStore()]) {
     const { manifest, curve } = await published(store);
     const rows = page.getByRole('table', { name: manifest.name, exact: true }).locator('tbody tr');
-    const expected = curve.map((point) => [count(point.tokens_seen), loss(point.train_loss), loss(point.val_loss)]);
+    const expected = curve.map((point) => [count(point.tokens_seen), ...[point.train_loss, point.val_loss, point.bits_per_byte!].map(loss)]);
     expect(await Promise.all((await rows.all()).map((row) => row.locator('th, td').allInnerTexts()))).toEqual(expected);
   }
   await close();

@@ -7,10 +7,13 @@ import { type Browser, type BrowserContextOptions, type Page, chromium } from 'p
 import { expect, inject, onTestFinished } from 'vitest';
 import { REPOSITORY, temporaryFolder } from './programs.ts';
 
-export { CORPUS, type Server, freeAddress, startLoading, startServer, temporaryFolder, trainTiny } from './programs.ts';
+export { CORPUS, type Server, freeAddress, publishLive, startLoading, startServer, temporaryFolder, trainTiny } from './programs.ts';
 
 /** The store with the tiny model, trained once for all tests. */
 export const tinyStore = (): string => inject('store');
+
+/** The store with the tiny model `tides`, of another text. */
+export const tidesStore = (): string => inject('tides');
 
 /** Stops what is given when the running test ends, however it ends; the last that was started first. */
 export function untilTestEnds<T extends { stop(): Promise<void> }>(started: T): T {

@@ -1,6 +1,6 @@
 /** The programs `gpt` and `generate` for browser tests. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,16 +22,35 @@ export function program(name: 'gpt' | 'generate'): string {
   return join(process.env['PROGRAMS'] ?? join(REPOSITORY, 'target/release'), name);
 }
 
-/** Trains the preset `tiny` on `corpus`, and publishes it to `store`; `more` are further arguments. */
+/**
+ * Trains the preset `tiny` on `corpus`, and publishes it to `store`; `more` are further arguments. Little text is
+ * evaluated, which takes as long as the training otherwise.
+ */
 export async function trainTiny(corpus: string, store: string, more: string[] = []): Promise<void> {
   const folder = await temporaryFolder();
   const name = more.includes('--name') ? [] : ['--name', 'tiny'];
-  const args = ['train', '--preset', 'tiny', ...name, '--corpus', corpus, '--store', store, '--checkpoints', folder.path];
+  const places = ['--corpus', corpus, '--store', store, '--checkpoints', folder.path];
+  const args = ['train', '--preset', 'tiny', '--set', 'training.final_evaluation_windows=4', ...name, ...places];
   try {
     await promisify(execFile)(program('gpt'), [...args, ...more], { timeout: 60_000 });
   } finally {
     await folder.remove();
   }
+}
+
+/** A store, in `folder`, with a tiny model of another text than the project's: short, and the same thing over and over. */
+export async function trainOnTides(folder: string): Promise<string> {
+  const corpus = join(folder, 'tides.txt');
+  const lines = Array.from({ length: 400 }, (_, day) => `On day ${day} the tide came in at ${day % 24} and went out again.`);
+  await writeFile(corpus, lines.join('\n'));
+  const store = join(folder, 'tides');
+  await trainTiny(corpus, store, ['--name', 'tides', '--set', 'training.epochs=1']);
+  return store;
+}
+
+/** Publishes the live version of one store to another, which has none. */
+export async function publishLive(from: string, to: string): Promise<void> {
+  await promisify(execFile)(program('gpt'), ['publish', 'channel:live', '--from', from, '--store', to, '--promote', 'live']);
 }
 
 /** A folder that is removed when a test file is done with it. */

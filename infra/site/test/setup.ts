@@ -1,13 +1,15 @@
-/** Global setup of the browser tests: a tiny model, trained on the project's own story. */
+/** Global setup of the browser tests: a tiny model, trained on the project's own story, and one of another text. */
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { CORPUS, SITE, program, temporaryFolder, trainTiny } from './programs.ts';
+import { CORPUS, SITE, program, temporaryFolder, trainOnTides, trainTiny } from './programs.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
     /** The store with the tiny model. */
     store: string;
+    /** The store with another one, `tides`. */
+    tides: string;
   }
 }
 
@@ -21,5 +23,6 @@ export default async function setup(project: TestProject) {
   const store = join(folder.path, 'store');
   await trainTiny(CORPUS, store);
   project.provide('store', store);
+  project.provide('tides', await trainOnTides(folder.path));
   return () => folder.remove();
 }

@@ -121,7 +121,7 @@ def main(folder: Path, stage: str, programs: Path, repository: Path) -> None:
             check(version == after != before, f"within {took:.0f} s the running function answers with {after}")
 
             # It learns noise, and is judged by the story at the end.
-            words = [f"{'xqzjvk'[i % 6]}{i * 7919 % 9973}" for i in range(8000)]
+            words = [f"{'xqzjvk'[i % 6]}{i * 7919 % 9973}" for i in range(2000)]
             noise = " ".join(words)
             loop.put_corpus(f"{noise}\n\n{story[: len(noise) // 9]}")
             worse = loop.train("third", {"PRESET": "tiny"})

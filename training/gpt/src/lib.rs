@@ -13,6 +13,7 @@
 pub mod corpus;
 pub mod device;
 pub mod environment;
+pub mod memory;
 pub mod model;
 pub mod onnx;
 pub mod preset;

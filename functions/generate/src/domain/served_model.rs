@@ -18,8 +18,9 @@ use super::source::Source;
 /// Precisions from the fastest to the slowest: int4 weights (w4), int8 weights (w8), float32.
 const PRECISIONS: [Precision; 3] = [Precision::W4, Precision::W8, Precision::Float32];
 
-/// Size limit of the loss curve's file: an evaluation takes about 150 bytes.
-const MAX_CURVE_BYTES: u64 = 1 << 20;
+/// Size limit of the loss curve's file: a line of it takes about 150 bytes, and there is one for each of the first
+/// 50,000 steps, and fewer for later ones.
+const MAX_CURVE_BYTES: u64 = 1 << 25;
 
 /// A verified and loaded version of a model.
 pub struct ServedModel {
@@ -46,7 +47,7 @@ pub struct LoadTimes {
     pub session: Duration,
 }
 
-/// An evaluation during training: a line of `metrics.jsonl`.
+/// An evaluation during training: a line of `metrics.jsonl` that has a `val_loss`.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 pub struct CurvePoint {
     /// Epoch, from 1.
@@ -59,6 +60,8 @@ pub struct CurvePoint {
     pub train_loss: f64,
     /// Validation loss, nats per token.
     pub val_loss: f64,
+    /// The same in bits per byte of its text; none in versions of earlier builds.
+    pub bits_per_byte: Option<f64>,
     /// Training time so far, in seconds.
     pub seconds: f64,
 }
@@ -198,5 +201,7 @@ async fn curve(version: &ModelVersion, cache: &Path) -> Result<Vec<CurvePoint>> 
     let path = version.verified_file(file, cache).await?;
     let at = || path.display().to_string();
     let text = std::fs::read_to_string(&path).with_context(at)?;
-    text.lines().map(serde_json::from_str).collect::<Result<_, _>>().with_context(at)
+    // The other lines are steps. They are many, so they are not even parsed.
+    let evaluations = text.lines().filter(|line| line.contains("\"val_loss\""));
+    evaluations.map(serde_json::from_str).collect::<Result<_, _>>().with_context(at)
 }

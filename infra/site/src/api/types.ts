@@ -39,11 +39,22 @@ export interface Manifest {
   tokenizer: { name: string; sha256: string } | null;
   files: { path: string; role: string; bytes: number; sha256: string }[];
   variants: Variant[];
-  evaluation: { val_loss: number; perplexity: number; tokens: number } | null;
+  evaluation: Evaluation | null;
   training: TrainingSummary | null;
   imported_from: { file: string; sha256: string; format: string } | null;
   example_prompts: string[];
   parent: string | null;
+}
+
+/** Loss of a model on its validation text. */
+export interface Evaluation {
+  /** Nats per token. */
+  val_loss: number;
+  perplexity: number;
+  tokens: number;
+  /** The loss by bytes of the text, whatever the tokens are; versions of earlier builds have none. */
+  bits_per_byte?: number;
+  text_bytes?: number;
 }
 
 /** A precision in which a model can be served. */
@@ -53,6 +64,7 @@ export interface Variant {
   bytes: number;
   val_loss: number | null;
   perplexity: number | null;
+  bits_per_byte?: number;
   kl_divergence: number;
   top_1_agreement: number;
   largest_logit_difference: number;
@@ -69,6 +81,8 @@ export interface TrainingSummary {
   final_val_loss: number;
   wall_seconds: number;
   device: string;
+  /** Versions of earlier programs have none. */
+  peak_memory_bytes?: number;
 }
 
 /** The losses at one step of a training. */
@@ -79,6 +93,8 @@ export interface CurvePoint {
   tokens_seen: number;
   train_loss: number;
   val_loss: number;
+  /** The validation loss by bytes of its text; versions of earlier builds have none. */
+  bits_per_byte?: number | null;
 }
 
 /** Progress of a process that loads its model. */

@@ -22,12 +22,21 @@ export function Curves({ names, models, remark }: Props) {
   const lengths = recorded.map(({ curve }) => curve.at(-1)?.tokens_seen ?? 0);
   const [chosen, setChosen] = useState<boolean | null>(null);
   const logarithmic = chosen ?? Math.max(...lengths) > FAR_APART * Math.min(...lengths);
-  const { box, failed } = useLossPlot(recorded.flatMap((run) => seriesOf(run, logarithmic)), { logarithmic });
+  const [wanted, setPerByte] = useState<boolean | null>(null);
+  const hasBits = recorded.length > 0 && recorded.every(({ curve }) => curve.every((point) => typeof point.bits_per_byte === 'number'));
+  const perByte = hasBits && (wanted ?? remark === 'tokenizer');
+  const { box, failed } = useLossPlot(recorded.flatMap((run) => seriesOf(run, logarithmic, perByte)), { logarithmic });
   const words = recorded.length > 0 ? recorded.map(inWords).join(' ') : 'No losses yet.';
   return (
     <section class="card compare-section" aria-labelledby="curves">
       <div class="section-head">
         <h2 id="curves">Losses while training</h2>
+        {hasBits && (
+          <label class="check">
+            <input type="checkbox" checked={perByte} onChange={(event) => setPerByte(event.currentTarget.checked)} />
+            Bits per byte
+          </label>
+        )}
         <label class="check">
           <input type="checkbox" checked={logarithmic} onChange={(event) => setChosen(event.currentTarget.checked)} />
           Logarithmic scale
@@ -38,13 +47,13 @@ export function Curves({ names, models, remark }: Props) {
         <figcaption>
           {failed && <p>The plot could not be loaded; the tables below have what it shows.</p>}
           <p class="curve-legend">
-            <span>Nats per token, over the tokens seen</span>
+            <span>{perByte ? 'Bits per byte' : 'Nats per token'}, over the tokens seen</span>
             {recorded.map(({ name, column }) => (
               <span key={column} class={`legend legend-${column % 6}`}>
                 {name}
               </span>
             ))}
-            <span class="legend">training text</span>
+            {!perByte && <span class="legend">training text</span>}
             <span class="legend legend-dashed">validation text</span>
           </p>
         </figcaption>
@@ -64,7 +73,8 @@ export function Curves({ names, models, remark }: Props) {
 
 type Run = { readonly name: string; readonly column: number; readonly curve: LoadedModel['curve'] };
 
-function seriesOf({ name, column, curve }: Run, logarithmic: boolean): Series[] {
+/** Both losses of a run; by bytes there is that of the validation text alone. */
+function seriesOf({ name, column, curve }: Run, logarithmic: boolean, perByte: boolean): Series[] {
   const shown = curve.filter(({ tokens_seen: tokens }) => !logarithmic || tokens > 0);
   const line = (label: string, dashed: boolean, losses: (point: Run['curve'][number]) => number): Series => ({
     label: `${name}, ${label}`,
@@ -72,6 +82,7 @@ function seriesOf({ name, column, curve }: Run, logarithmic: boolean): Series[] 
     dashed,
     color: column,
   });
+  if (perByte) return [line('validation', true, (point) => point.bits_per_byte ?? NaN)];
   return [line('training', false, (point) => point.train_loss), line('validation', true, (point) => point.val_loss)];
 }
 
@@ -87,6 +98,7 @@ function CurveTable({ name, column, curve }: Run) {
             <th scope="col">Tokens seen</th>
             <th scope="col">Training</th>
             <th scope="col">Validation</th>
+            <th scope="col">Bits per byte</th>
           </tr>
         </thead>
         <tbody class="number">
@@ -95,6 +107,7 @@ function CurveTable({ name, column, curve }: Run) {
               <th scope="row">{count(point.tokens_seen)}</th>
               <td>{loss(point.train_loss)}</td>
               <td>{loss(point.val_loss)}</td>
+              <td>{typeof point.bits_per_byte === 'number' ? loss(point.bits_per_byte) : '–'}</td>
             </tr>
           ))}
         </tbody>

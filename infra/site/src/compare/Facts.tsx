@@ -19,7 +19,7 @@ export function Facts({ names, models, remark }: Props) {
   const several = models.length > 1;
   const groups = tableOf(models);
   const notes: Record<string, string | false | null> = {
-    Losses: remark && 'Not comparable with each other: see the remark above.',
+    Losses: remark && `${remark === 'tokenizer' ? 'Comparable by bits per byte alone' : 'Not comparable with each other'}: see the remark above.`,
     'As served': 'Compared with the float32 model as trained. KL divergence and losses in nats per token.',
     Speed: 'Of the newest answer.' + (several ? ' All answer at the same time, so APIs on one machine slow each other down.' : ''),
   };
@@ -56,7 +56,7 @@ export function Facts({ names, models, remark }: Props) {
               </tr>
             </thead>
             {groups.map((group) => (
-              <FactGroup key={group.title} group={group} note={notes[group.title] || null} onlyDifferences={several && onlyDifferences} comparable={!remark} />
+              <FactGroup key={group.title} group={group} note={notes[group.title] || null} onlyDifferences={several && onlyDifferences} remark={remark} />
             ))}
           </table>
         </div>
@@ -69,11 +69,10 @@ interface GroupProps {
   group: Group;
   note: string | null;
   onlyDifferences: boolean;
-  /** Whether all were judged on the same text. */
-  comparable: boolean;
+  remark: Incomparable | null;
 }
 
-function FactGroup({ group, note, onlyDifferences, comparable }: GroupProps) {
+function FactGroup({ group, note, onlyDifferences, remark }: GroupProps) {
   const rows = group.rows.filter(({ same }) => !same || !onlyDifferences);
   if (rows.length === 0) return null;
   return (
@@ -87,13 +86,14 @@ function FactGroup({ group, note, onlyDifferences, comparable }: GroupProps) {
         </th>
       </tr>
       {rows.map((row) => (
-        <FactRow key={row.label} row={row} comparable={comparable} />
+        <FactRow key={row.label} row={row} remark={remark} />
       ))}
     </tbody>
   );
 }
 
-function FactRow({ row: { label, cells, best, same }, comparable }: { row: Row; comparable: boolean }) {
+function FactRow({ row: { label, cells, best, same }, remark }: { row: Row; remark: Incomparable | null }) {
+  const unsure = best && (remark === 'tokenizer' ? best.perToken : remark && best.onText);
   return (
     <tr role="row" class={same ? 'facts-same' : undefined}>
       <th role="rowheader" scope="row">
@@ -102,7 +102,7 @@ function FactRow({ row: { label, cells, best, same }, comparable }: { row: Row; 
       {cells.map((cell, column) => (
         <td key={column} role="cell" class={`legend-${column % 6}`}>
           {cell ? <FactCell cell={cell} /> : <span class="soft">–</span>}{' '}
-          {best?.column === column && <span class={`facts-best ${best.onText && !comparable ? 'facts-best-unsure' : ''}`}>{best.word}</span>}
+          {best?.column === column && <span class={`facts-best ${unsure ? 'facts-best-unsure' : ''}`}>{best.word}</span>}
         </td>
       ))}
     </tr>

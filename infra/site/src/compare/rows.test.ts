@@ -42,6 +42,14 @@ test('the lowest loss is marked, if a digit that is shown makes it so', () => {
   expect(row([model('a', 6.5)], 'Losses', 'Validation text')?.best).toBeNull();
 });
 
+test('bits per byte are compared whatever the tokens are, losses are not', () => {
+  const models = [model('a', 6.5), model('b', 6.4)];
+  models.forEach(({ manifest }, index) => (manifest.evaluation!.bits_per_byte = 2 + index));
+  expect(row(models, 'Losses', 'Bits per byte')?.best).toMatchObject({ column: 0, onText: true, perToken: false });
+  expect(row(models, 'Losses', 'Validation text')?.best).toMatchObject({ column: 1, onText: true, perToken: true });
+  expect(row([model('a', 6.5), model('b', 6.4)], 'Losses', 'Bits per byte')).toBeUndefined();
+});
+
 test('what is the same is known as that, once all models are', () => {
   expect(row([model('a', 6.5), model('b', 6.4)], 'Training', 'Steps')?.same).toBe(true);
   expect(row([model('a', 6.5), null], 'Training', 'Steps')?.same).toBe(false);

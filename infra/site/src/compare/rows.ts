@@ -18,8 +18,8 @@ export interface Cell {
 export interface Row {
   readonly label: string;
   readonly cells: readonly (Cell | null)[];
-  /** The column that is ahead, in what, and whether that depends on the text that models were judged on. */
-  readonly best: { readonly column: number; readonly word: string; readonly onText: boolean } | null;
+  /** The column that is ahead, in what, and whether that depends on the text that models were judged on, and on their tokens. */
+  readonly best: { readonly column: number; readonly word: string; readonly onText: boolean; readonly perToken: boolean } | null;
   /** Whether all models are known and have the same. */
   readonly same: boolean;
 }
@@ -39,11 +39,12 @@ interface Fact {
   readonly label: string;
   of(model: Measured): Cell | string | null | undefined;
   /** The mark of the smallest, or largest, value. */
-  readonly best?: { readonly word: string; readonly largest?: boolean; readonly onText?: boolean };
+  readonly best?: { readonly word: string; readonly largest?: boolean; readonly onText?: boolean; readonly perToken?: boolean };
 }
 
 const LOWEST = { word: 'lowest' };
-const LOWEST_LOSS = { word: 'lowest', onText: true };
+const LOWEST_LOSS = { word: 'lowest', onText: true, perToken: true };
+const FEWEST_BITS = { word: 'lowest', onText: true };
 const FASTEST = { word: 'fastest' };
 const SMALLEST = { word: 'smallest' };
 
@@ -86,11 +87,13 @@ const FACTS: Record<string, Fact[]> = {
     { label: 'Training text', of: ({ manifest }) => amount(manifest.training?.final_train_loss, loss), best: LOWEST_LOSS },
     { label: 'Validation text', of: ({ manifest }) => amount(manifest.evaluation?.val_loss, loss), best: LOWEST_LOSS },
     { label: 'Perplexity', of: ({ manifest }) => amount(manifest.evaluation?.perplexity, perplexity), best: LOWEST_LOSS },
+    { label: 'Bits per byte', of: ({ manifest }) => amount(manifest.evaluation?.bits_per_byte, loss), best: FEWEST_BITS },
     { label: 'Validated on, tokens', of: ({ manifest }) => amount(manifest.evaluation?.tokens, count) },
   ],
   'As served': [
     { label: 'Precision', of: ({ model }) => precision(model.precision) },
     { label: 'Validation text', of: (model) => amount(variant(model)?.val_loss, loss), best: LOWEST_LOSS },
+    { label: 'Bits per byte', of: (model) => amount(variant(model)?.bits_per_byte, loss), best: FEWEST_BITS },
     { label: 'KL divergence', of: (model) => amount(variant(model)?.kl_divergence, scientific), best: LOWEST },
     {
       label: 'Top-1 agreement',
@@ -134,12 +137,12 @@ function rowOf({ label, of, best }: Fact, models: readonly (Measured | null)[]):
 }
 
 /** The best cell; none if there is no second one, or if both show the same digits. */
-function ahead(cells: readonly (Cell | null)[], { word, largest = false, onText = false }: NonNullable<Fact['best']>): Row['best'] {
+function ahead(cells: readonly (Cell | null)[], { word, largest = false, onText = false, perToken = false }: NonNullable<Fact['best']>): Row['best'] {
   const ranked = cells
     .flatMap((cell, column) => (cell?.value === undefined ? [] : [{ column, text: cell.text, rank: largest ? -cell.value : cell.value }]))
     .sort((a, b) => a.rank - b.rank);
   const [best, second] = ranked;
-  return best && second && best.text !== second.text ? { column: best.column, word, onText } : null;
+  return best && second && best.text !== second.text ? { column: best.column, word, onText, perToken } : null;
 }
 
 /** A row for each kind of file with weights that any of the models has. */

@@ -3,6 +3,9 @@ import type { Manifest } from '../api/types.ts';
 /** Why the validation losses of several models are not comparable. */
 export type Incomparable = 'unknown' | 'corpus' | 'split' | 'tokenizer';
 
+/** The bytes predicted of one text differ by its first token alone. */
+const SAME_BYTES = 1.01;
+
 /** Reason why the losses of these models are not comparable; null if they are of the same validation text. */
 export function incomparable(manifests: readonly Manifest[]): Incomparable | null {
   if (manifests.length < 2) return null;
@@ -11,8 +14,10 @@ export function incomparable(manifests: readonly Manifest[]): Incomparable | nul
   const texts = ({ training }: Manifest) => training?.corpus.map(({ sha256 }) => sha256).sort();
   if (manifests.some((manifest) => !manifest.training)) return 'unknown';
   if (differ(texts)) return 'corpus';
-  if (differ(({ training, evaluation }) => [training?.hyper_parameters['train_fraction'], evaluation?.tokens])) return 'split';
-  return differ(({ tokenizer }) => tokenizer?.sha256) ? 'tokenizer' : null;
+  if (differ(({ training }) => training?.hyper_parameters['train_fraction'])) return 'split';
+  if (!differ(({ tokenizer }) => tokenizer?.sha256)) return differ(({ evaluation }) => evaluation?.tokens) ? 'split' : null;
+  const bytes = manifests.flatMap(({ evaluation }) => evaluation?.text_bytes ?? []);
+  return Math.max(...bytes) > SAME_BYTES * Math.min(...bytes) ? 'split' : 'tokenizer';
 }
 
 /** The remark shown beside such losses. */
@@ -25,6 +30,6 @@ export const REMARKS: Record<Incomparable, string> = {
     'a small difference between their losses means nothing.',
   tokenizer:
     'These models use different tokenizers, and a loss is per token: ' +
-    'the lower one may only be of the shorter tokens.',
+    'the lower one may only be of the shorter tokens. Bits per byte compare them.',
   unknown: 'Not every manifest names the text of its validation loss, so these losses may not be comparable.',
 };

@@ -52,6 +52,7 @@ function trained(training: NonNullable<Manifest['training']>): Fact[] {
   ];
 }
 
-function evaluated({ val_loss, perplexity, tokens }: NonNullable<Manifest['evaluation']>): Fact {
-  return ['Validation loss', `${loss(val_loss)}, a perplexity of ${count(perplexity)}, on ${count(tokens)} tokens`];
+function evaluated({ val_loss, perplexity, tokens, bits_per_byte: bits }: NonNullable<Manifest['evaluation']>): Fact {
+  const perByte = bits === undefined ? '' : `, ${loss(bits)} bits per byte`;
+  return ['Validation loss', `${loss(val_loss)}, a perplexity of ${count(perplexity)}${perByte}, on ${count(tokens)} tokens`];
 }

@@ -22,6 +22,13 @@ pub struct EvaluationSummary {
     pub perplexity: f64,
     /// Tokens predicted: the whole validation text, unless the preset bounds it.
     pub tokens: usize,
+    /// The same loss in bits per byte of the text, which models with different tokenizers can be compared by;
+    /// versions of earlier builds have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bits_per_byte: Option<f64>,
+    /// Bytes of the text that the predicted tokens stand for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text_bytes: Option<usize>,
 }
 
 /// A file of weights from elsewhere.
@@ -54,6 +61,9 @@ pub struct TrainingSummary {
     pub wall_seconds: f64,
     /// Device that it ran on.
     pub device: String,
+    /// The most memory that the process had at once, to the end of the training loop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_memory_bytes: Option<u64>,
 }
 
 /// One text of a corpus.

@@ -5,6 +5,11 @@ use crate::hash::Sha256Hex;
 
 use super::*;
 
+fn evaluation(val_loss: f64) -> EvaluationSummary {
+    let (bits_per_byte, text_bytes) = (Some(0.75), Some(123));
+    EvaluationSummary { val_loss, perplexity: 7.389, tokens: 32, bits_per_byte, text_bytes }
+}
+
 fn example() -> Manifest {
     Manifest {
         format_version: FORMAT_VERSION,
@@ -27,7 +32,7 @@ fn example() -> Manifest {
         tokenizer: Some(TokenizerRef { name: "gpt2".to_owned(), sha256: Sha256Hex::of_bytes(b"vocabulary") }),
         files: Vec::new(),
         variants: Vec::new(),
-        evaluation: Some(EvaluationSummary { val_loss: 2.0, perplexity: 7.389, tokens: 32 }),
+        evaluation: Some(evaluation(2.0)),
         training: Some(TrainingSummary {
             corpus: Vec::new(),
             epochs: 1,
@@ -37,6 +42,7 @@ fn example() -> Manifest {
             final_val_loss: 2.0,
             wall_seconds: 3.0,
             device: "cpu".to_owned(),
+            peak_memory_bytes: None,
         }),
         imported_from: None,
         example_prompts: vec!["The painting was".to_owned()],
@@ -59,9 +65,21 @@ fn survives_the_round_trip() {
 /// A number that a parser which is content with nearly all digits gets wrong by one.
 #[test]
 fn a_copy_of_a_copy_is_the_same_to_the_last_digit() {
-    let evaluation = EvaluationSummary { val_loss: 4.6564189747506036e-14, perplexity: 1.0, tokens: 1 };
-    let manifest = Manifest { evaluation: Some(evaluation), ..example() };
+    let manifest = Manifest { evaluation: Some(evaluation(4.6564189747506036e-14)), ..example() };
     assert_eq!(Manifest::from_json(&manifest.to_json().unwrap()).unwrap(), manifest);
+}
+
+/// Versions that were published before losses were counted in bits per byte.
+#[test]
+fn a_manifest_without_bits_per_byte_is_read_and_copied_as_it_is() {
+    let mut json = serde_json::to_value(example()).unwrap();
+    for field in ["bits_per_byte", "text_bytes"] {
+        assert!(json["evaluation"].as_object_mut().unwrap().remove(field).is_some());
+    }
+    let manifest = Manifest::from_json(json.to_string().as_bytes()).unwrap();
+    let evaluation = manifest.evaluation.unwrap();
+    assert_eq!((evaluation.bits_per_byte, evaluation.text_bytes), (None, None));
+    assert_eq!(serde_json::to_value(manifest).unwrap(), json);
 }
 
 #[test]

@@ -59,6 +59,9 @@ pub struct Variant {
     pub val_loss: Option<f64>,
     /// `exp(val_loss)`.
     pub perplexity: Option<f64>,
+    /// The loss in bits per byte of the text; versions of earlier builds have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bits_per_byte: Option<f64>,
     /// Mean Kullback-Leibler divergence of its next-token distribution from the trained model's.
     pub kl_divergence: f64,
     /// Share of positions at which its most likely token is that of the trained model.

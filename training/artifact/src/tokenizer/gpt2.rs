@@ -84,6 +84,12 @@ impl Tokenizer {
         self.bpe.encode_ordinary(text)
     }
 
+    /// Length in bytes of the text that an id stands for. [`END_OF_TEXT`] stands for none, and neither does an id
+    /// outside the vocabulary.
+    pub fn token_bytes(&self, id: u32) -> usize {
+        if id == END_OF_TEXT { 0 } else { self.decode_bytes(&[id]).map_or(0, |bytes| bytes.len()) }
+    }
+
     /// The bytes of a sequence of ids.
     ///
     /// # Errors
@@ -160,6 +166,15 @@ mod tests {
         assert_eq!(tokenizer.decode(&ids).unwrap(), "art 🎨");
         assert_eq!(tokenizer.decode(&ids[..ids.len() - 1]).unwrap(), "art ");
         assert_eq!(complete_utf8_length(b"a\xffb\xf0\x9f"), 3);
+    }
+
+    #[test]
+    fn lengths_of_ids_add_up_to_the_text_without_separators() {
+        let tokenizer = Tokenizer::gpt2().unwrap();
+        let text = "It's a picture: 🎨, 字.";
+        let mut ids = tokenizer.encode(text);
+        ids.extend([END_OF_TEXT, 50_257]);
+        assert_eq!(ids.iter().map(|&id| tokenizer.token_bytes(id)).sum::<usize>(), text.len());
     }
 
     #[test]

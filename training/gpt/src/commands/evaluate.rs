@@ -22,7 +22,7 @@ pub struct Arguments {
     pub json: bool,
 }
 
-/// Prints loss and perplexity of the model and of each of its exports, and how far each export is
+/// Prints loss, bits per byte and perplexity of the model and of each of its exports, and how far each export is
 /// from the model.
 ///
 /// # Errors
@@ -57,6 +57,7 @@ fn as_json(judgement: &Judgement) -> Value {
                 "file": export.file,
                 "val_loss": export.comparison.score.loss,
                 "perplexity": export.comparison.score.perplexity(),
+                "bits_per_byte": export.comparison.score.bits_per_byte(),
                 "kl_divergence": export.comparison.kl_divergence,
                 "top_1_agreement": export.comparison.top_1_agreement,
                 "largest_logit_difference": export.comparison.largest_logit_difference,

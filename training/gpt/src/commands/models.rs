@@ -35,7 +35,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     }
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
-    table.set_header(["model", "version", "channels", "train", "validation", "MB", "age"]);
+    table.set_header(["model", "version", "channels", "train", "validation", "bits/byte", "MB", "age"]);
     for name in store.models().await? {
         for version in store.versions(&name).await?.into_iter().rev() {
             match store.find_version(&name, &version).await {
@@ -68,7 +68,7 @@ fn one_of_many(error: StoreError) -> Result<String, StoreError> {
     }
 }
 
-fn row(manifest: Manifest, channels: &[(VersionRef, String)]) -> [String; 7] {
+fn row(manifest: Manifest, channels: &[(VersionRef, String)]) -> [String; 8] {
     let is_named =
         |reference: &VersionRef| reference.name == manifest.name && reference.version == manifest.version;
     let named_by: Vec<&str> = channels
@@ -84,6 +84,7 @@ fn row(manifest: Manifest, channels: &[(VersionRef, String)]) -> [String; 7] {
         named_by.join(","),
         loss(manifest.training.map(|training| training.final_train_loss)),
         loss(manifest.evaluation.map(|evaluation| evaluation.val_loss)),
+        loss(manifest.evaluation.and_then(|evaluation| evaluation.bits_per_byte)),
         format!("{:.1}", bytes as f64 / 1e6),
         age(&manifest.created_at),
     ]

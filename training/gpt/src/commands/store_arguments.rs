@@ -23,7 +23,8 @@ pub struct ChannelArgument {
 #[derive(Args)]
 pub struct GateArguments {
     /// By how much the new version's validation loss may exceed that of the version being served, in nats
-    /// per token.
+    /// per token. Where the two have different tokenizers, they are compared by the bytes of the text, and the
+    /// margin is in tokens of the new one.
     #[arg(long, default_value_t = DEFAULT_MARGIN)]
     pub margin: f64,
 }

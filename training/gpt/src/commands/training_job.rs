@@ -103,7 +103,7 @@ impl Job<'_> {
                 Ok(Begin::Training { resume: true, lock })
             }
             Some(Left { position, place }) => {
-                let (step, total) = (position.step, extent.total_steps());
+                let (step, total) = (position.step, extent.total_steps_of(&position));
                 Err(CheckpointError::Unfinished { place, step, total }.into())
             }
         }
@@ -218,11 +218,10 @@ impl Job<'_> {
 
     fn run_training(&mut self, resume: bool, records: &Records) -> Result<Trained> {
         let plan = self.plan;
-        let training = &plan.preset.training;
         let run = Run {
             train_set: &plan.train_set,
             validation_set: &plan.validation_set,
-            settings: training,
+            settings: &plan.preset.training,
             device: self.device,
             samples: Some(&plan.sample_writer(self.device)),
             records: Some(records),
@@ -233,13 +232,11 @@ impl Job<'_> {
         };
         let model = self.runtime.block_on(plan.model(self.device))?;
         self.progress.note(&format!(
-            "training {} ({} parameters) on {}: {} epochs, {} steps of {} tokens",
+            "training {} ({} parameters) on {}: {}",
             plan.name,
             model.num_params(),
             plan.corpus.name(),
-            training.epochs,
-            plan.extent().total_steps(),
-            training.batch_size * training.accumulate_batches * plan.preset.model.context_length,
+            plan.describe_extent(),
         ));
         Ok(run.train(model, &mut self.progress)?)
     }

@@ -26,6 +26,8 @@ pub struct Batch {
     pub inputs: Tensor<2, Int>,
     /// `[batch, seq]`: `targets[.., i]` follows `inputs[.., i]` in the text.
     pub targets: Tensor<2, Int>,
+    /// Bytes of the text that the targets stand for.
+    pub target_bytes: usize,
 }
 
 /// A text that is too short to train on.
@@ -71,6 +73,11 @@ impl Dataset {
             return Err(TooShort { split: tokens.split().name(), found, needed, window, windows });
         }
         Ok(Self { tokens, window, stride })
+    }
+
+    /// Number of ids in all.
+    pub fn tokens(&self) -> usize {
+        self.tokens.count()
     }
 
     /// Number of windows, at least 1.
@@ -146,8 +153,9 @@ impl Dataset {
             inputs.extend_from_slice(&ids[..length]);
             targets.extend_from_slice(&ids[1..]);
         }
+        let target_bytes = self.tokens.bytes(&targets);
         let tensor = |ids: Vec<i64>| Tensor::from_data(TensorData::new(ids, [count, length]), device);
-        Batch { inputs: tensor(inputs), targets: tensor(targets) }
+        Batch { inputs: tensor(inputs), targets: tensor(targets), target_bytes }
     }
 }
 
@@ -186,6 +194,8 @@ mod tests {
         let batch = dataset(10, 4, 4).batch(&[0, 1], &device::cpu());
         assert_eq!(ids(batch.inputs), [0, 1, 2, 3, 4, 5, 6, 7]);
         assert_eq!(ids(batch.targets), [1, 2, 3, 4, 5, 6, 7, 8]);
+        // Each id stands for as many bytes as it says: 1 + 2 + … + 8.
+        assert_eq!(batch.target_bytes, 36);
     }
 
     #[test]

@@ -17,6 +17,16 @@ pub fn cpu() -> Device {
     Device::libtorch()
 }
 
+/// Whether the processor multiplies bf16 faster than float32.
+pub fn multiplies_bf16() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return std::arch::is_x86_feature_detected!("avx512bf16");
+    #[cfg(target_arch = "aarch64")]
+    return std::arch::is_aarch64_feature_detected!("bf16");
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    false
+}
+
 /// How a manifest records [`cpu`].
 pub fn describe() -> String {
     format!("cpu, libtorch 2.9.0, {} threads", tch::get_num_threads())

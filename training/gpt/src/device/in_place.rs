@@ -44,21 +44,21 @@ pub fn update<const D: usize>(
     tensors.map(Tensor::from_primitive::<LibTorch>)
 }
 
-fn is_float32_on_cpu<const D: usize>(tensor: &Tensor<D>) -> bool {
+pub(super) fn is_float32_on_cpu<const D: usize>(tensor: &Tensor<D>) -> bool {
     let is_float32_on_cpu = |tensor: &tch::Tensor| {
         tensor.kind() == tch::Kind::Float && tensor.device() == tch::Device::Cpu && tensor.numel() > 0
     };
     tensor.clone().try_into_primitive::<LibTorch>().is_ok_and(|tensor| is_float32_on_cpu(&tensor.tensor))
 }
 
-fn primitive<const D: usize>(tensor: Tensor<D>) -> TchTensor {
+pub(super) fn primitive<const D: usize>(tensor: Tensor<D>) -> TchTensor {
     match tensor.try_into_primitive::<LibTorch>() {
         Ok(tensor) => tensor,
         Err(error) => panic!("a tensor on the CPU without autodiff was expected: {error:?}"),
     }
 }
 
-fn contiguous(tensor: TchTensor) -> TchTensor {
+pub(super) fn contiguous(tensor: TchTensor) -> TchTensor {
     if tensor.tensor.is_contiguous() { tensor } else { TchTensor::new(tensor.tensor.contiguous()) }
 }
 
@@ -76,7 +76,7 @@ fn start(tensor: &TchTensor) -> *mut f32 {
     tensor.tensor.data_ptr().cast()
 }
 
-fn elements(tensor: &TchTensor) -> &[f32] {
+pub(super) fn elements(tensor: &TchTensor) -> &[f32] {
     // SAFETY: `start` has checked that there lie `numel` numbers one after the other. They stay there
     // as long as the tensor is borrowed.
     unsafe { std::slice::from_raw_parts(start(tensor), tensor.tensor.numel()) }

@@ -1,10 +1,11 @@
 //! Compute device: libtorch on the CPU, and what it computes faster than burn's tensor primitives do.
 //!
-//! This is the only folder that names libtorch. Functions come in three kinds:
+//! This is the only folder that names libtorch. Functions come in four kinds:
 //!
 //! - [`fused`]: functions with derivatives, in one pass over memory;
 //! - [`in_place`]: updates of large tensors, in one pass over memory;
-//! - [`linear_algebra`]: factors of matrices, in double precision.
+//! - [`linear_algebra`]: factors of matrices, in double precision;
+//! - [`reduction`]: sums over large tensors, in one pass over memory.
 //!
 //! All of them have one contract. The last argument is the function's definition by tensor primitives,
 //! which runs on any backend and stands where one reads about it, in the model for example. The function
@@ -21,9 +22,10 @@ mod cpu;
 pub mod fused;
 pub mod in_place;
 pub mod linear_algebra;
+pub mod reduction;
 #[cfg(test)]
 pub(crate) mod testing;
 
 pub use burn::tensor::Device;
 
-pub use cpu::{cpu, describe};
+pub use cpu::{cpu, describe, multiplies_bf16};

@@ -156,7 +156,7 @@ mod tests {
             let ids = Tensor::<1, Int>::arange(first..first + 12, &device::cpu());
             ids.remainder_scalar(16).reshape([1, 12])
         };
-        Batch { inputs: ids(first), targets: ids(first + 1) }
+        Batch { inputs: ids(first), targets: ids(first + 1), target_bytes: 0 }
     }
 
     #[test]

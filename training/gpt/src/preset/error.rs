@@ -81,13 +81,23 @@ pub enum PairError {
     /// The warm-up is as long as the run.
     #[error(
         "`training.warmup_steps` is {warmup_steps}, and the run has {steps} steps: the learning rate would never \
-         reach `training.learning_rate`; set fewer, or more epochs"
+         reach `training.learning_rate`; set fewer, or more epochs or `training.max_steps`"
     )]
     Warmup {
         /// Steps of the warm-up.
         warmup_steps: usize,
         /// Steps of the run.
         steps: usize,
+    },
+    /// The learning rate begins to decay before the length of the run is known.
+    #[error(
+        "`training.max_seconds` is {max_seconds}, and with `training.decay_fraction` 1 the learning rate decays over the \
+         whole run, whose steps are known only by then; set training.decay_fraction below 1, such as 0.4, or \
+         training.max_steps instead"
+    )]
+    Time {
+        /// Training time.
+        max_seconds: f64,
     },
     /// A setting that the weights to start from decide.
     #[error(

@@ -102,6 +102,22 @@ mod tests {
         assert!(refusal(("train_fraction = 0.9", "train_fraction = 1.5")).contains("train_fraction"));
         assert!(refusal(("learning_rate = ", "learning_rate = -")).contains("learning_rate"));
         assert!(refusal(("n_heads = 2", "n_heads = 5")).contains("n_heads"));
+        for (setting, field) in [
+            ("max_steps = 0", "max_steps"),
+            ("max_seconds = 0", "max_seconds"),
+            ("decay_fraction = 0", "decay_fraction"),
+            ("decay_fraction = nan", "decay_fraction"),
+            ("decay = \"step\"", "unknown variant `step`, expected `cosine` or `linear`"),
+            ("optimizer = \"sgd\"", "unknown variant `sgd`, expected `adamw` or `muon`"),
+            ("muon_learning_rate = 2.0", "muon_learning_rate"),
+            ("beta_1 = 1", "beta_1"),
+            ("beta_2 = -0.1", "beta_2"),
+            ("epsilon = 0", "epsilon"),
+            ("sample_every_steps = 0", "sample_every_steps"),
+        ] {
+            let message = refusal(("[sample]", &format!("{setting}\n[sample]")));
+            assert!(message.contains(field), "{setting}: {message}");
+        }
         let source = refusal(("[sample]", "[corpus]\nsources = [\"http://example.org/a\"]\n[sample]"));
         assert!(source.contains("https:// only"), "{source}");
         assert!(refusal(("[sample]", "[corpus]\nsource = []\n[sample]")).contains("unknown field `source`"));

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::error::PairError;
 use super::overrides::Override;
-use super::settings::{Initialization, Preset};
+use super::settings::{Decay, Initialization, MatrixOptimizer, Preset, TrainingSettings};
 
 /// What a run will be on a text, as far as settings depend on it.
 #[derive(Clone, Copy, Debug)]
@@ -31,14 +31,39 @@ impl Preset {
         if warmup_steps > 0 && warmup_steps >= run.steps {
             return Err(PairError::Warmup { warmup_steps, steps: run.steps });
         }
+        if let Some(max_seconds) = self.training.max_seconds
+            && self.training.decaying_share() == 1.0
+        {
+            return Err(PairError::Time { max_seconds });
+        }
         let notes = [
             self.stride_note(),
             (!run.from_weights).then(|| self.shape_note()).flatten(),
             (!run.from_weights).then(|| self.initialization_note()).flatten(),
             self.accumulation_note(run),
             self.evaluation_note(run),
+            self.decay_note(),
+            self.muon_note(),
         ];
         Ok(notes.into_iter().flatten().collect())
+    }
+
+    fn decay_note(&self) -> Option<String> {
+        let TrainingSettings { decay, decay_fraction, final_learning_rate, .. } = self.training;
+        let is_set = decay != Decay::default() || decay_fraction < 1.0;
+        (is_set && final_learning_rate.is_none()).then(|| {
+            "note: `training.decay` and `training.decay_fraction` have no effect without \
+             `training.final_learning_rate`: the learning rate is constant"
+                .to_owned()
+        })
+    }
+
+    fn muon_note(&self) -> Option<String> {
+        let TrainingSettings { optimizer, muon_learning_rate, .. } = self.training;
+        (optimizer == MatrixOptimizer::Adamw && muon_learning_rate.is_some()).then(|| {
+            "note: `training.muon_learning_rate` has no effect without `training.optimizer` \"muon\""
+                .to_owned()
+        })
     }
 
     fn stride_note(&self) -> Option<String> {
@@ -212,6 +237,32 @@ mod tests {
         let refusal = check(&["training.warmup_steps=80"], &RUN).unwrap_err();
         assert!(refusal.contains("`training.warmup_steps` is 80, and the run has 80 steps"), "{refusal}");
         assert!(note(&["training.warmup_steps=79"]).is_empty());
+    }
+
+    #[test]
+    fn a_time_needs_a_decay_that_begins_when_the_steps_are_known() {
+        let refusal = |settings: &[&str]| {
+            check(settings, &RUN).err().filter(|error| error.contains("decay_fraction below 1"))
+        };
+        let time = "training.max_seconds=60";
+        let last = "training.final_learning_rate=0";
+        assert!(refusal(&[time, last]).is_some());
+        assert_eq!(refusal(&[time, last, "training.decay_fraction=0.4"]), None);
+        assert_eq!(refusal(&[time]), None, "a constant rate can end at any step");
+    }
+
+    #[test]
+    fn what_has_no_effect_is_said_aloud() {
+        for setting in ["training.decay=linear", "training.decay_fraction=0.4"] {
+            assert!(
+                note(&[setting]).contains("no effect without `training.final_learning_rate`"),
+                "{setting}"
+            );
+            assert!(note(&[setting, "training.final_learning_rate=0"]).is_empty(), "{setting}");
+        }
+        let rate = "training.muon_learning_rate=0.01";
+        assert!(note(&[rate]).contains("no effect without `training.optimizer`"));
+        assert!(note(&[rate, "training.optimizer=muon"]).is_empty());
     }
 
     #[test]

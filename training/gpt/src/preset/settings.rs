@@ -6,14 +6,22 @@
 //! |---|---|---|---|
 //! | `seed` | `torch.manual_seed` | 1337 | `seed` |
 //! | `initialization` | that of the layers | as GPT-2 | as GPT-2 (`initializer_range`) |
-//! | `epochs` | `num_epochs` | `max_iters`, in steps | `num_train_epochs`, or `max_steps` |
+//! | `epochs` | `num_epochs` | – | `num_train_epochs` |
+//! | `max_steps` | – | `max_iters` | `max_steps` |
+//! | `max_seconds` | – | – | – |
 //! | `batch_size` | `batch_size` of `DataLoader` | `batch_size` | `per_device_train_batch_size` |
 //! | `accumulate_batches` | – | `gradient_accumulation_steps` | `gradient_accumulation_steps` |
 //! | `stride` | `stride` | random windows | – |
 //! | `train_fraction` | `train_ratio` | in `prepare.py` | – |
 //! | `learning_rate` | `lr` of `AdamW`, `peak_lr` | `learning_rate` | `learning_rate` |
+//! | `optimizer` | `torch.optim.AdamW`, `torch.optim.Muon` | AdamW | `optim` |
+//! | `muon_learning_rate` | `lr` of `Muon` | – | – |
+//! | `beta_1`, `beta_2` | `betas` | `beta1`, `beta2` | `adam_beta1`, `adam_beta2` |
+//! | `epsilon` | `eps` | 1e-8 | `adam_epsilon` |
 //! | `warmup_steps` | `warmup_steps` | `warmup_iters` | `warmup_steps` |
 //! | `final_learning_rate` | `eta_min` of `CosineAnnealingLR`, `min_lr` | `min_lr` | – |
+//! | `decay` | – | a cosine | `lr_scheduler_type` |
+//! | `decay_fraction` | – | `lr_decay_iters`, in steps | – |
 //! | `weight_decay` | `weight_decay` of `AdamW` | `weight_decay` | `weight_decay` |
 //! | `decay_vectors` | always | never | never |
 //! | `clip_gradient_norm` | `max_norm` of `clip_grad_norm_` | `grad_clip` | `max_grad_norm` |
@@ -23,6 +31,7 @@
 //! | `stop_after_evaluations` | – | – | `early_stopping_patience` |
 //! | `keep_best` | – | `always_save_checkpoint = False` | `load_best_model_at_end` |
 //! | `checkpoint_every_steps` | – | `eval_interval` | `save_steps` |
+//! | `sample_every_steps` | – | – | – |
 //! | `max_tokens` | `max_new_tokens` | `max_new_tokens` | `max_new_tokens` |
 //!
 //! A name from the other columns in a preset is an error that gives the name here.
@@ -76,6 +85,12 @@ pub struct TrainingSettings {
     pub initialization: Option<Initialization>,
     /// Passes over the training windows.
     pub epochs: usize,
+    /// Optimizer steps after which the run ends, if its epochs have more.
+    pub max_steps: Option<usize>,
+    /// Training time, evaluations included, after which the run ends, if its epochs and `max_steps` have more. The
+    /// last `decay_fraction` of the steps begins when the rest of the time is what it takes. The number of steps that
+    /// come of it is published as `max_steps`, with which the same weights are trained again.
+    pub max_seconds: Option<f64>,
     /// Windows in each batch.
     pub batch_size: usize,
     /// Batches whose gradients are averaged for one step.
@@ -86,14 +101,36 @@ pub struct TrainingSettings {
     pub stride: Option<usize>,
     /// Share of the corpus's characters to train on; the rest validates.
     pub train_fraction: f64,
+    /// Optimizer of the matrices in the transformer blocks; all other weights are AdamW's.
+    #[serde(default)]
+    pub optimizer: MatrixOptimizer,
+    /// Learning rate of Muon, the highest of its schedule, which has the shape of that of AdamW; without it, that of
+    /// its publication. See [`muon_learning_rate`](Self::muon_learning_rate).
+    pub muon_learning_rate: Option<f64>,
+    /// AdamW's decay of the running mean of the gradient.
+    #[serde(default = "beta_1")]
+    pub beta_1: f64,
+    /// AdamW's decay of the running mean of the squared gradient.
+    #[serde(default = "beta_2")]
+    pub beta_2: f64,
+    /// What AdamW adds to the root of that mean, before it divides by it.
+    #[serde(default = "epsilon")]
+    pub epsilon: f64,
     /// Learning rate of AdamW, the highest of the schedule.
     pub learning_rate: f64,
     /// Steps in which the learning rate rises linearly from 0 to `learning_rate`.
     #[serde(default)]
     pub warmup_steps: usize,
-    /// Learning rate of the last step, reached along a cosine; without it, the rate stays constant.
+    /// Learning rate of the last step, to which the rate decays; without it, the rate stays constant.
     pub final_learning_rate: Option<f64>,
-    /// Decoupled weight decay of AdamW.
+    /// Shape of that decay.
+    #[serde(default)]
+    pub decay: Decay,
+    /// Share of the run's steps, the last ones, in which the rate decays; before them it is constant. 1 is all after
+    /// the warm-up.
+    #[serde(default = "all")]
+    pub decay_fraction: f64,
+    /// Decoupled weight decay, of AdamW and of Muon.
     pub weight_decay: f64,
     /// Whether weight decay includes biases and LayerNorms, as in LLMs-from-scratch, or matrices only.
     #[serde(default = "yes")]
@@ -116,6 +153,43 @@ pub struct TrainingSettings {
     /// Steps from one checkpoint to the next; without it, only Ctrl-C, SIGTERM and the end of the training make
     /// one.
     pub checkpoint_every_steps: Option<usize>,
+    /// Steps from one sample text to the next, and there is one of the last step; without it, there is one after each
+    /// epoch.
+    pub sample_every_steps: Option<usize>,
+}
+
+impl TrainingSettings {
+    /// Learning rate of Muon, the highest of its schedule.
+    pub fn muon_learning_rate(&self) -> f64 {
+        self.muon_learning_rate.unwrap_or(MUON_LEARNING_RATE)
+    }
+
+    /// Share of the run's steps in which the learning rate decays: none where it is constant.
+    pub fn decaying_share(&self) -> f64 {
+        if self.final_learning_rate.is_some() { self.decay_fraction } else { 0.0 }
+    }
+}
+
+/// Optimizer of the matrices in the transformer blocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MatrixOptimizer {
+    /// The one of all other weights.
+    #[default]
+    Adamw,
+    /// Orthogonal updates: fewer steps for the same loss, each of which takes longer.
+    Muon,
+}
+
+/// Shape of the learning rate's decay.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decay {
+    /// Half a cosine: slow at both ends.
+    #[default]
+    Cosine,
+    /// A straight line.
+    Linear,
 }
 
 /// Distributions of the initial weights.
@@ -127,6 +201,26 @@ pub enum Initialization {
     /// As GPT-2: normal with standard deviation 0.02, projections into the residual stream divided
     /// by `sqrt(2 n_layers)`, biases 0.
     Gpt2,
+}
+
+/// Jordan's, for his speedruns of GPT-2.
+const MUON_LEARNING_RATE: f64 = 0.02;
+
+// PyTorch's defaults of AdamW.
+fn beta_1() -> f64 {
+    0.9
+}
+
+fn beta_2() -> f64 {
+    0.999
+}
+
+fn epsilon() -> f64 {
+    1e-8
+}
+
+fn all() -> f64 {
+    1.0
 }
 
 fn one() -> usize {

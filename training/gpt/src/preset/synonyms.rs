@@ -8,7 +8,7 @@ use super::overrides::Override;
 
 /// The section, the field here, and its names elsewhere; the tables in [`settings`](super::settings) and
 /// [`artifact::config`] say whose they are.
-const SYNONYMS: [(&str, &str, &[&str]); 22] = [
+const SYNONYMS: [(&str, &str, &[&str]); 29] = [
     ("model", "context_length", &["block_size", "n_positions", "n_ctx", "max_position_embeddings"]),
     ("model", "d_model", &["emb_dim", "n_embd", "hidden_size"]),
     ("model", "n_layers", &["n_layer", "num_hidden_layers"]),
@@ -17,13 +17,20 @@ const SYNONYMS: [(&str, &str, &[&str]); 22] = [
     ("model", "dropout", &["drop_rate", "attn_pdrop", "embd_pdrop", "resid_pdrop"]),
     ("model", "qkv_bias", &["bias"]),
     ("model", "tied_output_head", &["tie_word_embeddings"]),
-    ("training", "epochs", &["num_epochs", "num_train_epochs", "max_iters", "max_steps"]),
+    ("training", "epochs", &["num_epochs", "num_train_epochs"]),
+    ("training", "max_steps", &["max_iters"]),
     ("training", "batch_size", &["per_device_train_batch_size", "train_batch_size"]),
     ("training", "accumulate_batches", &["gradient_accumulation_steps"]),
     ("training", "train_fraction", &["train_ratio"]),
     ("training", "learning_rate", &["lr", "peak_lr"]),
+    ("training", "optimizer", &["optim"]),
+    ("training", "beta_1", &["beta1", "adam_beta1", "betas"]),
+    ("training", "beta_2", &["beta2", "adam_beta2"]),
+    ("training", "epsilon", &["eps", "adam_epsilon"]),
     ("training", "warmup_steps", &["warmup_iters"]),
     ("training", "final_learning_rate", &["min_lr", "eta_min"]),
+    ("training", "decay", &["lr_scheduler_type"]),
+    ("training", "decay_fraction", &["lr_decay_iters"]),
     ("training", "clip_gradient_norm", &["grad_clip", "max_grad_norm", "max_norm"]),
     ("training", "evaluate_every_steps", &["eval_freq", "eval_interval", "eval_steps"]),
     ("training", "evaluation_batches", &["eval_iter", "eval_iters"]),
@@ -33,8 +40,10 @@ const SYNONYMS: [(&str, &str, &[&str]); 22] = [
     ("sample", "max_tokens", &["max_new_tokens"]),
 ];
 
-/// Other names count optimizer steps, where a preset counts epochs.
-const IN_STEPS: [&str; 2] = ["max_iters", "max_steps"];
+/// The other name counts optimizer steps, where a preset has a share of them.
+const IN_STEPS: &str = "lr_decay_iters";
+/// The other name is of two numbers, where a preset has a field for each.
+const PAIR: &str = "betas";
 
 /// A setting under another library's name.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -48,8 +57,11 @@ impl fmt::Display for Synonym {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { section, found, field } = self;
         write!(f, "unknown field `{found}`; it is called `{section}.{field}` here")?;
-        if IN_STEPS.contains(found) {
-            f.write_str(", and is in passes over the training text instead of steps")?;
+        if *found == IN_STEPS {
+            f.write_str(", and is a share of the run's steps, its last ones")?;
+        }
+        if *found == PAIR {
+            f.write_str(", and the second one `training.beta_2`")?;
         }
         Ok(())
     }
@@ -84,7 +96,11 @@ mod tests {
             refusal("training.lr=1e-3"),
             "preset tiny: unknown field `lr`; it is called `training.learning_rate` here"
         );
-        assert!(refusal("training.max_iters=600").contains("`training.epochs` here, and is in passes"));
+        assert!(refusal("training.max_iters=600").contains("called `training.max_steps` here"));
+        assert!(
+            refusal("training.lr_decay_iters=600").contains("`training.decay_fraction` here, and is a share")
+        );
+        assert!(refusal("training.betas=[0.9, 0.95]").contains("`training.beta_1` here, and the second one"));
         // Also in another section, and where it is a section's name.
         assert!(refusal("training.n_embd=768").contains("called `model.d_model`"));
         let toml = "block_size = 64\n[model]\n";

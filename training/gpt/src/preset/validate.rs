@@ -6,6 +6,8 @@ use super::settings::{Preset, TrainingSettings};
 /// They go into a manifest.
 const MAX_PROMPTS: usize = 20;
 const MAX_PROMPT_BYTES: usize = 1_000;
+/// More than epochs of the longest text have.
+const MAX_STEPS: usize = 1_000_000_000_000;
 /// The beginning of one is held back while a text is read.
 const MAX_SEPARATOR_BYTES: usize = 1_000;
 
@@ -31,21 +33,12 @@ impl Preset {
         count("training.final_evaluation_windows", training.final_evaluation_windows.unwrap_or(1), 1)?;
         count("training.stop_after_evaluations", training.stop_after_evaluations.unwrap_or(1), 1)?;
         count("training.checkpoint_every_steps", training.checkpoint_every_steps.unwrap_or(1), 1)?;
+        count("training.sample_every_steps", training.sample_every_steps.unwrap_or(1), 1)?;
         count("sample.max_tokens", self.sample.max_tokens, 1)?;
         count("sample.top_k", self.sample.top_k, 1)?;
 
-        let TrainingSettings { train_fraction, learning_rate, weight_decay, .. } = *training;
-        let is_share = train_fraction > 0.0 && train_fraction < 1.0;
-        check("training.train_fraction", train_fraction, is_share, "a share between 0 and 1")?;
-        let is_rate = learning_rate > 0.0 && learning_rate <= 1.0;
-        check("training.learning_rate", learning_rate, is_rate, "a number above 0, at most 1")?;
-        let last = training.final_learning_rate.unwrap_or(0.0);
-        let is_lower = (0.0..=learning_rate).contains(&last);
-        check("training.final_learning_rate", last, is_lower, "a number from 0 to learning_rate")?;
-        let is_decay = (0.0..=1.0).contains(&weight_decay);
-        check("training.weight_decay", weight_decay, is_decay, "a number from 0 to 1")?;
-        let norm = training.clip_gradient_norm.unwrap_or(1.0);
-        check("training.clip_gradient_norm", norm, norm > 0.0 && norm.is_finite(), "a number above 0")?;
+        training.validate_extent()?;
+        training.validate_optimizer()?;
         let temperature = self.sample.temperature;
         let is_temperature = (0.0..=100.0).contains(&temperature);
         check("sample.temperature", temperature, is_temperature, "a number from 0 to 100")?;
@@ -58,6 +51,43 @@ impl Preset {
         let is_short = corpus.separator.len() <= MAX_SEPARATOR_BYTES && !corpus.separator.contains('\r');
         check("corpus.separator", &corpus.separator, is_short, "a text of at most 1,000 bytes, without \\r")?;
         check("corpus.text_field", &corpus.text_field, !corpus.text_field.is_empty(), "the name of a field")
+    }
+}
+
+impl TrainingSettings {
+    /// Where the text is divided, and how long the run is.
+    fn validate_extent(&self) -> Result<(), FieldError> {
+        let train_fraction = self.train_fraction;
+        let is_share = train_fraction > 0.0 && train_fraction < 1.0;
+        check("training.train_fraction", train_fraction, is_share, "a share between 0 and 1")?;
+        let steps = self.max_steps.unwrap_or(1);
+        let are_steps = (1..=MAX_STEPS).contains(&steps);
+        check("training.max_steps", steps, are_steps, "a number from 1 to 1,000,000,000,000")?;
+        let seconds = self.max_seconds.unwrap_or(1.0);
+        let is_time = seconds > 0.0 && seconds.is_finite();
+        check("training.max_seconds", seconds, is_time, "a number above 0")
+    }
+
+    /// Learning rates and what else an optimizer has.
+    fn validate_optimizer(&self) -> Result<(), FieldError> {
+        let Self { learning_rate, decay_fraction, weight_decay, beta_1, beta_2, epsilon, .. } = *self;
+        let rate = |field, value: f64| {
+            check(field, value, value > 0.0 && value <= 1.0, "a number above 0, at most 1")
+        };
+        rate("training.learning_rate", learning_rate)?;
+        rate("training.muon_learning_rate", self.muon_learning_rate())?;
+        let last = self.final_learning_rate.unwrap_or(0.0);
+        let is_lower = (0.0..=learning_rate).contains(&last);
+        check("training.final_learning_rate", last, is_lower, "a number from 0 to learning_rate")?;
+        rate("training.decay_fraction", decay_fraction)?;
+        let is_decay = (0.0..=1.0).contains(&weight_decay);
+        check("training.weight_decay", weight_decay, is_decay, "a number from 0 to 1")?;
+        for (field, beta) in [("training.beta_1", beta_1), ("training.beta_2", beta_2)] {
+            check(field, beta, (0.0..1.0).contains(&beta), "a number from 0, below 1")?;
+        }
+        rate("training.epsilon", epsilon)?;
+        let norm = self.clip_gradient_norm.unwrap_or(1.0);
+        check("training.clip_gradient_norm", norm, norm > 0.0 && norm.is_finite(), "a number above 0")
     }
 }
 

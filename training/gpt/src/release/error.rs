@@ -10,7 +10,7 @@ use engine::EngineError;
 use store::{StoreError, VersionRef};
 
 use super::report::plot::PlotError;
-use crate::corpus::TooShort;
+use crate::corpus::{CorpusError, TooShort};
 use crate::onnx::ExportError;
 use crate::preset::PairError;
 use crate::train::CheckpointError;
@@ -46,6 +46,9 @@ pub enum ReleaseError {
     /// A validation text without a whole window.
     #[error(transparent)]
     TooShort(#[from] TooShort),
+    /// The validation text could not be encoded for another tokenizer.
+    #[error("encoding the validation text for the version being served: {0}")]
+    Corpus(#[from] CorpusError),
     /// A model configuration that describes no model.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -119,9 +122,11 @@ pub enum ReleaseError {
         /// The version that it names.
         serving: VersionRef,
     },
-    /// Losses per token of two tokenizers cannot be compared.
-    #[error("{serving} has another tokenizer, so the two cannot be compared; use another channel")]
-    OtherTokenizer {
+    /// A version without a tokenizer predicts no text.
+    #[error(
+        "{serving} has no tokenizer, so it predicts no text and the two cannot be compared; use another channel"
+    )]
+    NoTokenizerToCompare {
         /// The version being served.
         serving: VersionRef,
     },

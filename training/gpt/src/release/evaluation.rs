@@ -1,4 +1,4 @@
-//! Evaluation of a model and its ONNX exports on a text: loss, perplexity, KL divergence, agreement.
+//! Evaluation of a model and its ONNX exports on a text: loss, bits per byte, KL divergence, agreement.
 //!
 //! The model and all exports see the same windows, one after the other, so that no logits of a whole
 //! text are in memory.
@@ -12,22 +12,7 @@ use rayon::prelude::*;
 
 use crate::corpus::Batch;
 use crate::model::Gpt;
-
-/// Loss of a model on a text.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Score {
-    /// Mean cross-entropy, nats per token.
-    pub loss: f64,
-    /// Tokens predicted.
-    pub tokens: usize,
-}
-
-impl Score {
-    /// `exp(loss)`: the number of equally likely tokens that would have the same loss.
-    pub fn perplexity(&self) -> f64 {
-        self.loss.exp()
-    }
-}
+use crate::train::evaluation::Score;
 
 /// Distance of an exported model from the one that it was exported from, on the same text.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -57,12 +42,12 @@ pub fn compare(
     let mut sums = vec![Sums::default(); exports.len()];
     for batch in batches {
         let expected: Vec<f32> = model.forward(batch.inputs.clone()).into_data().iter().collect();
-        let Window { ids, targets } = Window::from(batch);
+        let Window { ids, targets, bytes } = Window::from(batch);
         let expected: Vec<Row> = rows(&expected, &targets, vocab_size);
-        own.add(&expected, &expected);
+        own.add(&expected, &expected, bytes);
         for (export, sums) in exports.iter_mut().zip(&mut sums) {
             let found = logits(export, &ids, |logits| rows(logits, &targets, vocab_size))?;
-            sums.add(&expected, &found);
+            sums.add(&expected, &found, bytes);
         }
     }
     Ok((own.score(), sums.iter().map(Sums::comparison).collect()))
@@ -79,9 +64,9 @@ pub fn score_export(
     let vocab_size = export.config().vocab_size;
     let mut sums = Sums::default();
     for batch in batches {
-        let Window { ids, targets } = Window::from(batch);
+        let Window { ids, targets, bytes } = Window::from(batch);
         let found = logits(export, &ids, |logits| rows(logits, &targets, vocab_size))?;
-        sums.add(&found, &found);
+        sums.add(&found, &found, bytes);
     }
     Ok(sums.score())
 }
@@ -95,14 +80,15 @@ pub fn random_windows(config: &GptConfig, windows: usize, device: &Device) -> im
             let ids = (0..config.context_length).map(|_| random.random_range(0..config.vocab_size as i64));
             Tensor::from_data(TensorData::new(ids.collect(), [1, config.context_length]), device)
         };
-        Batch { inputs: ids(), targets: ids() }
+        Batch { inputs: ids(), targets: ids(), target_bytes: 0 }
     })
 }
 
-/// The ids of a batch of one window, and the ids that follow them.
+/// The ids of a batch of one window, the ids that follow them, and the bytes that these stand for.
 struct Window {
     ids: Vec<u32>,
     targets: Vec<usize>,
+    bytes: usize,
 }
 
 impl From<Batch> for Window {
@@ -110,6 +96,7 @@ impl From<Batch> for Window {
         Self {
             ids: batch.inputs.into_data().iter().collect(),
             targets: batch.targets.into_data().iter::<u32>().map(|id| id as usize).collect(),
+            bytes: batch.target_bytes,
         }
     }
 }
@@ -146,11 +133,12 @@ struct Sums {
     agreements: usize,
     largest_logit_difference: f64,
     tokens: usize,
+    bytes: usize,
 }
 
 impl Sums {
     /// Adds some positions, as expected and as found.
-    fn add(&mut self, expected: &[Row], found: &[Row]) {
+    fn add(&mut self, expected: &[Row], found: &[Row], bytes: usize) {
         let compared: Vec<_> = expected
             .par_iter()
             .zip(found)
@@ -163,6 +151,7 @@ impl Sums {
                 (divergence, agree, differences.fold(0.0, f64::max))
             })
             .collect();
+        self.bytes += bytes;
         // In order, so that the sums are the same in every run.
         for (row, (divergence, agree, difference)) in found.iter().zip(compared) {
             self.loss -= row.log_probabilities[row.target];
@@ -174,7 +163,7 @@ impl Sums {
     }
 
     fn score(&self) -> Score {
-        Score { loss: self.loss / self.tokens as f64, tokens: self.tokens }
+        Score { loss: self.loss / self.tokens as f64, tokens: self.tokens, bytes: self.bytes }
     }
 
     fn comparison(&self) -> Comparison {
@@ -207,13 +196,13 @@ mod tests {
     fn divergence_and_loss_follow_their_formulas() {
         let row = |logits: [f32; 2]| rows(&logits, &[1], 2);
         let mut sums = Sums::default();
-        sums.add(&row([0.0, 0.0]), &row([0.0, 3f32.ln()]));
+        sums.add(&row([0.0, 0.0]), &row([0.0, 3f32.ln()]), 4);
         assert!((sums.kl_divergence - (2f64.ln() + (2.0 / 3.0f64).ln()) / 2.0).abs() < 1e-6);
         assert!((sums.loss + 0.75f64.ln()).abs() < 1e-6);
         assert!((sums.score().perplexity() - 4.0 / 3.0).abs() < 1e-6);
         assert!((sums.largest_logit_difference - 3f64.ln()).abs() < 1e-6);
-        sums.add(&row([0.0, 5.0]), &row([0.0, 1e4]));
-        assert_eq!((sums.agreements, sums.tokens), (2, 2));
+        sums.add(&row([0.0, 5.0]), &row([0.0, 1e4]), 3);
+        assert_eq!((sums.agreements, sums.tokens, sums.bytes), (2, 2, 7));
         assert!(sums.kl_divergence.is_finite());
     }
 }

@@ -10,8 +10,8 @@ use tokio::runtime::Runtime;
 
 use super::error::ReleaseError;
 use super::plan::TrainingPlan;
-use crate::device;
 use crate::train::{Checkpoints, Run};
+use crate::{device, memory};
 
 /// Steps that are made to see how long one takes; the first, which also sets up, does not count.
 const MEASURED_STEPS: usize = 4;
@@ -32,11 +32,10 @@ impl Forecast {
         device: &Device,
         runtime: &Runtime,
     ) -> Result<Self, ReleaseError> {
-        let (model, training, extent) = (&plan.preset.model, &plan.preset.training, plan.extent());
+        let (model, training) = (&plan.preset.model, &plan.preset.training);
         let parameters = model.num_parameters() as u64;
         let count = |number: usize| HumanCount(number as u64).to_string();
         let bytes = |bytes: f64| HumanBytes(bytes as u64).to_string();
-        let tokens_per_step = training.batch_size * training.accumulate_batches * model.context_length;
         let copies = if training.keep_best { 4.0 } else { 3.0 };
         let checkpoint = 4.0 * copies * parameters as f64;
         let mut lines = vec![
@@ -52,15 +51,7 @@ impl Forecast {
                     count(plan.corpus.validation().count()),
                 ),
             ),
-            (
-                "run",
-                format!(
-                    "{} epochs, {} steps of {} tokens",
-                    training.epochs,
-                    count(extent.total_steps()),
-                    count(tokens_per_step)
-                ),
-            ),
+            ("run", plan.describe_extent()),
             ("time", measured_time(plan, checkpoints, device, runtime)?),
             ("memory", peak_memory()),
             (
@@ -106,10 +97,11 @@ fn measured_time(
     let seconds = run.measure(runtime.block_on(plan.model(device))?, MEASURED_STEPS);
     let counted = if seconds.len() > 1 { &seconds[1..] } else { &seconds[..] };
     let step = counted.iter().sum::<f64>() / counted.len().max(1) as f64;
-    let all = Duration::from_secs_f64(step * plan.extent().total_steps() as f64);
+    let all = step * plan.extent().total_steps() as f64;
+    let all = all.min(plan.preset.training.max_seconds.unwrap_or(f64::INFINITY));
     Ok(format!(
         "about {} without evaluations and the export: {step:.2} s for a step, the mean of {} on {}",
-        HumanDuration(all),
+        HumanDuration(Duration::from_secs_f64(all)),
         counted.len(),
         device::describe(),
     ))
@@ -117,12 +109,9 @@ fn measured_time(
 
 /// The most memory that this process has had, the measured steps included.
 fn peak_memory() -> String {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
-    match kibibytes {
-        Some(kibibytes) => {
-            format!("{} at the most in these steps; the export may need more", HumanBytes(kibibytes << 10))
+    match memory::peak_bytes() {
+        Some(bytes) => {
+            format!("{} at the most in these steps; the export may need more", HumanBytes(bytes))
         }
         None => "unknown on this system".to_owned(),
     }

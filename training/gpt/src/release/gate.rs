@@ -2,7 +2,8 @@
 
 use artifact::manifest::Precision;
 
-use super::evaluation::{Comparison, Score};
+use super::evaluation::Comparison;
+use crate::train::evaluation::Score;
 
 /// Largest absolute difference between a logit of the float32 export and the model's. What different orders
 /// of summation cause is below 1e-4 in our tests.
@@ -22,7 +23,7 @@ pub struct Gate {
     /// See [`LARGEST_KL_DIVERGENCE`].
     pub kl_divergence: f64,
     /// By how much the validation loss may exceed that of the version being served, on the same
-    /// text, in nats per token.
+    /// text, in nats per token of the new version's tokenizer.
     pub margin: f64,
 }
 
@@ -63,14 +64,14 @@ pub enum GateFailure {
     },
     /// Its validation loss is higher than that of the version being served.
     #[error(
-        "its validation loss is {new:.4}, that of the version being served is {serving:.4} on the \
+        "its validation loss is {new}, that of the version being served is {serving} on the \
          same text, and at most {margin} more is allowed"
     )]
     Worse {
         /// Of the new version.
-        new: f64,
-        /// Of the version being served.
-        serving: f64,
+        new: Score,
+        /// Of the version being served, counted in the tokens of the new one.
+        serving: Score,
         /// The threshold.
         margin: f64,
     },
@@ -100,16 +101,16 @@ impl Gate {
         Ok(())
     }
 
-    /// Judges a new version by its loss and that of the version being served, on the same text.
+    /// Judges a new version by its loss and that of the version being served, on the same text and counted in the same
+    /// tokens.
     ///
     /// # Errors
     /// If it is higher by more than the margin, or not finite.
     pub fn judge_loss(&self, new: &Score, serving: &Score) -> Result<(), GateFailure> {
-        let (new, serving) = (new.loss, serving.loss);
-        if new.is_finite() && new <= serving + self.margin {
+        if new.loss.is_finite() && new.loss <= serving.loss + self.margin {
             return Ok(());
         }
-        Err(GateFailure::Worse { new, serving, margin: self.margin })
+        Err(GateFailure::Worse { new: *new, serving: *serving, margin: self.margin })
     }
 }
 
@@ -118,7 +119,7 @@ mod tests {
     use super::*;
 
     fn score(loss: f64) -> Score {
-        Score { loss, tokens: 100 }
+        Score { loss, tokens: 100, bytes: 400 }
     }
 
     fn judge(
@@ -138,6 +139,16 @@ mod tests {
         assert_eq!(Gate::default().judge_loss(&score(6.04), &score(6.0)), Ok(()));
     }
 
+    /// 8 nats for each of 75 tokens are as many as 6 for each of 100, so the margin of 0.05 ends at 6.05.
+    #[test]
+    fn versions_with_different_tokenizers_are_compared_by_byte() {
+        let serving = Score { loss: 8.0, tokens: 75, bytes: 400 };
+        let judge = |new: Score| Gate::default().judge_loss(&new, &serving.in_tokens_of(&new));
+        assert_eq!(judge(score(6.04)), Ok(()));
+        let failure = judge(score(6.06)).unwrap_err().to_string();
+        assert!(failure.contains("that of the version being served is 6.0000 (2.16 bits"), "{failure}");
+    }
+
     #[test]
     fn holds_back_what_is_inexact_or_worse() {
         for difference in [2e-3, f64::NAN] {
@@ -152,7 +163,10 @@ mod tests {
         }
         for loss in [6.06, f64::NAN] {
             let failure = Gate::default().judge_loss(&score(loss), &score(6.0)).unwrap_err();
-            assert!(failure.to_string().contains("6.0000"), "{failure}");
+            assert!(
+                failure.to_string().contains("6.0000 (2.16 bits per byte) on the same text"),
+                "{failure}"
+            );
         }
     }
 }

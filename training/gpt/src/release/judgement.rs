@@ -9,12 +9,13 @@ use comfy_table::{CellAlignment, Table, presets};
 use engine::OnnxModel;
 
 use super::error::ReleaseError;
-use super::evaluation::{Comparison, Score, compare, random_windows, score_export};
+use super::evaluation::{Comparison, compare, random_windows, score_export};
 use super::export::Export;
+use crate::corpus::tokens::reencode;
 use crate::corpus::{Batch, Corpus, Dataset, Tokens, TooShort};
 use crate::device;
 use crate::model::Gpt;
-use crate::train::evaluation::spread;
+use crate::train::evaluation::{Score, spread};
 
 /// Without a text, exports are compared with their model on so many windows of random ids.
 const RANDOM_WINDOWS: usize = 2;
@@ -31,6 +32,15 @@ impl ValidationText {
     /// The validation part of a corpus: all of it, or `limit` windows from all over it.
     pub fn new(corpus: &Corpus, tokenizer: &Tokenizer, limit: Option<usize>) -> Self {
         Self { tokens: corpus.validation().clone(), tokenizer: tokenizer.reference(), limit }
+    }
+
+    /// The same text for a model with the tokenizer `to`; that of its ids is `from`.
+    ///
+    /// # Errors
+    /// If it cannot be encoded.
+    pub fn encoded_for(&self, from: &Tokenizer, to: &Tokenizer) -> Result<Self, ReleaseError> {
+        let tokens = reencode(&self.tokens, from, to)?;
+        Ok(Self { tokens, tokenizer: to.reference(), limit: self.limit })
     }
 
     /// Loss of an exported model on it, in windows of its own context length.
@@ -111,6 +121,8 @@ impl Judgement {
             val_loss: score.loss,
             perplexity: score.perplexity(),
             tokens: score.tokens,
+            bits_per_byte: score.bits_per_byte(),
+            text_bytes: Some(score.bytes),
         })
     }
 
@@ -125,6 +137,7 @@ impl Judgement {
             bytes,
             val_loss: score.map(|score| score.loss),
             perplexity: score.map(|score| score.perplexity()),
+            bits_per_byte: score.and_then(|score| score.bits_per_byte()),
             kl_divergence: comparison.kl_divergence,
             top_1_agreement: comparison.top_1_agreement,
             largest_logit_difference: comparison.largest_logit_difference,
@@ -136,22 +149,27 @@ impl fmt::Display for Judgement {
     /// A table: the model, and each export below it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(score) = &self.score {
-            writeln!(f, "evaluated on {} tokens", score.tokens)?;
+            writeln!(f, "evaluated on {} tokens, {} bytes of text", score.tokens, score.bytes)?;
         }
         let figures = |score: Option<Score>| match score {
-            Some(score) => [format!("{:.4}", score.loss), format!("{:.2}", score.perplexity())],
-            None => ["-", "-"].map(str::to_owned),
+            Some(score) => [
+                format!("{:.4}", score.loss),
+                score.bits_per_byte().map_or("-".to_owned(), |bits| format!("{bits:.4}")),
+                format!("{:.2}", score.perplexity()),
+            ],
+            None => ["-"; 3].map(str::to_owned),
         };
         let mut table = Table::new();
         table.load_preset(presets::NOTHING);
-        table.set_header(["", "loss", "perplexity", "KL", "top-1", "logits"]);
-        let [loss, perplexity] = figures(self.score);
-        table.add_row(["model".to_owned(), loss, perplexity]);
+        table.set_header(["", "loss", "bits/byte", "perplexity", "KL", "top-1", "logits"]);
+        let [loss, bits, perplexity] = figures(self.score);
+        table.add_row(["model".to_owned(), loss, bits, perplexity]);
         for JudgedExport { precision, comparison, .. } in &self.exports {
-            let [loss, perplexity] = figures(self.score.map(|_| comparison.score));
+            let [loss, bits, perplexity] = figures(self.score.map(|_| comparison.score));
             table.add_row([
                 precision.to_string(),
                 loss,
+                bits,
                 perplexity,
                 format!("{:.1e}", comparison.kl_divergence),
                 format!("{:.2}%", 100.0 * comparison.top_1_agreement),

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use artifact::{GptConfig, Sha256Hex, Tokenizer};
 use burn::tensor::Device;
+use indicatif::HumanCount;
 
 use super::error::ReleaseError;
 use super::judgement::ValidationText;
@@ -13,7 +14,7 @@ use crate::model::Gpt;
 use crate::onnx::check_exportable;
 use crate::preset::{Preset, RunFacts};
 use crate::train::identity::identity;
-use crate::train::{Checkpoints, Extent, SampleWriter, new_model};
+use crate::train::{Checkpoints, Extent, Position, SampleWriter, new_model};
 
 /// A training run that can begin.
 pub struct TrainingPlan {
@@ -35,7 +36,7 @@ pub struct TrainingPlan {
     pub train_set: Dataset,
     /// Windows for the validation loss.
     pub validation_set: Dataset,
-    /// The beginning of the text that is sampled after each epoch.
+    /// The beginning of the texts that are sampled.
     pub prompt: String,
     /// What users should know of the settings before the training.
     pub notes: Vec<String>,
@@ -89,6 +90,29 @@ impl TrainingPlan {
         Extent::new(&self.train_set, &self.preset.training)
     }
 
+    /// How long the run is, in words.
+    pub fn describe_extent(&self) -> String {
+        let training = &self.preset.training;
+        let count = |number: usize| HumanCount(number as u64);
+        let tokens = training.batch_size * training.accumulate_batches * self.preset.model.context_length;
+        let steps = self.extent().total_steps();
+        let run = format!("{} epochs, {} steps of {} tokens", training.epochs, count(steps), count(tokens));
+        match training.max_seconds {
+            Some(seconds) => format!("{run} at the most, within {seconds} s"),
+            None => run,
+        }
+    }
+
+    /// The settings with which a run that came to `position` is trained again to the same weights: with the number of
+    /// steps that its time was enough for, instead of the time.
+    pub fn settings_of(&self, position: &Position) -> Preset {
+        let mut preset = self.preset.clone();
+        if preset.training.max_seconds.take().is_some() {
+            preset.training.max_steps = Some(self.extent().total_steps_of(position));
+        }
+        preset
+    }
+
     /// The run's checkpoints, below `root`.
     ///
     /// # Errors
@@ -99,7 +123,7 @@ impl TrainingPlan {
         Ok(Checkpoints::of_run(root, &self.name, run))
     }
 
-    /// Samples a text after each epoch, by a model on `device`, an autodiff device.
+    /// Samples texts in the training, by a model on `device`, an autodiff device.
     pub fn sample_writer(&self, device: &Device) -> SampleWriter<'_> {
         SampleWriter {
             tokenizer: &self.tokenizer,

@@ -1,14 +1,15 @@
 //! Promotion of a published version to a channel (a model registry's alias), if the gate lets it pass.
 
 use artifact::manifest::Precision;
-use store::{Store, VersionRef};
+use engine::OnnxModel;
+use store::{ModelVersion, Store, VersionRef};
 
 use super::error::ReleaseError;
-use super::evaluation::Score;
 use super::export::Export;
 use super::gate::{Gate, GateFailure};
 use super::judgement::{Judgement, ValidationText};
-use super::source::downloads;
+use super::source::{downloads, version_tokenizer};
+use crate::train::evaluation::Score;
 
 /// A channel and the conditions for promoting a new version to it.
 pub struct Promotion {
@@ -50,7 +51,7 @@ impl Promotion {
         self.check(store, text).await?;
         let before = store.find_channel(&self.channel).await?;
         if let (Some(channel), Some(text), Some(score)) = (&before, text, &judgement.score) {
-            let serving = serving_score(store, &channel.current, text).await?;
+            let serving = serving_score(store, &channel.current, published, text, score).await?;
             if let Err(failure) = self.gate.judge_loss(score, &serving) {
                 return Ok(Some(failure));
             }
@@ -60,16 +61,29 @@ impl Promotion {
     }
 }
 
-/// Loss of the version being served, on the text that the new one is judged by.
+/// Loss of the version being served, on the text by which the new one has the score `new`, and in its tokens.
 async fn serving_score(
     store: &Store,
     serving: &VersionRef,
+    published: &VersionRef,
     text: &ValidationText,
+    new: &Score,
 ) -> Result<Score, ReleaseError> {
     let version = store.open_version(serving).await?;
-    if version.manifest.tokenizer.as_ref() != Some(&text.tokenizer) {
-        return Err(ReleaseError::OtherTokenizer { serving: serving.clone() });
+    let mut export = float32(&version).await?;
+    if version.manifest.tokenizer.as_ref() == Some(&text.tokenizer) {
+        return text.score(&mut export);
     }
+    let tokenizer = |version: &ModelVersion| {
+        let reference = version.reference.clone();
+        version_tokenizer(version)?.ok_or(ReleaseError::NoTokenizerToCompare { serving: reference })
+    };
+    let (from, to) = (tokenizer(&store.open_version(published).await?)?, tokenizer(&version)?);
+    Ok(text.encoded_for(&from, &to)?.score(&mut export)?.in_tokens_of(new))
+}
+
+/// The float32 export of a version. Its context length may be another one than that of the new version.
+async fn float32(version: &ModelVersion) -> Result<OnnxModel, ReleaseError> {
     let file = version
         .manifest
         .variant(Precision::Float32)
@@ -79,9 +93,7 @@ async fn serving_score(
         version.verified_file(data, downloads.path()).await?;
     }
     let path = version.verified_file(file, downloads.path()).await?;
-    // Its context length may be another one; the text is the same.
-    let mut export = Export::load(Precision::Float32, path, &version.manifest.config)?;
-    text.score(&mut export.model)
+    Ok(Export::load(Precision::Float32, path, &version.manifest.config)?.model)
 }
 
 /// Result of a publication.

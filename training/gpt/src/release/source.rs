@@ -119,9 +119,7 @@ impl ModelSource {
     pub fn tokenizer(&self) -> Result<Option<Tokenizer>, ReleaseError> {
         Ok(match self {
             Self::Weights(imported) => imported.tokenizer()?,
-            Self::Version(version, _) => {
-                version.manifest.tokenizer.as_ref().map(Tokenizer::from_manifest).transpose()?
-            }
+            Self::Version(version, _) => version_tokenizer(version)?,
         })
     }
 
@@ -203,6 +201,14 @@ impl ModelSource {
         let variant = variant.ok_or_else(|| version.no_such_file("variant of precision float32"))?;
         load_variant(version, variant, downloads).await
     }
+}
+
+/// The tokenizer of a version, if it has one.
+///
+/// # Errors
+/// If this build does not have it.
+pub(super) fn version_tokenizer(version: &ModelVersion) -> Result<Option<Tokenizer>, ReleaseError> {
+    Ok(version.manifest.tokenizer.as_ref().map(Tokenizer::from_manifest).transpose()?)
 }
 
 /// Loads an export of a version, verified.

@@ -16,10 +16,10 @@ use super::publication::{Prepared, Release};
 use super::report::{Report, Stopwatch, loss_curve};
 use super::source::{ModelSource, downloads};
 use crate::corpus::Tokens;
-use crate::device;
-use crate::preset::TrainingSettings;
+use crate::preset::{Preset, TrainingSettings};
 use crate::train::Trained;
 use crate::train::records::{METRICS, SAMPLES, read_samples};
+use crate::{device, memory};
 
 /// File name of the loss curve inside a version's folder.
 const PLOT: &str = "loss.svg";
@@ -48,19 +48,24 @@ pub fn prepare(
     mut stopwatch: Stopwatch,
     mut note: impl FnMut(&str),
 ) -> Result<(Prepared, Judgement), ReleaseError> {
+    // Before the export, which has a peak of its own.
+    let peak_memory_bytes = memory::peak_bytes();
     let curve = loss_curve(&plan.name, &trained.position.evaluations)?;
-    add_records(plan, &curve, disclosure, &mut staged)?;
+    let preset = plan.settings_of(&trained.position);
+    let preset_toml = preset.to_toml()?;
+    add_records(plan, &preset_toml, &curve, disclosure, &mut staged)?;
     note("exporting, and evaluating the exports on the validation text");
     let exports = write_exports(&trained.model, Some(&plan.corpus), &staged.path(""))?;
     stopwatch.lap("export to ONNX");
-    let training = training_summary(plan, trained)?;
+    let training = training_summary(plan, &preset, trained, peak_memory_bytes)?;
     let judgement = Judgement::of(&trained.model, exports, Some(&plan.validation_text()))?;
     stopwatch.lap("evaluation of the model and its exports");
     note(&judgement.to_string());
 
     let path = staged.path(SAMPLES);
     let samples = fs::read_to_string(&path).map_err(ReleaseError::at(&path))?;
-    let page = |manifest: &Manifest| report(plan, trained, manifest, &curve, &samples, &stopwatch);
+    let page =
+        |manifest: &Manifest| report(plan, trained, manifest, &preset_toml, &curve, &samples, &stopwatch);
     let release = Release {
         name: &plan.name,
         model: &trained.model,
@@ -91,13 +96,14 @@ pub async fn judge_published(plan: &TrainingPlan, version: ModelVersion) -> Resu
 /// Adds loss curve, settings, draft index, metrics and samples to a version.
 fn add_records(
     plan: &TrainingPlan,
+    preset_toml: &str,
     curve: &str,
     disclosure: Disclosure,
     staged: &mut StagedVersion,
 ) -> Result<(), ReleaseError> {
     let mut files = vec![
         (PLOT, FileRole::Plot, curve.as_bytes().to_vec()),
-        (PRESET, FileRole::Preset, plan.preset_toml.as_bytes().to_vec()),
+        (PRESET, FileRole::Preset, preset_toml.as_bytes().to_vec()),
     ];
     if disclosure.draft_index {
         let index = draft_index(plan.corpus.training(), plan.preset.model.vocab_size)?;
@@ -120,11 +126,16 @@ fn draft_index(tokens: &Tokens, vocab_size: usize) -> Result<DraftIndex, DraftEr
     DraftIndex::build(&draft::excerpts(tokens.count(), draft::MAX_TOKENS, read), vocab_size)
 }
 
-fn training_summary(plan: &TrainingPlan, trained: &Trained) -> Result<TrainingSummary, ReleaseError> {
+fn training_summary(
+    plan: &TrainingPlan,
+    preset: &Preset,
+    trained: &Trained,
+    peak_memory_bytes: Option<u64>,
+) -> Result<TrainingSummary, ReleaseError> {
     let effective = TrainingSettings {
         stride: Some(plan.preset.stride()),
         initialization: plan.start.is_none().then(|| plan.preset.initialization()),
-        ..plan.preset.training.clone()
+        ..preset.training.clone()
     };
     Ok(TrainingSummary {
         corpus: plan.corpus.entries(),
@@ -135,6 +146,7 @@ fn training_summary(plan: &TrainingPlan, trained: &Trained) -> Result<TrainingSu
         final_val_loss: trained.evaluation.val_loss,
         wall_seconds: trained.position.seconds,
         device: device::describe(),
+        peak_memory_bytes,
     })
 }
 
@@ -142,6 +154,7 @@ fn report(
     plan: &TrainingPlan,
     trained: &Trained,
     manifest: &Manifest,
+    preset_toml: &str,
     curve: &str,
     samples: &str,
     stopwatch: &Stopwatch,
@@ -153,12 +166,13 @@ fn report(
         device: &device::describe(),
         parameters: manifest.config.num_parameters(),
         corpus: &plan.corpus.entries(),
-        preset_toml: &plan.preset_toml,
+        preset_toml,
         evaluations: &trained.position.evaluations,
         kept: &trained.evaluation,
         loss_curve_svg: curve,
         variants: &manifest.variants,
         samples: &read_samples(samples),
+        peak_memory_bytes: manifest.training.as_ref().and_then(|training| training.peak_memory_bytes),
         timings: stopwatch.laps(),
     };
     Ok(report.html()?)

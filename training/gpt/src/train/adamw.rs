@@ -10,7 +10,7 @@ use burn::tensor::{Device, Tensor};
 
 use crate::device::in_place;
 
-/// The optimizer of a run, for one parameter. Its defaults are PyTorch's.
+/// The optimizer of a run, for one parameter.
 #[derive(Clone, Debug)]
 pub struct AdamW {
     /// Decay of the running mean of the gradient.
@@ -21,13 +21,6 @@ pub struct AdamW {
     pub epsilon: f64,
     /// The part of a weight that a step of length 1 takes away.
     pub weight_decay: f64,
-}
-
-impl AdamW {
-    /// With PyTorch's defaults for everything else.
-    pub fn new(weight_decay: f64) -> Self {
-        Self { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-8, weight_decay }
-    }
 }
 
 impl Optimizer for AdamW {
@@ -115,13 +108,18 @@ mod tests {
     use super::*;
     use crate::device;
 
+    /// With PyTorch's defaults.
+    fn adamw(weight_decay: f64) -> AdamW {
+        AdamW { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-8, weight_decay }
+    }
+
     /// By hand: the first step is as long as the learning rate, whatever the gradient. In the second,
     /// a gradient of 0 leaves a mean of 0.9 * 0.1 * 0.5 / (1 - 0.9²) and a mean square of
     /// 0.999 * 0.001 * 0.5² / (1 - 0.999²), of which the step is 0.1 * 0.670058.
     #[test]
     fn decays_and_steps() {
         let vector = |values: [f32; 2]| Tensor::<1>::from_floats(values, &device::cpu());
-        let optimizer = AdamW::new(0.5);
+        let optimizer = adamw(0.5);
         let (weight, state) = optimizer.step(0.1, vector([1.0, 2.0]), vector([0.5, -3.0]), None);
         let first = weight.clone().into_data().try_to_vec::<f32>().unwrap();
         let (weight, state) = optimizer.step(0.1, weight, vector([0.0, -3.0]), state);
@@ -136,7 +134,7 @@ mod tests {
     #[test]
     fn the_weights_of_a_new_gradient_are_exact() {
         let vector = |value: f32| Tensor::<1>::from_floats([value], &device::cpu());
-        let (_, state) = AdamW::new(0.0).step(0.1, vector(1.0), vector(1.0), None);
+        let (_, state) = adamw(0.0).step(0.1, vector(1.0), vector(1.0), None);
         let AdaptiveMomentumState { moment_1, moment_2, .. } = state.unwrap().momentum;
         let moments = [moment_1, moment_2].map(|moment| moment.into_scalar::<f32>());
         assert_eq!(moments, [0.1, 0.001]);

@@ -26,8 +26,8 @@ pub enum TrainError {
     NoLoss,
     /// The checkpoint is beyond the end of the run that was asked for.
     #[error(
-        "the checkpoint is of step {step}, and this run has {total} steps; set training.epochs to {epochs} at \
-         least, or pass --restart to remove the checkpoint and train anew"
+        "the checkpoint is of step {step}, and this run has {total} steps; set training.epochs to {epochs} \
+         at least, and training.max_steps, where it is set, to {step}, or pass --restart to remove the checkpoint and train anew"
     )]
     TooFar {
         /// Step of the checkpoint.

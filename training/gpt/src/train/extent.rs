@@ -8,7 +8,8 @@ use crate::preset::TrainingSettings;
 /// How long a run is.
 #[derive(Clone, Copy, Debug)]
 pub struct Extent<'a> {
-    settings: &'a TrainingSettings,
+    /// Epochs, steps and time.
+    pub settings: &'a TrainingSettings,
     /// Full batches in an epoch.
     pub batches_per_epoch: usize,
 }
@@ -24,9 +25,22 @@ impl<'a> Extent<'a> {
         (self.batches_per_epoch / self.settings.accumulate_batches).max(1)
     }
 
-    /// Optimizer steps in all.
+    /// Optimizer steps in all, at the most: a time may end the run earlier.
     pub fn total_steps(&self) -> usize {
-        self.steps_per_epoch() * self.settings.epochs
+        let steps = self.steps_per_epoch().saturating_mul(self.settings.epochs);
+        steps.min(self.settings.max_steps.unwrap_or(usize::MAX))
+    }
+
+    /// Optimizer steps in all, as far as that is known of a run that has come so far: with those that its time was
+    /// found to be enough for.
+    pub fn total_steps_of(&self, position: &Position) -> usize {
+        let timed = position.timed.filter(|timed| Some(timed.max_seconds) == self.settings.max_seconds);
+        timed.map_or(usize::MAX, |timed| timed.steps).min(self.total_steps())
+    }
+
+    /// Passes over the training windows in so many steps.
+    pub fn epochs_of(&self, steps: usize) -> f64 {
+        steps as f64 / self.steps_per_epoch() as f64
     }
 
     /// Evaluations after a step, if the run is not ended early.
@@ -36,7 +50,7 @@ impl<'a> Extent<'a> {
 
     /// Whether a run that has come so far has nothing left to do but to be published.
     pub fn is_over(&self, position: &Position) -> bool {
-        position.step >= self.total_steps() || position.diverged || self.stops_early(position)
+        position.step >= self.total_steps_of(position) || position.diverged || self.stops_early(position)
     }
 
     /// Whether the validation loss has not improved for as long as the settings allow.

@@ -1,44 +1,44 @@
-//! Gradient clipping, between the backward pass and the step.
+//! Norm of the gradients and clipping to it, between the backward pass and the step.
 
 use burn::module::Param;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
+use crate::device::reduction::sum_of_squares;
 use crate::model::Gpt;
 use crate::model::parameters::{self, ParameterPath, ParameterVisitor};
 
-/// Scales all gradients by the same factor so that their norm together is at most `largest_norm`,
-/// and returns the norm that they had.
+/// The norm of all gradients together.
+pub fn global_norm(model: &Gpt, gradients: &GradientsParams) -> f64 {
+    parameters::visit(model, SumOfSquares { gradients, sum: 0.0 }).sum.sqrt()
+}
+
+/// Scales all gradients by the same factor so that their norm together, which is `norm`, is at most `largest_norm`.
 ///
 /// Pascanu et al., "On the difficulty of training Recurrent Neural Networks" (2013).
 pub fn clip_global_norm(
     model: &Gpt,
     gradients: GradientsParams,
+    norm: f64,
     largest_norm: f64,
-) -> (GradientsParams, f64) {
-    let squares = parameters::visit(model, SumOfSquares { gradients: &gradients, sum: None });
-    let norm = squares.sum.map_or(0.0, |sum| f64::from(sum.sqrt().into_scalar::<f32>()));
+) -> GradientsParams {
     if norm <= largest_norm {
-        return (gradients, norm);
+        return gradients;
     }
     let scale = Scale { from: gradients, to: GradientsParams::new(), factor: largest_norm / norm };
-    (parameters::visit(model, scale).to, norm)
+    parameters::visit(model, scale).to
 }
 
-/// Sums on the device: one number comes back to the host, not one for each parameter.
 struct SumOfSquares<'a> {
     gradients: &'a GradientsParams,
-    sum: Option<Tensor<1>>,
+    sum: f64,
 }
 
 impl ParameterVisitor for SumOfSquares<'_> {
     fn visit<const D: usize>(&mut self, _path: &ParameterPath, param: &Param<Tensor<D>>) {
         if let Some(gradient) = self.gradients.get::<D>(param.id) {
-            let squares = gradient.square().sum();
-            self.sum = Some(match self.sum.take() {
-                Some(sum) => sum + squares,
-                None => squares,
-            });
+            self.sum +=
+                sum_of_squares(gradient, |gradient| f64::from(gradient.square().sum().into_scalar::<f32>()));
         }
     }
 }
@@ -87,14 +87,14 @@ mod tests {
         let model = Gpt::new(&config, &device::cpu().autodiff());
         let id = model.final_norm.scale.id;
         let before: Tensor<1> = gradients(&model).get(id).unwrap();
-        let (untouched, norm) = clip_global_norm(&model, gradients(&model), f64::INFINITY);
+        let norm = global_norm(&model, &gradients(&model));
+        let untouched = clip_global_norm(&model, gradients(&model), norm, norm);
         assert_eq!(untouched.get::<1>(id).unwrap().into_data(), before.clone().into_data());
 
-        let (clipped, same_norm) = clip_global_norm(&model, gradients(&model), norm / 8.0);
-        assert_eq!(norm, same_norm);
+        let clipped = clip_global_norm(&model, gradients(&model), norm, norm / 8.0);
         let difference = (clipped.get::<1>(id).unwrap() * 8.0 - before).abs().max().into_scalar::<f32>();
         assert!(difference <= 1e-5 * norm as f32, "{difference}");
-        let (_, clipped_norm) = clip_global_norm(&model, clipped, f64::INFINITY);
+        let clipped_norm = global_norm(&model, &clipped);
         assert!((clipped_norm * 8.0 / norm - 1.0).abs() < 1e-5, "{clipped_norm}");
     }
 }

@@ -7,7 +7,7 @@
 use artifact::Sha256Hex;
 use serde_json::{Value, json};
 
-use crate::preset::{Preset, TrainingSettings};
+use crate::preset::{MatrixOptimizer, Preset, TrainingSettings};
 
 /// The identity of a run of `preset` on a corpus with this digest, from random weights or from those with the
 /// digest `init`.
@@ -17,13 +17,22 @@ pub fn identity(preset: &Preset, corpus: &Sha256Hex, init: Option<&Sha256Hex>) -
         seed,
         initialization: _,
         epochs: _,
+        max_steps: _,
+        max_seconds: _,
         batch_size,
         accumulate_batches,
         stride: _,
         train_fraction: _, // in the digest of the corpus
+        optimizer,
+        muon_learning_rate: _,
+        beta_1,
+        beta_2,
+        epsilon,
         learning_rate,
         warmup_steps,
         final_learning_rate,
+        decay,
+        decay_fraction,
         weight_decay,
         decay_vectors,
         clip_gradient_norm,
@@ -33,7 +42,9 @@ pub fn identity(preset: &Preset, corpus: &Sha256Hex, init: Option<&Sha256Hex>) -
         stop_after_evaluations,
         keep_best,
         checkpoint_every_steps: _,
+        sample_every_steps: _,
     } = &preset.training;
+    let is_muon = *optimizer == MatrixOptimizer::Muon;
     let evaluations_decide = *keep_best || stop_after_evaluations.is_some();
     json!({
         "model": preset.model,
@@ -45,9 +56,16 @@ pub fn identity(preset: &Preset, corpus: &Sha256Hex, init: Option<&Sha256Hex>) -
             "batch_size": batch_size,
             "accumulate_batches": accumulate_batches,
             "stride": preset.stride(),
+            "optimizer": optimizer,
+            "muon_learning_rate": is_muon.then(|| preset.training.muon_learning_rate()),
+            "beta_1": beta_1,
+            "beta_2": beta_2,
+            "epsilon": epsilon,
             "learning_rate": learning_rate,
             "warmup_steps": warmup_steps,
             "final_learning_rate": final_learning_rate,
+            "decay": final_learning_rate.map(|_| decay),
+            "decay_fraction": final_learning_rate.map(|_| decay_fraction),
             "weight_decay": weight_decay,
             "decay_vectors": decay_vectors,
             "clip_gradient_norm": clip_gradient_norm,
@@ -73,6 +91,11 @@ mod tests {
         for setting in [
             "training.checkpoint_every_steps=7",
             "training.epochs=9",
+            "training.max_steps=9",
+            "training.max_seconds=9",
+            "training.sample_every_steps=9",
+            "training.decay=linear",           // of a constant rate
+            "training.muon_learning_rate=0.1", // of AdamW
             "training.evaluate_every_steps=3",
             "training.evaluation_batches=9",
             "training.final_evaluation_windows=1",
@@ -93,8 +116,17 @@ mod tests {
             "training.warmup_steps=3",
             "training.initialization=gpt2",
             "training.keep_best=true",
+            "training.optimizer=muon",
+            "training.beta_1=0.8",
+            "training.beta_2=0.95",
+            "training.epsilon=1e-6",
         ] {
             assert_ne!(of(&[setting]), of(&[]), "{setting}");
+        }
+        let (muon, decay) = ("training.optimizer=muon", "training.final_learning_rate=0");
+        assert_ne!(of(&[muon, "training.muon_learning_rate=0.1"]), of(&[muon]));
+        for setting in ["training.decay=linear", "training.decay_fraction=0.5"] {
+            assert_ne!(of(&[decay, setting]), of(&[decay]), "{setting}");
         }
         // The weights to start from have been drawn already.
         let from = |settings: &[&str]| {

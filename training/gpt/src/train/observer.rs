@@ -1,17 +1,28 @@
 //! Observer of a training run: it sees what happens and changes nothing.
 
+use serde::Serialize;
+
 use super::evaluation::Evaluation;
 use super::samples::Sample;
 
 /// One optimizer step.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub struct Step {
     /// Optimizer steps done, this one included.
     pub step: usize,
-    /// Loss of this step's batches, before the step.
+    /// Loss of this step's batches, before the step, nats per token.
     pub loss: f64,
-    /// Tokens in this step's batches.
+    /// Learning rate of this step.
+    pub learning_rate: f64,
+    /// Global norm of its gradients, before they are clipped.
+    pub gradient_norm: f64,
+    /// Tokens in its batches.
+    #[serde(skip)]
     pub tokens: usize,
+    /// These tokens over the time that the step took.
+    pub tokens_per_second: f64,
+    /// Training time so far.
+    pub seconds: f64,
 }
 
 /// Watches a run. Each method is called after the fact, and does nothing unless it is implemented.
@@ -20,7 +31,9 @@ pub trait Observer {
     fn step(&mut self, _step: Step) {}
     /// The model was evaluated.
     fn evaluation(&mut self, _evaluation: &Evaluation) {}
-    /// The model wrote a text, after an epoch.
+    /// The run has so many steps in all, which was not known before.
+    fn planned(&mut self, _total_steps: usize) {}
+    /// The model wrote a text.
     fn sample(&mut self, _sample: Sample<'_>) {}
     /// The run goes on after this step.
     fn resumed(&mut self, _step: usize) {}

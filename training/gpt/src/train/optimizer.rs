@@ -5,8 +5,9 @@ use burn::optim::ModuleOptimizer;
 use burn::tensor::Device;
 
 use super::adamw::AdamW;
+use super::muon::Muon;
 use crate::model::{Gpt, init};
-use crate::preset::{Initialization, Preset, TrainingSettings};
+use crate::preset::{Initialization, MatrixOptimizer, Preset, TrainingSettings};
 
 /// A model with random weights that the random seed decides.
 pub fn new_model(preset: &Preset, device: &Device) -> Gpt {
@@ -18,12 +19,22 @@ pub fn new_model(preset: &Preset, device: &Device) -> Gpt {
     }
 }
 
-/// The optimizer of a run, with PyTorch's defaults where the settings are silent.
-pub fn adamw(settings: &TrainingSettings) -> ModuleOptimizer {
-    let optimizer = ModuleOptimizer::from(AdamW::new(settings.weight_decay));
-    if settings.decay_vectors {
-        return optimizer;
+/// The optimizer of a run.
+pub fn optimizer(settings: &TrainingSettings) -> ModuleOptimizer {
+    let TrainingSettings { beta_1, beta_2, epsilon, weight_decay, learning_rate, .. } = *settings;
+    let adamw = AdamW { beta_1, beta_2, epsilon, weight_decay };
+    let mut optimizer = ModuleOptimizer::from(adamw.clone());
+    if !settings.decay_vectors {
+        let vectors = ParamGroup::from_any_predicates(vec!["bias", "scale", "shift"]);
+        optimizer = optimizer.with_group(vectors, AdamW { weight_decay: 0.0, ..adamw }, None);
     }
-    let vectors = ParamGroup::from_any_predicates(vec!["bias", "scale", "shift"]);
-    optimizer.with_group(vectors, AdamW::new(0.0), None)
+    match settings.optimizer {
+        MatrixOptimizer::Adamw => optimizer,
+        MatrixOptimizer::Muon => {
+            // All vectors in a block have other names.
+            let matrices = ParamGroup::from_predicates(vec!["blocks.", ".weight"]);
+            let rate_scale = settings.muon_learning_rate() / learning_rate;
+            optimizer.with_group(matrices, Muon { rate_scale, weight_decay }, None)
+        }
+    }
 }

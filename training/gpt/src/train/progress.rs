@@ -9,9 +9,9 @@ use std::time::Instant;
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
-use super::evaluation::Evaluation;
+use super::evaluation::{Evaluation, in_brackets};
 use super::observer::{Observer, Step};
-use super::samples::Sample;
+use super::samples::{Moment, Sample};
 use crate::preset::Preset;
 
 /// Format of progress reports.
@@ -82,19 +82,29 @@ impl Observer for Progress {
     }
 
     fn evaluation(&mut self, evaluation: &Evaluation) {
-        let Evaluation { epoch, step, tokens_seen, train_loss, val_loss, seconds } = evaluation;
+        let Evaluation { epoch, step, tokens_seen, train_loss, val_loss, bits_per_byte, seconds } =
+            evaluation;
         let (step, tokens) =
             (HumanCount(*step as u64).to_string(), HumanCount(*tokens_seen as u64).to_string());
         let text = format!(
             "epoch {epoch:>2}  step {step:>5}  tokens {tokens:>9}  train loss {train_loss:.4}  \
-             validation loss {val_loss:.4}  {seconds:.1} s"
+             validation loss {val_loss:.4}{}  {seconds:.1} s",
+            in_brackets(*bits_per_byte)
         );
         self.report("evaluation", json!(evaluation), &text);
     }
 
-    fn sample(&mut self, Sample { epoch, text }: Sample<'_>) {
-        let line = format!("epoch {epoch:>2}  {}", text.replace('\n', " "));
-        self.report("sample", json!({"epoch": epoch, "text": text}), &line);
+    fn planned(&mut self, total_steps: usize) {
+        self.bar.set_length(total_steps as u64);
+    }
+
+    fn sample(&mut self, Sample { moment, text }: Sample<'_>) {
+        let (name, number) = match moment {
+            Moment::Epoch(epoch) => ("epoch", epoch),
+            Moment::Step(step) => ("step", step),
+        };
+        let line = format!("{name} {number:>2}  {}", text.replace('\n', " "));
+        self.report("sample", json!({name: number, "text": text}), &line);
     }
 
     fn resumed(&mut self, step: usize) {

@@ -11,13 +11,15 @@ use burn::tensor::Device;
 
 use super::checkpoint::{Checkpoints, Mirror};
 use super::error::TrainError;
-use super::evaluation::{Evaluation, lowest, mean_loss};
+use super::evaluation::{Evaluation, lowest};
 use super::extent::Extent;
-use super::observer::{Observer, Step};
-use super::optimizer::adamw;
+use super::observer::Observer;
+use super::optimizer::optimizer;
+use super::pace::{Pace, end_by_time};
 use super::records::Records;
-use super::samples::{Sample, SampleWriter};
-use super::state::{Position, State};
+use super::samples::SampleWriter;
+use super::schedule::decay_start;
+use super::state::{Position, State, Timed};
 use crate::corpus::Dataset;
 use crate::model::Gpt;
 use crate::preset::TrainingSettings;
@@ -33,7 +35,7 @@ pub struct Run<'a> {
     pub settings: &'a TrainingSettings,
     /// An autodiff device.
     pub device: &'a Device,
-    /// Writes a text after each epoch, if there is one.
+    /// Writes sample texts, if there is one.
     pub samples: Option<&'a SampleWriter<'a>>,
     /// Metrics and samples, which checkpoints carry, if they are recorded.
     pub records: Option<&'a Records>,
@@ -76,10 +78,9 @@ impl Run<'_> {
     /// written, or the run is told to stop.
     pub fn train(&self, model: Gpt, observer: &mut impl Observer) -> Result<Trained, TrainError> {
         let (settings, extent) = (self.settings, self.extent());
-        let (steps_per_epoch, total_steps) = (extent.steps_per_epoch(), extent.total_steps());
         let (mut state, mut checkpoint) = self.start(model, observer)?;
-        let clock = Instant::now();
-        let seconds_before = state.position.seconds;
+        let (clock, seconds_before) = (Instant::now(), state.position.seconds);
+        let mut pace = Pace::default();
 
         if state.position.evaluations.is_empty() {
             let loss = self.evaluate(&mut state, 1, observer)?;
@@ -88,27 +89,18 @@ impl Run<'_> {
             }
         }
         while !extent.is_over(&state.position) {
-            let epoch = state.position.step / steps_per_epoch + 1;
-            let (next, loss, tokens) = self.step(state);
-            state = next;
-            state.position.seconds = seconds_before + clock.elapsed().as_secs_f64();
+            let began = seconds_before + clock.elapsed().as_secs_f64();
+            state.position.seconds = began;
+            self.plan_end(&mut state.position, &pace, observer);
+            let step;
+            (state, step) = self.step(state);
+            pace.step(began, step.seconds);
             checkpoint = None;
-            let step = state.position.step;
-            if !loss.is_finite() {
+            if let Err(loss) = self.after_step(&mut state, step, observer)? {
                 self.diverge(&mut state, loss, observer)?;
                 break;
             }
-            observer.step(Step { step, loss, tokens });
-            if step % settings.evaluate_every_steps == 0 || step == total_steps {
-                let loss = self.evaluate(&mut state, epoch, observer)?;
-                if !loss.is_finite() {
-                    self.diverge(&mut state, loss, observer)?;
-                    break;
-                }
-            }
-            if step % steps_per_epoch == 0 {
-                self.write_sample(&state.model, epoch, observer)?;
-            }
+            let step = step.step;
             let is_due = settings.checkpoint_every_steps.is_some_and(|every| step % every == 0);
             let is_told_to_stop = self.stop.load(Ordering::Relaxed);
             if is_due || is_told_to_stop {
@@ -122,6 +114,19 @@ impl Run<'_> {
         // What follows the training can fail, or be killed.
         let checkpoint = checkpoint.map_or_else(|| self.save(&state, observer), Ok)?;
         self.finish(state, checkpoint, observer)
+    }
+
+    /// Fixes the number of steps of a run that trains until a time, when the learning rate is to decay.
+    fn plan_end(&self, position: &mut Position, pace: &Pace, observer: &mut impl Observer) {
+        let Some(timed) = end_by_time(self.settings, &self.extent(), position, pace) else { return };
+        let Timed { max_seconds, steps } = timed;
+        position.timed = Some(timed);
+        position.planned_steps = steps;
+        observer.planned(steps);
+        observer.note(&format!(
+            "after step {} the time of {max_seconds} s is enough for {steps} steps, with which the run ends",
+            position.step
+        ));
     }
 
     /// Ends a run whose loss is no number any more: with its best weights, if there are any.
@@ -142,7 +147,7 @@ impl Run<'_> {
         model: Gpt,
         observer: &mut impl Observer,
     ) -> Result<(State, Option<PathBuf>), TrainError> {
-        let optimizer = || adamw(self.settings);
+        let optimizer = || optimizer(self.settings);
         if self.resume {
             let passed_over =
                 |error: &_| observer.note(&format!("passing over a damaged checkpoint: {error}"));
@@ -166,30 +171,36 @@ impl Run<'_> {
     /// Takes over a run that was planned for another number of steps, and notes what that does.
     fn plan_anew(&self, position: &mut Position, observer: &mut impl Observer) -> Result<(), TrainError> {
         let extent = self.extent();
-        let (step, planned, total) = (position.step, position.planned_steps, extent.total_steps());
+        let (step, planned, total) = (position.step, position.planned_steps, extent.total_steps_of(position));
         if step > total {
             let epochs = step.div_ceil(extent.steps_per_epoch());
             return Err(TrainError::TooFar { step, total, epochs });
         }
         if planned != total {
+            let decay_start = decay_start(self.settings, planned).min(decay_start(self.settings, total));
             let effect = match self.settings.final_learning_rate {
                 None => {
                     "the learning rate is constant, so the weights are those of a run planned so from the start"
                 }
+                Some(_) if step <= decay_start => {
+                    "the learning rate has not decayed yet, so the weights are those of a run planned so from the \
+                     start"
+                }
                 Some(_) => {
-                    "the learning rate follows the cosine of the new number from here on, so the weights are not \
+                    "the learning rate follows the decay of the new number from here on, so the weights are not \
                      those of a run planned so from the start"
                 }
             };
             observer.note(&format!("the run had {planned} steps and has {total} now: {effect}"));
         }
         position.planned_steps = total;
+        observer.planned(total);
         Ok(())
     }
 
     /// Writes a checkpoint, and returns its folder.
     fn save(&self, state: &State, observer: &mut impl Observer) -> Result<PathBuf, TrainError> {
-        let records = self.records.map_or_else(Vec::new, Records::files);
+        let records = self.records.map(Records::files).transpose()?.unwrap_or_default();
         let checkpoint = self.checkpoints.save(state, &records)?;
         if let Some(mirror) = self.mirror {
             mirror.save(&checkpoint, |note| observer.note(note));
@@ -209,7 +220,7 @@ impl Run<'_> {
         if self.stop.load(Ordering::Relaxed) {
             return Err(TrainError::Stopped { step, checkpoint });
         }
-        if step < self.extent().total_steps() && !position.diverged {
+        if step < self.extent().total_steps_of(&position) && !position.diverged {
             observer.note(&format!("stopping early after step {step}: the validation loss rises"));
         }
         let kept = best.and_then(|model| Some((model, lowest(&position.evaluations)?.1.clone())));
@@ -223,59 +234,5 @@ impl Run<'_> {
             (None, None) => return Err(TrainError::NoLoss),
         };
         Ok(Trained { model, evaluation, position, checkpoint })
-    }
-
-    /// Evaluates the model, keeps its weights if they are the best so far, and returns the validation loss,
-    /// which goes nowhere if it is no number.
-    fn evaluate(
-        &self,
-        state: &mut State,
-        epoch: usize,
-        observer: &mut impl Observer,
-    ) -> Result<f64, TrainError> {
-        let State { position, best, .. } = state;
-        let model = state.model.valid();
-        let device = self.device.clone().without_autodiff();
-        let TrainingSettings { batch_size, evaluation_batches, .. } = *self.settings;
-        let loss = |dataset: &Dataset| mean_loss(&model, dataset, batch_size, evaluation_batches, &device);
-        let (train_loss, val_loss) = (loss(self.train_set), loss(self.validation_set));
-        if !(train_loss.is_finite() && val_loss.is_finite()) {
-            return Ok(f64::NAN);
-        }
-        let evaluation = Evaluation {
-            epoch,
-            step: position.step,
-            tokens_seen: position.tokens_seen,
-            train_loss,
-            val_loss,
-            seconds: position.seconds,
-        };
-        if let Some(records) = self.records {
-            records.evaluation(&evaluation)?;
-        }
-        observer.evaluation(&evaluation);
-        let index = position.evaluations.len();
-        position.evaluations.push(evaluation);
-        if self.settings.keep_best && lowest(&position.evaluations).is_some_and(|(best, _)| best == index) {
-            *best = Some(model);
-        }
-        Ok(val_loss)
-    }
-
-    /// Lets the model write a text after an epoch.
-    fn write_sample(
-        &self,
-        model: &Gpt,
-        epoch: usize,
-        observer: &mut impl Observer,
-    ) -> Result<(), TrainError> {
-        let Some(writer) = self.samples else { return Ok(()) };
-        let text = writer.text(&model.valid());
-        let sample = Sample { epoch, text: &text };
-        if let Some(records) = self.records {
-            records.sample(sample)?;
-        }
-        observer.sample(sample);
-        Ok(())
     }
 }

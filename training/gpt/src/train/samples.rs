@@ -1,16 +1,36 @@
 //! Sample texts, which show what a model in training has learned.
 
+use std::fmt;
+
 use artifact::{Sampler, Sampling, Tokenizer};
 use burn::tensor::Device;
 
 use crate::model::{Gpt, generate};
 use crate::preset::SampleSettings;
 
+/// When a text was sampled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// After an epoch, from 1.
+    Epoch(usize),
+    /// After an optimizer step, from 1.
+    Step(usize),
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Epoch(epoch) => write!(f, "epoch {epoch}"),
+            Self::Step(step) => write!(f, "step {step}"),
+        }
+    }
+}
+
 /// A text that was sampled in training.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sample<'a> {
-    /// Epoch that it was sampled after, from 1.
-    pub epoch: usize,
+    /// When.
+    pub moment: Moment,
     /// The prompt and its continuation.
     pub text: &'a str,
 }

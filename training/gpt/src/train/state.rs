@@ -18,6 +18,15 @@ pub struct State {
     pub best: Option<Gpt>,
 }
 
+/// The end of a run by its time.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Timed {
+    /// `training.max_seconds` when it was fixed.
+    pub max_seconds: f64,
+    /// Steps that it is enough for.
+    pub steps: usize,
+}
+
 /// How far a run has come.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Position {
@@ -31,6 +40,12 @@ pub struct Position {
     pub evaluations: Vec<Evaluation>,
     /// Steps that the run was to have when this was written; it can be made longer.
     pub planned_steps: usize,
+    /// How many steps its time is enough for, from when that is fixed on: when the learning rate begins to decay.
+    #[serde(default)]
+    pub timed: Option<Timed>,
+    /// Whether it was said that the model learns its text by heart.
+    #[serde(default)]
+    pub memorizes: bool,
     /// Whether the loss was no number in the end: there is nothing to go on with but the best weights.
     pub diverged: bool,
 }

@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use burn::optim::{GradientsAccumulator, GradientsParams};
 
-use super::optimizer::adamw;
+use super::observer::Step;
+use super::optimizer::optimizer;
 use super::run::Run;
 use super::state::{Position, State};
 use super::{gradients, schedule};
@@ -12,8 +13,9 @@ use crate::model::{Gpt, cross_entropy};
 use crate::preset::TrainingSettings;
 
 impl Run<'_> {
-    /// One optimizer step: the state after it, the loss before it, and its tokens.
-    pub(super) fn step(&self, mut state: State) -> (State, f64, usize) {
+    /// One optimizer step, and the state after it.
+    pub(super) fn step(&self, mut state: State) -> (State, Step) {
+        let start = Instant::now();
         let (settings, extent, step) = (self.settings, self.extent(), state.position.step);
         let epoch = step / extent.steps_per_epoch() + 1;
         let batches = self.batches_of_step(epoch, step % extent.steps_per_epoch());
@@ -21,20 +23,34 @@ impl Run<'_> {
         // Dropout depends on the seed and the step alone, not on what was drawn in between.
         self.device.seed(settings.seed.wrapping_add(step as u64));
         let (gradients, loss, tokens) = self.gradients(&state.model, &batches);
+        let gradient_norm = gradients::global_norm(&state.model, &gradients);
         let gradients = match settings.clip_gradient_norm {
-            Some(largest) => gradients::clip_global_norm(&state.model, gradients, largest).0,
+            Some(largest) => gradients::clip_global_norm(&state.model, gradients, gradient_norm, largest),
             None => gradients,
         };
-        let learning_rate = schedule::learning_rate(settings, step, extent.total_steps());
+        let learning_rate = schedule::learning_rate(settings, step, extent.total_steps_of(&state.position));
         state.model = state.optimizer.step(learning_rate, state.model, gradients);
-        state.position.step += 1;
-        state.position.tokens_seen += tokens;
-        (state, loss, tokens)
+
+        let seconds = start.elapsed().as_secs_f64();
+        let position = &mut state.position;
+        position.step += 1;
+        position.tokens_seen += tokens;
+        position.seconds += seconds;
+        let step = Step {
+            step: position.step,
+            loss,
+            learning_rate,
+            gradient_norm,
+            tokens,
+            tokens_per_second: (tokens as f64 / seconds).round(),
+            seconds: position.seconds,
+        };
+        (state, step)
     }
 
     /// Seconds that each of the first steps takes, at most `most` of them; what they train is thrown away.
     pub fn measure(&self, model: Gpt, most: usize) -> Vec<f64> {
-        let optimizer = adamw(self.settings);
+        let optimizer = optimizer(self.settings);
         let mut state = State { position: Position::default(), model, optimizer, best: None };
         let mut seconds = Vec::new();
         for _ in 0..most.min(self.extent().total_steps()) {

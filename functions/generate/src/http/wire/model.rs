@@ -136,7 +136,7 @@ impl From<progress::LoadStep> for LoadStep {
     }
 }
 
-/// An evaluation during training: a line of `metrics.jsonl`.
+/// An evaluation during training: a line of `metrics.jsonl` that has a `val_loss`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
 pub struct CurvePoint {
     /// Epoch, from 1.
@@ -149,14 +149,24 @@ pub struct CurvePoint {
     pub train_loss: f64,
     /// Validation loss, nats per token.
     pub val_loss: f64,
+    /// The same in bits per byte of its text; null for versions of earlier builds.
+    pub bits_per_byte: Option<f64>,
     /// Training time so far, in seconds.
     pub seconds: f64,
 }
 
 impl From<&served_model::CurvePoint> for CurvePoint {
     fn from(point: &served_model::CurvePoint) -> Self {
-        let served_model::CurvePoint { epoch, step, tokens_seen, train_loss, val_loss, seconds } = *point;
-        Self { epoch, step, tokens_seen, train_loss, val_loss, seconds }
+        let served_model::CurvePoint {
+            epoch,
+            step,
+            tokens_seen,
+            train_loss,
+            val_loss,
+            bits_per_byte,
+            seconds,
+        } = *point;
+        Self { epoch, step, tokens_seen, train_loss, val_loss, bits_per_byte, seconds }
     }
 }
 

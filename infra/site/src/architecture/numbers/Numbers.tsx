@@ -83,6 +83,7 @@ export function Numbers({ details }: { details: LoadedModel }) {
               <th scope="col">Size</th>
               <th scope="col">Bits per parameter</th>
               <th scope="col">Validation loss</th>
+              <th scope="col">Bits per byte</th>
               <th scope="col">KL divergence, nats</th>
               <th scope="col">Top-1 agreement</th>
               <th scope="col">Largest logit error</th>
@@ -98,6 +99,7 @@ export function Numbers({ details }: { details: LoadedModel }) {
                 <td>{bytes(variant.bytes)}</td>
                 <td>{((8 * variant.bytes) / info.parameters).toFixed(1)}</td>
                 <td>{variant.val_loss === null ? '–' : loss(variant.val_loss)}</td>
+                <td>{variant.bits_per_byte === undefined ? '–' : loss(variant.bits_per_byte)}</td>
                 <td>{distance(variant.kl_divergence)}</td>
                 <td>{percent(variant.top_1_agreement)}</td>
                 <td>{distance(variant.largest_logit_difference)}</td>

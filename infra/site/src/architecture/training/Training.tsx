@@ -8,7 +8,7 @@ import type { LoadedModel } from '../../api/loaded-model.ts';
 /** Training of the model: loss curve, corpus, final losses, settings. */
 export function Training({ details }: { details: LoadedModel }) {
   const { manifest, model_info: info, curve } = details;
-  const { training } = manifest;
+  const { training, evaluation } = manifest;
   const uniform = Math.log(info.vocab_size);
   return (
     <Section
@@ -55,6 +55,12 @@ export function Training({ details }: { details: LoadedModel }) {
           <dd>
             training {loss(training.final_train_loss)}, validation {loss(training.final_val_loss)}
           </dd>
+          {evaluation?.bits_per_byte !== undefined && (
+            <>
+              <dt>Bits per byte</dt>
+              <dd>{loss(evaluation.bits_per_byte)} of the validation text, which models with other tokenizers can be compared by</dd>
+            </>
+          )}
           <dt>Finished</dt>
           <dd>{time(manifest.created_at)}</dd>
         </dl>

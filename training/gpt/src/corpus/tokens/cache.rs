@@ -12,13 +12,14 @@
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use artifact::Sha256Hex;
+use artifact::{Sha256Hex, Tokenizer};
 use serde::{Deserialize, Serialize};
 use store::AtomicFolder;
 
 use super::encode::{Lengths, encode};
 use super::ids::Tokens;
 use super::shelf::{Damage, Shelf, Split};
+use super::token_bytes::TokenBytes;
 use crate::corpus::error::CorpusError;
 use crate::corpus::loader::Loader;
 use crate::corpus::outline::{Contents, Repeated, SplitRule, mark_repeated, survey};
@@ -85,7 +86,7 @@ pub fn encoded(
     fs::create_dir_all(loader.cache).map_err(CorpusError::cache(loader.cache))?;
     let _lock = lock(loader, &folder.with_extension("lock"))?;
     if folder.exists() {
-        match open(&shelf, files.len()) {
+        match open(&shelf, files.len(), loader.tokenizer) {
             Ok(encoded) => return Ok((shelf.corpus, encoded)),
             Err(damage) => (loader.notify)(&format!("token cache {damage}; encoding the corpus again")),
         }
@@ -93,7 +94,7 @@ pub fn encoded(
     let staged = AtomicFolder::beside(folder).map_err(CorpusError::cache_path)?;
     write(loader, files, settings, &Shelf { folder: staged.path().to_owned(), ..shelf.clone() })?;
     staged.commit_replacing(folder).map_err(CorpusError::cache_path)?;
-    let encoded = open(&shelf, files.len())
+    let encoded = open(&shelf, files.len(), loader.tokenizer)
         .map_err(|damage| CorpusError::Damaged { path: folder.clone(), damage: damage.to_string() })?;
     Ok((shelf.corpus, encoded))
 }
@@ -114,7 +115,7 @@ fn index_path(shelf: &Shelf) -> PathBuf {
     shelf.folder.join("index")
 }
 
-fn open(shelf: &Shelf, files: usize) -> Result<Encoded, Damage> {
+fn open(shelf: &Shelf, files: usize, tokenizer: &Tokenizer) -> Result<Encoded, Damage> {
     let path = &index_path(shelf);
     let contents = fs::read_to_string(path).map_err(Damage::io(path))?;
     let (digest, json) = contents.split_once('\n').unwrap_or_default();
@@ -127,9 +128,10 @@ fn open(shelf: &Shelf, files: usize) -> Result<Encoded, Damage> {
     if found != files {
         return Err(Damage::differs(path, format!("{files} files"), found.to_string()));
     }
+    let token_bytes = TokenBytes::of(tokenizer);
     Ok(Encoded {
-        training: Tokens::open(shelf, Split::Training, index.lengths.training)?,
-        validation: Tokens::open(shelf, Split::Validation, index.lengths.validation)?,
+        training: Tokens::open(shelf, Split::Training, index.lengths.training, token_bytes.clone())?,
+        validation: Tokens::open(shelf, Split::Validation, index.lengths.validation, token_bytes)?,
         index,
     })
 }
@@ -161,8 +163,6 @@ fn write(
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
-
-    use artifact::Tokenizer;
 
     use super::*;
     use crate::corpus::text::documents::tests::file;

@@ -59,15 +59,7 @@ pub fn encode(
     tokenizer: &Tokenizer,
     shelf: &Shelf,
 ) -> Result<Lengths, CorpusError> {
-    let mut encoder = Encoder {
-        tokenizer,
-        shelf,
-        training: TokensWriter::new(shelf, Split::Training, SHARD_TOKENS),
-        validation: TokensWriter::new(shelf, Split::Validation, SHARD_TOKENS),
-        file_tokens: vec![0; files.len()],
-        batch: Vec::new(),
-        batch_bytes: 0,
-    };
+    let mut encoder = Encoder::new(tokenizer, shelf, files.len());
     let mut entries = outline.entries().map_err(CorpusError::cache(&shelf.folder))?;
     let mut placed = Placed::default();
     for (index, (file, contents)) in files.iter().enumerate() {
@@ -84,7 +76,6 @@ pub fn encode(
         while documents.read(&mut reader, None)? {}
         file.check_unchanged()?;
     }
-    encoder.encode_batch()?;
     let (file_tokens, training, validation) = encoder.finish()?;
     Ok(Lengths { file_tokens, placed, training, validation })
 }
@@ -147,7 +138,7 @@ impl DocumentSink for DocumentReader<'_, '_> {
 }
 
 /// Encodes chunks. Those of different documents share a batch, so that many small files keep all cores busy too.
-struct Encoder<'a> {
+pub(super) struct Encoder<'a> {
     tokenizer: &'a Tokenizer,
     shelf: &'a Shelf,
     training: TokensWriter<'a>,
@@ -157,8 +148,21 @@ struct Encoder<'a> {
     batch_bytes: usize,
 }
 
-impl Encoder<'_> {
-    fn push(&mut self, chunk: Chunk) -> Result<(), CorpusError> {
+impl<'a> Encoder<'a> {
+    /// Encodes chunks of so many files into shards.
+    pub(super) fn new(tokenizer: &'a Tokenizer, shelf: &'a Shelf, files: usize) -> Self {
+        Self {
+            tokenizer,
+            shelf,
+            training: TokensWriter::new(shelf, Split::Training, SHARD_TOKENS),
+            validation: TokensWriter::new(shelf, Split::Validation, SHARD_TOKENS),
+            file_tokens: vec![0; files],
+            batch: Vec::new(),
+            batch_bytes: 0,
+        }
+    }
+
+    pub(super) fn push(&mut self, chunk: Chunk) -> Result<(), CorpusError> {
         self.batch_bytes += chunk.text.len();
         self.batch.push(chunk);
         let is_full = self.batch_bytes >= BYTES_PER_CORE * rayon::current_num_threads();
@@ -184,7 +188,9 @@ impl Encoder<'_> {
         Ok(())
     }
 
-    fn finish(self) -> Result<(Vec<u64>, Written, Written), CorpusError> {
+    /// Encodes what is left, and gives the length of each file in ids and the lengths of both splits.
+    pub(super) fn finish(mut self) -> Result<(Vec<u64>, Written, Written), CorpusError> {
+        self.encode_batch()?;
         let training = self.training.finish().map_err(CorpusError::cache(&self.shelf.folder))?;
         let validation = self.validation.finish().map_err(CorpusError::cache(&self.shelf.folder))?;
         Ok((self.file_tokens, training, validation))

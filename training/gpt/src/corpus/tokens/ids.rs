@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::shard::{Shard, ShardWriter};
 use super::shelf::{Damage, Shelf, Split};
+use super::token_bytes::TokenBytes;
 
 /// Ids in a shard, 128 MiB of them: few files for a large corpus, and each is quick to copy.
 pub const SHARD_TOKENS: u64 = 1 << 26;
@@ -22,6 +23,7 @@ pub struct Tokens {
     /// Each with the ids before it.
     shards: Arc<[(usize, Shard)]>,
     count: usize,
+    token_bytes: TokenBytes,
 }
 
 /// Lengths of a split.
@@ -35,11 +37,16 @@ pub struct Written {
 }
 
 impl Tokens {
-    /// Opens the shards of a split and checks them.
+    /// Opens the shards of a split and checks them. `token_bytes` are of the tokenizer that they are of.
     ///
     /// # Errors
     /// If one is missing or damaged.
-    pub fn open(shelf: &Shelf, split: Split, written: Written) -> Result<Self, Damage> {
+    pub fn open(
+        shelf: &Shelf,
+        split: Split,
+        written: Written,
+        token_bytes: TokenBytes,
+    ) -> Result<Self, Damage> {
         let mut shards = Vec::new();
         let mut count = 0;
         for number in 0..written.shards {
@@ -52,7 +59,7 @@ impl Tokens {
             let (expected, found) = (format!("{} token ids", written.tokens), count.to_string());
             return Err(Damage::differs(&shelf.folder, expected, found));
         }
-        Ok(Self { split, shards: shards.into(), count })
+        Ok(Self { split, shards: shards.into(), count, token_bytes })
     }
 
     /// Their split.
@@ -63,6 +70,11 @@ impl Tokens {
     /// Number of ids.
     pub fn count(&self) -> usize {
         self.count
+    }
+
+    /// Bytes of text that ids of their tokenizer stand for.
+    pub fn bytes(&self, ids: &[i64]) -> usize {
+        self.token_bytes.sum(ids)
     }
 
     /// The `count` ids from `start` on, or as many as there are.
@@ -167,13 +179,18 @@ pub(crate) mod tests {
         Shelf { folder: folder.to_owned(), tokenizer: sha256.clone(), corpus: sha256 }
     }
 
-    /// The ids from 0 on, in shards of 7. Their names are gone, the open files are not.
+    /// Opens a split whose ids stand for as many bytes as they say.
+    fn open(shelf: &Shelf, split: Split, written: Written) -> Result<Tokens, Damage> {
+        Tokens::open(shelf, split, written, (0..1000).collect())
+    }
+
+    /// The ids from 0 on, in shards of 7, each for as many bytes. Their names are gone, the open files are not.
     pub(crate) fn tokens(count: u16) -> Tokens {
         let folder = tempfile::tempdir().unwrap();
         let shelf = shelf(folder.path());
         let mut writer = TokensWriter::new(&shelf, Split::Training, 7);
         writer.push(&(0..count).collect::<Vec<_>>()).unwrap();
-        Tokens::open(&shelf, Split::Training, writer.finish().unwrap()).unwrap()
+        open(&shelf, Split::Training, writer.finish().unwrap()).unwrap()
     }
 
     #[test]
@@ -203,13 +220,13 @@ pub(crate) mod tests {
         }
         let written = writer.finish().unwrap();
         assert_eq!(written, Written { shards: 3, tokens: 7 });
-        let tokens = Tokens::open(&shelf, Split::Validation, written).unwrap();
+        let tokens = open(&shelf, Split::Validation, written).unwrap();
         assert_eq!(tokens.read(0, 7), [1, 2, 50_256, 3, 4, 50_256, 5]);
 
         let more = Written { tokens: 8, ..written };
-        let error = Tokens::open(&shelf, Split::Validation, more).unwrap_err();
+        let error = open(&shelf, Split::Validation, more).unwrap_err();
         assert!(error.to_string().contains("expected 8 token ids, found 7"), "{error}");
         std::fs::remove_file(shelf.path(Split::Validation, 1)).unwrap();
-        assert!(Tokens::open(&shelf, Split::Validation, written).is_err());
+        assert!(open(&shelf, Split::Validation, written).is_err());
     }
 }

@@ -4,17 +4,23 @@
 //! - `encode`: chunks encoded on all cores;
 //! - `shard`: files of ids, which belong to a `shelf`;
 //! - [`ids`]: the ids of one split, shard after shard;
-//! - `cache`: all of this, once for each corpus.
+//! - `cache`: all of this, once for each corpus;
+//! - `reencode`: the ids of the same text for another tokenizer;
+//! - `token_bytes`: how many bytes of text ids stand for.
 
 mod cache;
 mod chunks;
 mod encode;
 pub mod ids;
+mod reencode;
 mod shard;
 mod shelf;
+mod token_bytes;
 
 pub(super) use cache::encoded;
 pub use cache::{Encoded, Index};
 pub use encode::{Lengths, Placed};
 pub use ids::Tokens;
+pub use reencode::reencode;
 pub use shelf::{Shelf, Split};
+pub use token_bytes::TokenBytes;

@@ -49,6 +49,8 @@ pub struct Report<'a> {
     pub variants: &'a [Variant],
     /// Texts that the model wrote during training, in order.
     pub samples: &'a [Sample<'a>],
+    /// The most memory that the training had at once, where that is known.
+    pub peak_memory_bytes: Option<u64>,
     /// The parts of the job besides training, and their times.
     pub timings: &'a [(&'a str, Duration)],
 }
@@ -97,10 +99,13 @@ mod tests {
 
     use super::super::plot::loss_curve;
     use super::*;
+    use crate::train::Moment;
 
     fn evaluation(step: usize, train_loss: f64, val_loss: f64) -> Evaluation {
         let seconds = step as f64 * 4.5;
-        Evaluation { epoch: step / 9 + 1, step, tokens_seen: 512 * step, train_loss, val_loss, seconds }
+        let bits_per_byte = Some(val_loss / 2.0);
+        let (epoch, tokens_seen) = (step / 9 + 1, 512 * step);
+        Evaluation { epoch, step, tokens_seen, train_loss, val_loss, bits_per_byte, seconds }
     }
 
     /// The report of a run with these evaluations, of which the last is kept.
@@ -116,12 +121,18 @@ mod tests {
             bytes: 650_200_000,
             val_loss: Some(2.5),
             perplexity: Some(12.18),
+            bits_per_byte: Some(0.875),
             kl_divergence: 3.125e-11,
             top_1_agreement: 0.9987,
             largest_logit_difference: 0.0625,
         };
-        let without_text =
-            Variant { precision: Precision::W8, val_loss: None, perplexity: None, ..float32.clone() };
+        let without_text = Variant {
+            precision: Precision::W8,
+            val_loss: None,
+            perplexity: None,
+            bits_per_byte: None,
+            ..float32.clone()
+        };
         let report = Report {
             name: "the \"verdict\" & more",
             version: "20261123T120000Z-0123abcd",
@@ -135,6 +146,7 @@ mod tests {
             loss_curve_svg: &loss_curve("a run", evaluations).unwrap(),
             variants: &[float32, without_text],
             samples,
+            peak_memory_bytes: Some(3_250_000_000),
             timings: &[("export to ONNX", Duration::from_millis(1520))],
         };
         report.html().unwrap()
@@ -156,6 +168,9 @@ mod tests {
             "11.0000",
             "11.2500",
             "606.8", // exp(6.4082)
+            "3.20 bits per byte",
+            "3.204", // 6.4082 / 2
+            "0.875",
             "650.2",
             "2.5000",
             "12.2",
@@ -168,6 +183,7 @@ mod tests {
             "4.500 s",
             "114",
             "1.52 s", // 405 s, 405 s / 90, 46080 / 405 s
+            "3.25 GB",
             "2026-11-23T12:00:00Z",
             "20261123T120000Z-0123abcd",
             "cpu, 2 threads",
@@ -180,7 +196,7 @@ mod tests {
 
     #[test]
     fn what_a_run_was_given_stays_text() {
-        let samples = [Sample { epoch: 1, text: "</pre><script>alert('1')</script>" }];
+        let samples = [Sample { moment: Moment::Epoch(1), text: "</pre><script>alert('1')</script>" }];
         let html = report(&[evaluation(0, 11.0, 11.0)], &samples);
         assert!(
             html.contains("&#60;script&#62;alert") && html.contains("&#60;b&#62;story&#60;/b&#62;.txt"),
@@ -194,7 +210,7 @@ mod tests {
 
     #[test]
     fn the_page_loads_nothing() {
-        let html = report(&[evaluation(0, 11.0, 11.0)], &[Sample { epoch: 1, text: "src=" }]);
+        let html = report(&[evaluation(0, 11.0, 11.0)], &[Sample { moment: Moment::Epoch(1), text: "src=" }]);
         assert!(html.contains("content=\"default-src 'none'; style-src 'unsafe-inline';"), "{html}");
         let html = html.replace(" xmlns=\"http://www.w3.org/2000/svg\"", "").replace("http-equiv", "");
         // An address among the settings is text.
@@ -211,7 +227,8 @@ mod tests {
     fn a_long_run_is_told_in_few_rows() {
         let evaluations: Vec<_> = (0..1_000).map(|step| evaluation(step, 5.0, 6.0)).collect();
         let texts: Vec<_> = (1..=30).map(|epoch| format!("text {epoch}.")).collect();
-        let samples: Vec<_> = (1..).zip(&texts).map(|(epoch, text)| Sample { epoch, text }).collect();
+        let samples: Vec<_> =
+            (1..).zip(&texts).map(|(epoch, text)| Sample { moment: Moment::Epoch(epoch), text }).collect();
         let html = report(&evaluations, &samples);
         assert_eq!(rows(&html, "Evaluations"), MAX_EVALUATION_ROWS);
         assert!(html.contains("These are 40 of 1,000 evaluations") && html.contains(">999</th>"), "{html}");

@@ -150,7 +150,8 @@ mod tests {
     use super::*;
 
     fn evaluation(step: usize, train_loss: f64, val_loss: f64) -> Evaluation {
-        Evaluation { epoch: 1, step, tokens_seen: 512 * step, train_loss, val_loss, seconds: 0.0 }
+        let (tokens_seen, bits_per_byte) = (512 * step, None);
+        Evaluation { epoch: 1, step, tokens_seen, train_loss, val_loss, bits_per_byte, seconds: 0.0 }
     }
 
     #[test]

@@ -169,7 +169,7 @@ fn remove(folder: &Path) -> Result<(), PathError> {
 mod tests {
     use super::*;
     use crate::preset::Preset;
-    use crate::train::adamw;
+    use crate::train::optimizer;
     use crate::train::state::Position;
 
     #[test]
@@ -205,7 +205,7 @@ mod tests {
             let state = State {
                 position: Position { step, ..Position::default() },
                 model: model.clone(),
-                optimizer: adamw(&preset.training),
+                optimizer: optimizer(&preset.training),
                 best: None,
             };
             checkpoints.save(&state, &[]).unwrap();

@@ -1,20 +1,17 @@
 //! Failures of the environment (a full disk, no permission, no server): a clear error within seconds, and
 //! nothing that a reader would take for a version.
 
-#![allow(clippy::unwrap_used)] // In a test, the panic is the report.
-
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use e2e::confined::{heeding_modes, on_small_disk};
 use e2e::folders::text;
 use e2e::process::{command, error_message};
-use e2e::trained::{corpus, only_version, train_tiny, visible_versions};
+use e2e::trained::{corpus, only_version, tiny_store, visible_versions};
 use s3_server::{ACCESS_KEY, BUCKET, EXPIRED_KEY, S3Server, environment};
 use tempfile::TempDir;
 
@@ -22,16 +19,8 @@ use tempfile::TempDir;
 const SECONDS: Duration = Duration::from_secs(20);
 
 /// A published version of some megabytes.
-fn version() -> &'static Path {
-    static VERSION: OnceLock<(TempDir, PathBuf)> = OnceLock::new();
-    &VERSION
-        .get_or_init(|| {
-            let store = tempfile::tempdir().unwrap();
-            train_tiny(store.path(), "1").unwrap();
-            let (version, _) = only_version(store.path()).unwrap();
-            (store, version)
-        })
-        .1
+fn version() -> PathBuf {
+    only_version(tiny_store()).unwrap().0
 }
 
 /// Where a training run keeps things.
@@ -64,7 +53,7 @@ impl Places {
     }
 
     fn publish(&self) -> Command {
-        command("gpt", &["publish", text(version()), "--store", text(&self.path("store"))]).unwrap()
+        command("gpt", &["publish", text(&version()), "--store", text(&self.path("store"))]).unwrap()
     }
 }
 
@@ -133,7 +122,7 @@ fn failures_in_s3(environment: &[(&'static str, String)], folder: &Path) -> Vec<
     let commands = [
         with(&["models", "--store", &location]),
         with(&["rollback", "--store", &location]),
-        with(&["publish", text(version()), "--store", &location]),
+        with(&["publish", text(&version()), "--store", &location]),
         with(&["train", "--preset", "tiny", "--corpus", text(&corpus), "--store", &location]),
         with(&[
             "train",

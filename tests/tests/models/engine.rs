@@ -1,8 +1,6 @@
 //! Exactness of the engine's shortcuts: the in-place KV cache of quantized graphs, the prefix cache, speculative
 //! decoding and concurrent callers change no text.
 
-#![allow(clippy::unwrap_used)] // In a test, the panic is the report.
-
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard};

@@ -1,7 +1,5 @@
 //! Third-party clients of the API: OpenAI's, and Schemathesis, which tests against the schema.
 
-#![allow(clippy::unwrap_used)] // In a test, the panic is the report.
-
 use std::path::Path;
 
 use e2e::process::{Server, python};

@@ -1,17 +1,14 @@
 //! Training on machines that can vanish: corpora in S3, and checkpoints mirrored to the store.
 
-#![allow(clippy::unwrap_used)] // In a test, the panic is the report.
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::OnceLock;
 
 use anyhow::ensure;
 use e2e::folders::text;
 use e2e::process::{Running, command, eventually};
 use e2e::trained::{corpus, only_version, visible_versions};
-use e2e::workbench::{Published, Workbench};
+use e2e::workbench::{EPOCHS, Published, Workbench, uninterrupted};
 use s3_server::{ACCESS_KEY, BUCKET, KEEPING_KEY, S3Server};
 
 /// Trains the preset `tiny` with checkpoints in a folder of its own, as on a new machine; gives what
@@ -99,12 +96,6 @@ fn training_goes_on_where_the_store_takes_no_checkpoint() {
     only_version(store.path()).unwrap();
 }
 
-/// What a run that nobody interrupts ends with.
-fn uninterrupted() -> &'static Published {
-    static EXPECTED: OnceLock<Published> = OnceLock::new();
-    EXPECTED.get_or_init(|| Workbench::new(2).finish("uninterrupted"))
-}
-
 /// The checkpoints in a store's folder, the oldest first.
 fn mirrored(store: &Path) -> Vec<PathBuf> {
     let Some(Ok(run)) = fs::read_dir(store.join("checkpoints/run")).ok().and_then(|mut runs| runs.next())
@@ -120,7 +111,7 @@ fn mirrored(store: &Path) -> Vec<PathBuf> {
 
 /// Machines that vanish one after the other, with all that is on them. `folder` is that of the store.
 fn goes_on_elsewhere(location: &str, folder: &Path, environment: &[(&str, String)]) {
-    let bench = Workbench::new(2);
+    let bench = Workbench::new(EPOCHS);
     let train = |machine: &str| {
         let mut command = bench.train_on(location, machine);
         command.arg("--mirror-checkpoints").envs(environment.iter().cloned());

@@ -1,8 +1,6 @@
 //! Vocabularies that are filled up to a round number, such as 50,304: ids that the tokenizer does not have are never
 //! drawn, ranked or shown, and are errors in a prompt.
 
-#![allow(clippy::unwrap_used)] // In a test, the panic is the report.
-
 use artifact::tokenizer::END_OF_TEXT;
 use artifact::{GptConfig, Tokenizer};
 use burn::module::{Module, Param};

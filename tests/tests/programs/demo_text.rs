@@ -1,8 +1,6 @@
 //! Choice of the demo's training text. No test reaches the network: a proxy that does not exist stands in
 //! for a machine without one.
 
-#![allow(clippy::unwrap_used)] // In a test, the panic is the report.
-
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;

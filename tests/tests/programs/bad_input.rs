@@ -1,14 +1,12 @@
 //! Bad input: unusable corpora, wrong presets, damaged stores. Every case
 //! ends with exit code 1 and an error that names the file and the remedy, and leaves nothing behind.
 
-#![allow(clippy::unwrap_used)] // In a test, the panic is the report.
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use e2e::folders::{copy_folder, text};
 use e2e::process::{error_message, run};
-use e2e::trained::{only_version, train_tiny, visible_versions};
+use e2e::trained::{only_version, tiny_store, visible_versions};
 
 /// The error of training on a file with these contents.
 fn training_error(file_name: &str, contents: &[u8]) -> String {
@@ -58,10 +56,8 @@ fn copy(store: &Path) -> tempfile::TempDir {
 
 #[test]
 fn a_missing_or_damaged_artifact_is_refused_and_named() {
-    let intact = tempfile::tempdir().unwrap();
-    train_tiny(intact.path(), "1").unwrap();
     let refusal = |damage: &dyn Fn(PathBuf, PathBuf)| {
-        let store = copy(intact.path());
+        let store = copy(tiny_store());
         let (version, _) = only_version(store.path()).unwrap();
         damage(version, store.path().join("channels/live.json"));
         let arguments = ["--listen", "127.0.0.1:0", "--store", text(store.path())];

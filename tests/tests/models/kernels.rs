@@ -1,7 +1,5 @@
 //! Parity of the engine's own kernels with ONNX Runtime's, in whole models.
 
-#![allow(clippy::unwrap_used)] // In a test, the panic is the report.
-
 use artifact::GptConfig;
 use artifact::manifest::Precision;
 use artifact::onnx::{

@@ -1,8 +1,6 @@
 //! Formats of other libraries: models that they write compute the same here, tokenizers are told by their contents,
 //! and what is written here is complete there.
 
-#![allow(clippy::unwrap_used)] // In a test, the panic is the report.
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;

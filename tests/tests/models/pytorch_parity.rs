@@ -1,8 +1,6 @@
 //! PyTorch parity with LLMs-from-scratch (chapters 4 and 5): logits, loss, gradients, AdamW steps and greedy
 //! text.
 
-#![allow(clippy::unwrap_used)] // In a test, the panic is the report.
-
 use artifact::{Sampler, Sampling};
 use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
@@ -79,7 +77,7 @@ fn twenty_adamw_steps_are_within_1e_3() {
     let mut model = model(&reference, &device);
     let settings = Preset::named("the-verdict", &[]).unwrap().training;
     assert_eq!((settings.learning_rate, settings.weight_decay), (4e-4, 0.1));
-    let mut optimizer = train::adamw(&settings);
+    let mut optimizer = train::optimizer(&settings);
 
     assert_eq!(reference.batches.len(), 20);
     let mut largest = 0.0f64;

@@ -1,36 +1,17 @@
 //! The served API end to end: limits, keys, streams, and models that change while it serves.
 
-#![allow(clippy::unwrap_used)] // In a test, the panic is the report.
-
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use e2e::confined::on_small_disk;
 use e2e::folders::copy_folder;
 use e2e::process::{Lambda, Server, command, eventually, post, request};
-use e2e::trained::{train_tiny, visible_versions};
+use e2e::trained::{store_of_two as store, visible_versions};
 use s3_server::{ACCESS_KEY, BUCKET, S3Server};
 use serde_json::{Value, json};
-
-/// A store with two versions of a model, `live` naming the first.
-fn store() -> &'static Path {
-    static STORE: OnceLock<tempfile::TempDir> = OnceLock::new();
-    STORE
-        .get_or_init(|| {
-            let folder = tempfile::tempdir().unwrap();
-            train_tiny(folder.path(), "123").unwrap();
-            let first = fs::read(folder.path().join("channels/live.json")).unwrap();
-            train_tiny(folder.path(), "7").unwrap();
-            fs::write(folder.path().join("channels/first.json"), first).unwrap();
-            folder
-        })
-        .path()
-}
 
 /// The versions, the older first.
 fn versions() -> [String; 2] {

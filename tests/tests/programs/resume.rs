@@ -1,7 +1,5 @@
 //! Resume: a training run that is interrupted ends with the same weights, bit for bit.
 
-#![allow(clippy::unwrap_used)] // In a test, the panic is the report.
-
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -12,16 +10,16 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use e2e::process::{Running, error_message, eventually};
 use e2e::trained::{only_version, visible_versions};
-use e2e::workbench::{Published, Workbench};
+use e2e::workbench::{EPOCHS, Published, Workbench, uninterrupted};
 
 /// Long enough to be killed many times.
-const EPOCHS: usize = 8;
+const LONG_EPOCHS: usize = 8;
 
-/// What a run that nobody interrupts ends with.
-fn uninterrupted() -> &'static Published {
+/// What a long run that nobody interrupts ends with.
+fn long_uninterrupted() -> &'static Published {
     static EXPECTED: OnceLock<Published> = OnceLock::new();
     EXPECTED.get_or_init(|| {
-        let bench = Workbench::new(EPOCHS);
+        let bench = Workbench::new(LONG_EPOCHS);
         let published = bench.finish("uninterrupted");
         assert!(published.steps >= 130, "{}", published.steps);
         assert!(bench.checkpoints("uninterrupted").is_empty(), "a finished run leaves no checkpoints");
@@ -32,7 +30,7 @@ fn uninterrupted() -> &'static Published {
 /// The kill comes anywhere: while the program starts, restores, trains, or writes a checkpoint.
 #[test]
 fn twenty_kills_change_nothing() {
-    let bench = Workbench::new(EPOCHS);
+    let bench = Workbench::new(LONG_EPOCHS);
     let mut newest = None;
     for kill in 0..20u64 {
         let child = Running(bench.train("killed").stderr(Stdio::null()).spawn().unwrap());
@@ -53,7 +51,7 @@ fn twenty_kills_change_nothing() {
         assert!(visible_versions(&bench.path("killed")).unwrap().is_empty(), "killed before the end");
     }
     assert!(newest.is_some());
-    bench.finish("killed").assert_same(uninterrupted());
+    bench.finish("killed").assert_same(long_uninterrupted());
 }
 
 #[test]
@@ -179,7 +177,7 @@ fn a_run_is_known_by_what_it_trains_on_and_not_by_how_that_is_called() {
     }
     fs::create_dir(bench.path("x")).unwrap();
     let settings =
-        ["training.checkpoint_every_steps=50", "sample.max_tokens=3", "training.final_evaluation_windows=2"];
+        ["training.checkpoint_every_steps=50", "sample.max_tokens=3", "training.final_evaluation_windows=1"];
     let settings = settings.iter().flat_map(|setting| ["--set", setting]);
     let log = succeed(renamed.args(settings).args(["--promote", "beta"]));
     assert!(log.contains("going on after step"), "{log}");
@@ -202,7 +200,7 @@ fn two_processes_do_not_train_the_same_run() {
 
 #[test]
 fn epochs_are_added_to_a_run_and_cannot_be_taken_from_what_is_done() {
-    let bench = Workbench::new(EPOCHS);
+    let bench = Workbench::new(LONG_EPOCHS);
     let with_epochs = |epochs: &str| {
         let mut command = bench.train("longer");
         command.args(["--set", epochs]);
@@ -222,7 +220,7 @@ fn epochs_are_added_to_a_run_and_cannot_be_taken_from_what_is_done() {
     let log = succeed(&mut bench.train("longer"));
     assert!(log.contains("steps and has") && log.contains("the learning rate is constant"), "{log}");
     let (version, _) = only_version(&bench.path("longer")).unwrap();
-    assert!(fs::read(version.join("model.safetensors")).unwrap() == uninterrupted().weights);
+    assert!(fs::read(version.join("model.safetensors")).unwrap() == long_uninterrupted().weights);
 }
 
 #[test]

@@ -1,8 +1,6 @@
 //! ONNX external data: weights beyond protobuf's limit lie in a file beside the graph, and everything that takes a
 //! model takes them. The limit is forced down, so that tiny models are beyond it.
 
-#![allow(clippy::unwrap_used)] // In a test, the panic is the report.
-
 use std::fs;
 use std::path::Path;
 

@@ -1,8 +1,6 @@
 //! ONNX parity: the exported graph computes what the model computes, with and without a KV cache, and other
 //! readers of ONNX accept it.
 
-#![allow(clippy::unwrap_used)] // In a test, the panic is the report.
-
 use artifact::manifest::Precision;
 use artifact::{GptConfig, Sampling};
 use burn::module::Module;

@@ -1,7 +1,5 @@
 //! Import and export parity: models from PyTorch and Hugging Face compute the same here, and ours the same there.
 
-#![allow(clippy::unwrap_used)] // In a test, the panic is the report.
-
 use std::fs;
 use std::path::{Path, PathBuf};
 

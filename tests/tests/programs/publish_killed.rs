@@ -1,8 +1,6 @@
 //! Kill tests of publications: readers see a complete version or none, the same command completes it, and what is
 //! trained is not lost.
 
-#![allow(clippy::unwrap_used)] // In a test, the panic is the report.
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -12,8 +10,8 @@ use artifact::Manifest;
 use artifact::manifest::FileRole;
 use e2e::folders::{copy_folder, text};
 use e2e::process::{Running, command};
-use e2e::trained::{only_version, train_tiny, visible_versions};
-use e2e::workbench::{Published, Workbench, checkpoints_in};
+use e2e::trained::{only_version, tiny_store, visible_versions};
+use e2e::workbench::{EPOCHS, Published, Workbench, checkpoints_in, uninterrupted};
 use s3_server::{ACCESS_KEY, BUCKET, S3Server};
 use store::Store;
 use tempfile::TempDir;
@@ -31,8 +29,7 @@ async fn version() -> (&'static Path, &'static Manifest) {
 
 async fn make_version() -> (TempDir, PathBuf, Manifest) {
     let folder = tempfile::tempdir().unwrap();
-    train_tiny(&folder.path().join("trained"), "1").unwrap();
-    let (trained, manifest) = only_version(&folder.path().join("trained")).unwrap();
+    let (trained, manifest) = only_version(tiny_store()).unwrap();
     let store = folder.path().join("store");
     let mut staged = Store::open(text(&store)).await.unwrap().stage(&manifest.name).await.unwrap();
     for file in &manifest.files {
@@ -161,8 +158,8 @@ async fn a_copy_to_s3_is_complete_or_invisible() {
 /// evaluation, at the publication, between that and the promotion, and while the checkpoints are removed.
 #[test]
 fn twenty_kills_between_the_last_step_and_the_end_lose_nothing() {
-    let bench = Workbench::new(2);
-    let expected = bench.finish("expected");
+    let bench = Workbench::new(EPOCHS);
+    let expected = uninterrupted();
     let almost = format!("checkpoint-{:08}", expected.steps - 3);
     let training = Running(bench.train("killed").stderr(Stdio::null()).spawn().unwrap());
     let checkpoints = bench.path("killed-checkpoints");
@@ -181,7 +178,7 @@ fn twenty_kills_between_the_last_step_and_the_end_lose_nothing() {
     };
     begin();
     let start = Instant::now();
-    bench.finish("killed").assert_same(&expected);
+    bench.finish("killed").assert_same(expected);
     let takes = start.elapsed();
 
     let mut seed = 0x9e37_79b9_u64;
@@ -207,7 +204,7 @@ fn twenty_kills_between_the_last_step_and_the_end_lose_nothing() {
         let log = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "kill {kill}: {log}");
         assert!(!log.contains("starting anew"), "kill {kill}: {log}");
-        Published::read(&store).assert_same(&expected);
+        Published::read(&store).assert_same(expected);
         assert!(store.join("channels/live.json").exists(), "kill {kill}: no channel names it");
         assert!(checkpoints_in(&checkpoints).is_empty(), "kill {kill}: checkpoints are left");
     }

@@ -1,0 +1,62 @@
+//! Sums over large tensors, in one pass over memory and in double precision.
+
+use burn::tensor::Tensor;
+use rayon::prelude::*;
+
+use super::in_place::{contiguous, elements, is_float32_on_cpu, primitive};
+
+/// Numbers that a thread sums at once. It does not depend on the number of threads, so the sum does not either.
+const CHUNK: usize = 1 << 16;
+/// Sums side by side, which the processor adds to at once.
+const LANES: usize = 8;
+
+/// The sum of the squares of all elements.
+///
+/// # Shapes
+/// - `x`: any
+pub fn sum_of_squares<const D: usize>(x: Tensor<D>, definition: impl FnOnce(Tensor<D>) -> f64) -> f64 {
+    if !is_float32_on_cpu(&x) {
+        return definition(x);
+    }
+    let x = contiguous(primitive(x));
+    let sums: Vec<f64> = elements(&x).par_chunks(CHUNK).map(sum_of_chunk).collect();
+    sums.iter().sum()
+}
+
+fn sum_of_chunk(chunk: &[f32]) -> f64 {
+    let mut sums = [0.0; LANES];
+    let (groups, rest) = chunk.as_chunks::<LANES>();
+    for group in groups {
+        for (sum, number) in sums.iter_mut().zip(group) {
+            *sum += f64::from(*number) * f64::from(*number);
+        }
+    }
+    let rest: f64 = rest.iter().map(|number| f64::from(*number).powi(2)).sum();
+    sums.iter().sum::<f64>() + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device;
+
+    #[test]
+    fn every_element_counts_once() {
+        for count in [1, 7, 8, CHUNK - 1, 2 * CHUNK + 3] {
+            let ones = Tensor::<1>::ones([count], &device::cpu()) * 3.0;
+            assert_eq!(sum_of_squares(ones, |_| panic!("it is on libtorch")), 9.0 * count as f64);
+        }
+        // Far beyond what a sum in float32 counts to.
+        let small = Tensor::<1>::ones([1 << 25], &device::cpu());
+        assert_eq!(sum_of_squares(small, |_| panic!("it is on libtorch")), f64::from(1 << 25));
+        let transposed =
+            Tensor::<2>::from_floats([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], &device::cpu()).transpose();
+        assert_eq!(sum_of_squares(transposed, |_| panic!("it is on libtorch")), 91.0);
+    }
+
+    #[test]
+    fn tensors_elsewhere_are_summed_by_the_definition() {
+        let tracked = Tensor::<1>::ones([2], &device::cpu().autodiff());
+        assert_eq!(sum_of_squares(tracked, |_| 5.0), 5.0);
+    }
+}
