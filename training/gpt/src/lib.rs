@@ -3,6 +3,7 @@
 //! - [`model`]: the network, from tensor primitives;
 //! - [`corpus`]: from a file to batches of token ids;
 //! - [`train`]: the training loop, told by a [`preset`];
+//! - [`auto`]: the preset that a budget of time buys on a text;
 //! - [`weights`]: weights in and out, from and for PyTorch and Hugging Face too;
 //! - [`onnx`]: the graph that serving runs;
 //! - [`release`]: from a model to a published version: exports, judgement, gate, report;
@@ -10,6 +11,7 @@
 //!
 //! The binary `gpt` has a short file for each command.
 
+pub mod auto;
 pub mod corpus;
 pub mod device;
 pub mod environment;

@@ -8,13 +8,12 @@ use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{HumanBytes, HumanCount};
 
 use super::budget::Budget;
+use super::pace::seconds_per_step;
 use super::shape::Shape;
 use super::{law, rules};
 use crate::corpus::{Corpus, TooShort};
-use crate::environment::peak_memory_bytes;
+use crate::memory;
 use crate::preset::Preset;
-
-use super::pace::seconds_per_step;
 
 /// Share of the time that is spent on measuring shapes, and what it is where the budget is no time.
 const MEASURING: f64 = 0.04;
@@ -28,6 +27,8 @@ const WORSE_IN_A_ROW: usize = 2;
 pub struct Planner<'a> {
     /// The texts.
     pub corpus: &'a Corpus,
+    /// Bytes of the text to train on.
+    pub text_bytes: u64,
     /// Ids of the tokenizer.
     pub vocab_size: usize,
     /// The settings that are not chosen here.
@@ -115,7 +116,7 @@ impl Planner<'_> {
             candidates,
             budget: self.budget,
             planning_seconds: self.started.elapsed().as_secs_f64(),
-            peak_memory_bytes: peak_memory_bytes(),
+            peak_memory_bytes: memory::peak_bytes(),
         })
     }
 
@@ -141,7 +142,7 @@ impl Planner<'_> {
             }
         };
         let tokens = affordable.min(rules::MOST_PASSES * unique).max(rules::tokens_per_step(shape) as f64);
-        let text_bytes = self.corpus.training_bytes() as f64;
+        let text_bytes = self.text_bytes as f64;
         Candidate {
             shape,
             parameters,

@@ -15,6 +15,27 @@ pub const CHECKPOINTS: usize = 10;
 /// Share of the time that may be spent on judging the finished model; a longer text is judged by windows all over it.
 pub const JUDGING: f64 = 0.05;
 
+/// What a plan decides of a preset.
+const CHOSEN: [&str; 17] = [
+    "model.vocab_size",
+    "model.context_length",
+    "model.d_model",
+    "model.n_layers",
+    "model.n_heads",
+    "model.d_ff",
+    "model.dropout",
+    "model.tied_output_head",
+    "training.epochs",
+    "training.max_steps",
+    "training.max_seconds",
+    "training.batch_size",
+    "training.warmup_steps",
+    "training.evaluate_every_steps",
+    "training.evaluation_batches",
+    "training.final_evaluation_windows",
+    "training.sample_every_steps",
+];
+
 /// Seconds of a token that is only predicted, beside one that is trained on: the backward pass is twice the forward one.
 const FORWARD: f64 = 1.0 / 3.0;
 /// The model and its three exports beside the model alone.
@@ -22,6 +43,11 @@ const MODELS: f64 = 4.0;
 /// Seconds of export and publication: what they take at least, and for each parameter.
 const RELEASE_SECONDS: f64 = 1.5;
 const RELEASE_SECONDS_PER_PARAMETER: f64 = 5e-7;
+
+/// Whether a plan decides a setting, as `section.field`.
+pub fn is_chosen(setting: &str) -> bool {
+    CHOSEN.contains(&setting)
+}
 
 /// Tokens that the model sees at once: longer texts help wide models, which can keep more of them apart.
 pub fn context_length(shape: Shape) -> usize {

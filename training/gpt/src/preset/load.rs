@@ -9,11 +9,15 @@ use super::overrides::Override;
 use super::settings::Preset;
 use super::synonyms::find_synonym;
 
+/// The preset whose sizes are chosen for a text and a budget, see [`auto`](crate::auto).
+pub const AUTO: &str = "auto";
+
 /// The presets that are built in, by name.
-const BUILT_IN: [(&str, &str); 3] = [
+const BUILT_IN: [(&str, &str); 4] = [
     ("the-verdict", include_str!("../../../presets/the-verdict.toml")),
     ("tiny", include_str!("../../../presets/tiny.toml")),
     ("books", include_str!("../../../presets/books.toml")),
+    (AUTO, include_str!("../../../presets/auto.toml")),
 ];
 
 /// Name and TOML of every built-in preset.

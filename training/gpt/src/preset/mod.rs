@@ -14,7 +14,7 @@ mod synonyms;
 mod validate;
 
 pub use error::{FieldError, PairError, PresetError};
-pub use load::built_in;
+pub use load::{AUTO, built_in};
 pub use overrides::{Override, OverrideError};
 pub use pairs::{RunFacts, check_decided_by_weights};
 pub use settings::{Decay, Initialization, MatrixOptimizer, Preset, SampleSettings, TrainingSettings};

@@ -14,6 +14,9 @@ use super::token_bytes::TokenBytes;
 pub const SHARD_TOKENS: u64 = 1 << 26;
 
 /// An id takes two bytes.
+/// Ids that are in memory where all are read.
+const READ_AT_ONCE: usize = 1 << 20;
+
 const _: () = assert!(END_OF_TEXT <= u16::MAX as u32);
 
 /// The token ids of one split of a corpus, on disk.
@@ -75,6 +78,12 @@ impl Tokens {
     /// Bytes of text that ids of their tokenizer stand for.
     pub fn bytes(&self, ids: &[i64]) -> usize {
         self.token_bytes.sum(ids)
+    }
+
+    /// Bytes of text that all of them stand for.
+    pub fn total_bytes(&self) -> u64 {
+        let starts = (0..self.count).step_by(READ_AT_ONCE);
+        starts.map(|start| self.bytes(&self.read(start, READ_AT_ONCE)) as u64).sum()
     }
 
     /// The `count` ids from `start` on, or as many as there are.

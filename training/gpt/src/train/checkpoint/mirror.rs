@@ -62,7 +62,7 @@ impl<'a> Mirror<'a> {
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
         self.runtime.block_on(self.store.put_bytes(&format!("{}/{name}", self.folder), bytes))
     }
 
@@ -70,7 +70,7 @@ impl<'a> Mirror<'a> {
     ///
     /// # Errors
     /// If the store cannot be read or the file not be written.
-    pub(super) fn read(&self, name: &str, path: &Path) -> Result<bool, StoreError> {
+    pub(crate) fn read(&self, name: &str, path: &Path) -> Result<bool, StoreError> {
         match self.runtime.block_on(self.store.get_file(&format!("{}/{name}", self.folder), path)) {
             Ok(()) => Ok(true),
             Err(StoreError::NoFile { .. }) => Ok(false),
