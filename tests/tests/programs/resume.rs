@@ -244,3 +244,26 @@ fn a_published_run_is_complete() {
     );
     assert_eq!(visible_versions(&bench.path("complete")).unwrap().len(), 3);
 }
+
+#[test]
+fn a_run_that_its_time_ends_is_published_with_its_steps_and_can_be_repeated() {
+    let bench = Workbench::new(1000);
+    let mut timed = bench.train("timed");
+    timed.args(["--set", "training.max_seconds=2", "--set", "training.optimizer=muon"]);
+    timed.args(["--set", "training.final_learning_rate=0", "--set", "training.decay_fraction=0.4"]);
+    let log = succeed(&mut timed);
+    assert!(
+        log.contains("at the most, within 2 s") && log.contains("the time of 2 s is enough for"),
+        "{log}"
+    );
+    let (version, manifest) = only_version(&bench.path("timed")).unwrap();
+    let training = manifest.training.unwrap();
+    assert_eq!(training.hyper_parameters["max_steps"], training.steps);
+    assert!(training.peak_memory_bytes.unwrap() > 1 << 20);
+    let preset = fs::read_to_string(version.join("preset.toml")).unwrap();
+    assert!(preset.contains(&format!("max_steps = {}\n", training.steps)), "{preset}");
+    assert!(!preset.contains("max_seconds"), "{preset}");
+
+    fs::write(bench.path("run.toml"), preset).unwrap();
+    bench.finish("repeated").assert_same(&Published::read(&bench.path("timed")));
+}

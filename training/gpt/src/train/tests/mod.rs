@@ -1,4 +1,6 @@
-//! Tests of the training loop: each setting, and a run that goes on.
+//! Tests of the training loop: each setting, and a run that goes on; in [`length`] those of how long it is.
+
+mod length;
 
 use std::sync::atomic::AtomicBool;
 
@@ -31,7 +33,7 @@ fn preset() -> Preset {
 }
 
 fn datasets(preset: &Preset) -> (Dataset, Dataset) {
-    let text = include_str!("../../../corpus/the-north-light.txt").get(..3000).unwrap();
+    let text = include_str!("../../../../corpus/the-north-light.txt").get(..3000).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("beginning.txt");
     std::fs::write(&path, text).unwrap();
