@@ -115,22 +115,23 @@ impl ModelSource {
     /// Its tokenizer, if it has one: a version names its own, and for weights see [`Imported::tokenizer`].
     ///
     /// # Errors
-    /// If it is not known which it is, or this build does not have it.
-    pub fn tokenizer(&self) -> Result<Option<Tokenizer>, ReleaseError> {
-        Ok(match self {
-            Self::Weights(imported) => imported.tokenizer()?,
-            Self::Version(version, _) => {
-                version.manifest.tokenizer.as_ref().map(Tokenizer::from_manifest).transpose()?
-            }
-        })
+    /// If it is not known which it is, or neither this build nor the version has it.
+    pub async fn tokenizer(&self) -> Result<Option<Tokenizer>, ReleaseError> {
+        let version = match self {
+            Self::Weights(imported) => return Ok(imported.tokenizer()?),
+            Self::Version(version, _) => version,
+        };
+        let Some(reference) = &version.manifest.tokenizer else { return Ok(None) };
+        let file = version.tokenizer_file(downloads()?.path()).await?;
+        Ok(Some(Tokenizer::from_manifest(reference, file.as_deref())?))
     }
 
     /// Its tokenizer, for training on text.
     ///
     /// # Errors
     /// If it has none: with the ids of another one, it would learn a language anew.
-    pub fn tokenizer_for_training(&self) -> Result<Tokenizer, ReleaseError> {
-        if let Some(tokenizer) = self.tokenizer()? {
+    pub async fn tokenizer_for_training(&self) -> Result<Tokenizer, ReleaseError> {
+        if let Some(tokenizer) = self.tokenizer().await? {
             return Ok(tokenizer);
         }
         let (gpt2, found) = (Tokenizer::gpt2()?, self.config().vocab_size);
