@@ -19,5 +19,6 @@ pub mod publish;
 pub mod rollback;
 pub mod sample;
 pub mod store_arguments;
+pub mod tokenizer;
 pub mod train;
 pub mod training_job;

@@ -8,14 +8,15 @@ use artifact::Tokenizer;
 use burn::tensor::Device;
 use clap::Args;
 use gpt::device;
-use gpt::preset::{Override, Preset, check_decided_by_weights};
+use gpt::preset::{CorpusSettings, Override, Preset, TokenizerSettings, check_decided_by_weights};
 use gpt::release::naming::model_name;
-use gpt::release::plan::check_vocabulary;
+use gpt::release::plan::{check_vocabulary, fit_vocabulary};
 use gpt::release::report::Stopwatch;
 use gpt::release::trained::Disclosure;
 use gpt::release::{Forecast, ModelSource, ModelSpec, Outcome, Promotion, TrainingPlan};
+use gpt::tokenizer::{TokenizerSource, read_tokenizer};
 use gpt::train::{LogFormat, Mirror, Observer, Progress};
-use gpt::weights::{ImportOptions, TokenizerChoice};
+use gpt::weights::ImportOptions;
 use store::Store;
 use tokio::runtime::Runtime;
 
@@ -46,9 +47,14 @@ pub struct Arguments {
     /// Number of attention heads, for weights to start from without a configuration beside them.
     #[arg(long)]
     pub n_heads: Option<usize>,
-    /// Tokenizer of weights to start from, if there is none beside them.
-    #[arg(long, value_enum)]
-    pub tokenizer: Option<TokenizerChoice>,
+    /// Tokenizer of the model: gpt2, 257 bytes and ends of texts, one that is trained on the texts (with 4096 ids:
+    /// train:4096; without a number as many as fit them), or that of a file: a tokenizer.json, a vocab.json with
+    /// merges.txt, or a folder with one [default: that of the preset, gpt2].
+    ///
+    /// The model has as many ids, unless `model.vocab_size` is set. With --init, it is that of the weights, if there
+    /// is none beside them.
+    #[arg(long, value_name = "gpt2|bytes|train[:N]|PATH")]
+    pub tokenizer: Option<TokenizerSource>,
     /// The store (model registry) to publish to: a directory, or s3://BUCKET/PREFIX.
     #[arg(long, env = "MODEL_STORE", required_unless_present = "dry_run")]
     pub store: Option<String>,
@@ -157,8 +163,16 @@ impl Arguments {
     /// Reads settings, starting weights and texts.
     fn plan(&self, runtime: &Runtime, device: &Device) -> Result<(TrainingPlan, Stopwatch)> {
         let mut preset = Preset::named(&self.preset, &self.set)?;
-        if self.init.is_some() {
-            check_decided_by_weights(&self.set)?;
+        match (&self.init, &self.tokenizer) {
+            (Some(_), _) => {
+                check_decided_by_weights(&self.set)?;
+                preset.tokenizer = TokenizerSettings::default();
+            }
+            (None, Some(TokenizerSource::None)) => {
+                anyhow::bail!("--tokenizer none is for weights from elsewhere; a model is trained on texts")
+            }
+            (None, Some(tokenizer)) => preset.tokenizer.source = tokenizer.clone(),
+            (None, None) => {}
         }
         let start = self.start(preset.model.dropout, runtime, device)?;
         let mut notes = Vec::new();
@@ -167,19 +181,46 @@ impl Arguments {
             notes.extend(preset.model_note(start.config()));
             preset.model = start.config().clone();
         }
-        let tokenizer = match &start {
-            Some(start) => start.tokenizer_for_training()?,
-            None => Tokenizer::gpt2()?,
-        };
-        check_vocabulary(&preset.model, &tokenizer)?;
         let mut stopwatch = Stopwatch::start();
-        let corpus = self.texts.load(&mut preset, &tokenizer)?;
+        let settings = self.texts.settings(preset.corpus.take().unwrap_or_default());
+        let tokenizer = match &start {
+            Some(start) => runtime.block_on(start.tokenizer_for_training())?,
+            None => self.tokenizer(&preset, &settings, &mut stopwatch)?,
+        };
+        if start.is_none() {
+            let is_set = self.set.iter().any(|setting| setting.name() == "model.vocab_size");
+            notes.extend(fit_vocabulary(&mut preset.model, &tokenizer, is_set));
+        }
+        check_vocabulary(&preset.model, &tokenizer)?;
+        let corpus = self.texts.load(&settings, &preset, &tokenizer)?;
         stopwatch.lap("reading and encoding the corpus");
-        let sources = preset.corpus.as_ref().map_or(&[][..], |corpus| &corpus.sources);
-        let name = self.name.clone().unwrap_or_else(|| model_name(sources));
+        let name = self.name.clone().unwrap_or_else(|| model_name(&settings.sources));
+        preset.corpus = Some(settings);
         let mut plan = TrainingPlan::new(name, preset, start, tokenizer, corpus)?;
         plan.notes.splice(0..0, notes);
         Ok((plan, stopwatch))
+    }
+
+    /// The tokenizer of a model from random weights.
+    fn tokenizer(
+        &self,
+        preset: &Preset,
+        settings: &CorpusSettings,
+        stopwatch: &mut Stopwatch,
+    ) -> Result<Tokenizer> {
+        let TokenizerSettings { source, pattern } = &preset.tokenizer;
+        Ok(match source {
+            TokenizerSource::Gpt2 | TokenizerSource::None => Tokenizer::gpt2()?,
+            TokenizerSource::Bytes => Tokenizer::bytes()?,
+            TokenizerSource::File(path) => read_tokenizer(path)?.tokenizer,
+            TokenizerSource::Train(vocab_size) => {
+                let fraction = preset.training.train_fraction;
+                let tokenizer =
+                    self.texts.texts.train_tokenizer(settings, fraction, *pattern, *vocab_size)?;
+                stopwatch.lap("training the tokenizer");
+                tokenizer
+            }
+        })
     }
 
     /// The model to start from, if not from random weights.
@@ -188,7 +229,7 @@ impl Arguments {
         let options = ImportOptions {
             n_heads: self.n_heads,
             dropout: Some(dropout),
-            tokenizer: self.tokenizer,
+            tokenizer: self.tokenizer.clone(),
             ..ImportOptions::default()
         };
         let source = ModelSource::find(init, self.store.as_deref(), &options, device);

@@ -37,9 +37,11 @@
 //! A name from the other columns in a preset is an error that gives the name here.
 
 use artifact::GptConfig;
+use artifact::tokenizer::Pattern;
 use serde::{Deserialize, Serialize};
 
 use crate::corpus::CorpusSettings;
+use crate::tokenizer::TokenizerSource;
 
 /// A model and how to train it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,6 +53,9 @@ pub struct Preset {
     pub training: TrainingSettings,
     /// The text that is sampled after each epoch.
     pub sample: SampleSettings,
+    /// How texts become token ids, unless `--tokenizer` says otherwise.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub tokenizer: TokenizerSettings,
     /// The texts to train on, unless `--corpus` gives others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub corpus: Option<CorpusSettings>,
@@ -229,6 +234,21 @@ fn one() -> usize {
 
 fn yes() -> bool {
     true
+}
+
+/// The tokenizer of a model.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TokenizerSettings {
+    /// `gpt2`, `bytes`, `train`, `train:N` or the path of a `tokenizer.json`. With another than GPT-2's,
+    /// `model.vocab_size` need not be given: it is the tokenizer's, unless it is larger.
+    pub source: TokenizerSource,
+    /// Split pattern of a tokenizer that is trained.
+    pub pattern: Pattern,
+}
+
+fn is_default(settings: &TokenizerSettings) -> bool {
+    *settings == TokenizerSettings::default()
 }
 
 /// A text to sample.

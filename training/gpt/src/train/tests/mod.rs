@@ -38,14 +38,11 @@ fn datasets(preset: &Preset) -> (Dataset, Dataset) {
     let path = folder.path().join("beginning.txt");
     std::fs::write(&path, text).unwrap();
     let TrainingSettings { train_fraction, batch_size, .. } = preset.training;
-    let loader = Loader {
-        tokenizer: &Tokenizer::gpt2().unwrap(),
-        train_fraction,
-        cache: folder.path(),
-        fetch_s3: &|_, _| Ok(Vec::new()),
-        notify: &|_| (),
-    };
-    let corpus = loader.load(&[Source::Local(path.to_str().unwrap().to_owned())]).unwrap();
+    let loader =
+        Loader { train_fraction, cache: folder.path(), fetch_s3: &|_, _| Ok(Vec::new()), notify: &|_| () };
+    let corpus = loader
+        .load(&[Source::Local(path.to_str().unwrap().to_owned())], &Tokenizer::gpt2().unwrap())
+        .unwrap();
     dataset::split(&corpus, preset.model.context_length, preset.stride(), batch_size).unwrap()
 }
 
