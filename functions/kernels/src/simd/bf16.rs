@@ -7,6 +7,7 @@
 
 use std::arch::asm;
 use std::arch::x86_64::*;
+use std::marker::PhantomData;
 
 use super::amx::{Amx, Tiles};
 use super::line::LANES;
@@ -48,7 +49,7 @@ impl Bf16 {
 
     /// Calls `run` with the tiles of this thread, as [`Amx::with_tiles`] does.
     pub(crate) fn with_tiles<R>(self, run: impl FnOnce(&Bf16Tiles) -> R) -> R {
-        self.0.with_tiles(|tiles| run(&Bf16Tiles(tiles)))
+        self.0.with_tiles(|_: &Tiles| run(&Bf16Tiles(PhantomData)))
     }
 
     /// Makes a block of the number that `line(i)` has at its place `j`, for `i` and `j` below 32; lines may be
@@ -155,7 +156,7 @@ fn transpose(rows: [__m512i; LANES]) -> [__m512i; LANES] {
 }
 
 /// The proof that this thread has its tiles, and that they can be multiplied as bf16.
-pub(crate) struct Bf16Tiles<'a>(&'a Tiles);
+pub(crate) struct Bf16Tiles<'a>(PhantomData<&'a Tiles>);
 
 impl Bf16Tiles<'_> {
     /// `products[i][j] = sum over k of left[i][k] * right[k][j]`, of blocks that lie behind each other in depth.

@@ -1,8 +1,9 @@
 //! Compute device: libtorch on the CPU, and what it computes faster than burn's tensor primitives do.
 //!
-//! This is the only folder that names libtorch. Functions come in three kinds:
+//! This is the only folder that names libtorch. Functions come in four kinds:
 //!
 //! - [`fused`]: functions with derivatives, in one pass over memory;
+//! - [`layers`]: layers with derivatives, on AMX and AVX-512;
 //! - [`in_place`]: updates of large tensors, in one pass over memory;
 //! - [`linear_algebra`]: factors of matrices, in double precision.
 //!
@@ -18,9 +19,12 @@
 #![allow(deprecated)]
 
 mod cpu;
+mod derivative;
 pub mod fused;
 pub mod in_place;
+pub mod layers;
 pub mod linear_algebra;
+mod memory;
 #[cfg(test)]
 pub(crate) mod testing;
 

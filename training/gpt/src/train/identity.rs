@@ -32,6 +32,7 @@ pub fn identity(preset: &Preset, corpus: &Sha256Hex, init: Option<&Sha256Hex>) -
         final_evaluation_windows: _,
         stop_after_evaluations,
         keep_best,
+        fused,
         checkpoint_every_steps: _,
     } = &preset.training;
     let evaluations_decide = *keep_best || stop_after_evaluations.is_some();
@@ -53,6 +54,7 @@ pub fn identity(preset: &Preset, corpus: &Sha256Hex, init: Option<&Sha256Hex>) -
             "clip_gradient_norm": clip_gradient_norm,
             "keep_best": keep_best,
             "stop_after_evaluations": stop_after_evaluations,
+            "fused": fused,
             "evaluate_every_steps": evaluations_decide.then_some(evaluate_every_steps),
             "evaluation_batches": evaluations_decide.then_some(evaluation_batches),
         },
@@ -93,6 +95,7 @@ mod tests {
             "training.warmup_steps=3",
             "training.initialization=gpt2",
             "training.keep_best=true",
+            "training.fused=true",
         ] {
             assert_ne!(of(&[setting]), of(&[]), "{setting}");
         }
