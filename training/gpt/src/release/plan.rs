@@ -143,10 +143,11 @@ impl TrainingPlan {
     /// # Errors
     /// If a file of that model is missing or damaged.
     pub async fn model(&self, device: &Device) -> Result<Gpt, ReleaseError> {
-        match &self.start {
-            None => Ok(new_model(&self.preset, device)),
-            Some(start) => start.trainable(device, downloads()?.path()).await,
-        }
+        let model = match &self.start {
+            None => new_model(&self.preset, device),
+            Some(start) => start.trainable(device, downloads()?.path()).await?,
+        };
+        Ok(model.with_fused(self.preset.training.fused))
     }
 
     /// The text on which the finished model and its exports are judged.
