@@ -7,11 +7,10 @@ cd "$(dirname "$0")/.."
 scripts/setup.sh
 # What only tests need waits for the network: it is fetched while the programs are built, at a priority that leaves most
 # of the processors to these and yet comes to an end.
-log=$(mktemp)
-packages_log=$(mktemp)
-nice -n 5 scripts/setup.sh --tests --infra --site >"$packages_log" 2>&1 &
+logs=$(mktemp -d)
+trap 'jobs -p | xargs --no-run-if-empty kill 2>/dev/null || true; rm -rf "$logs"' EXIT
+nice -n 5 scripts/setup.sh --tests --infra --site >"$logs/packages" 2>&1 &
 packages=$!
-trap 'kill "$packages" 2>/dev/null || true; rm -f "$log" "$packages_log"' EXIT
 export GPT_CACHE=$PWD/target/test-cache
 
 echo "test: formatting"
@@ -33,11 +32,11 @@ scripts/demo.sh --preset tiny --once --port 0 | grep "tokens in"
 scripts/demo.sh --preset tiny --once --port 0 | grep "using the model"
 
 echo "test: build and lints"
-cargo build --quiet --release --workspace --all-targets --locked 2>&1 | tee "$log"
-! grep -q "^warning" "$log" || { echo "error: there are warnings; they are errors here" >&2 && exit 1; }
+cargo build --quiet --release --workspace --all-targets --locked 2>&1 | tee "$logs/build"
+! grep -q "^warning" "$logs/build" || { echo "error: there are warnings; they are errors here" >&2 && exit 1; }
 
 if ! wait "$packages"; then
-    cat "$packages_log" >&2
+    cat "$logs/packages" >&2
     exit 1
 fi
 
@@ -47,12 +46,18 @@ status=0
 # run_tests TITLE COMMAND...: whatever fails, the tests after it are run too.
 run_tests() {
     echo "test: $1"
-    "${@:2}" 2>&1 | tee -a "$log" || status=1
+    "${@:2}" 2>&1 | tee -a "$logs/tests" || status=1
 }
 run_tests "programs and libraries" \
     cargo test --quiet --release --workspace --locked --no-fail-fast --lib --bins --tests
-run_tests infrastructure scripts/test_infra.sh
+# The tests of the page wait for their browser most of the time. Those of the infrastructure compute meanwhile, at a
+# priority that gives way to the browser.
+nice -n 10 scripts/test_infra.sh >"$logs/infrastructure" 2>&1 &
+infra=$!
 run_tests page scripts/test_site.sh
+echo "test: infrastructure"
+wait "$infra" || status=1
+tee -a "$logs/tests" <"$logs/infrastructure"
 
 # cargo prints a line for each test binary, vitest one for each of its two runs; this sums them up.
 awk '/^test result:/ { passed += $4; failed += $6; skipped += $8 }
@@ -63,5 +68,5 @@ awk '/^test result:/ { passed += $4; failed += $6; skipped += $8 }
              if ($(i + 1) == "skipped") skipped += $i
          }
      }
-     END { printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped }' "$log"
+     END { printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped }' "$logs/tests"
 exit "$status"

@@ -52,13 +52,12 @@ pub fn in_process<T: DeserializeOwned>(task: &[&str]) -> Result<(T, u64)> {
 /// If it cannot be read or encoded.
 pub fn load_corpus(text: &Path, train_fraction: f64, cache: &Path) -> Result<Corpus> {
     let loader = Loader {
-        tokenizer: &Tokenizer::gpt2()?,
         train_fraction,
         cache,
         fetch_s3: &|_, _| Err("the corpus of this benchmark is a file".into()),
         notify: &|note| eprintln!("{note}"),
     };
-    Ok(loader.load(&[Source::Local(text.to_string_lossy().into_owned())])?)
+    Ok(loader.load(&[Source::Local(text.to_string_lossy().into_owned())], &Tokenizer::gpt2()?)?)
 }
 
 /// Measures the time from step to step, and ends the training after some.

@@ -18,14 +18,14 @@ pub fn corpus() -> PathBuf {
     }
 }
 
-/// Writes the beginning of [`corpus`], some hundred tokens, into a folder: the whole text takes long to evaluate.
+/// Writes the beginning of [`corpus`], about a thousand tokens, into a folder: the whole text takes long to evaluate.
 ///
 /// # Errors
 /// If it cannot be read or written.
 pub fn excerpt(folder: &Path) -> Result<PathBuf> {
     let text = std::fs::read_to_string(corpus())?;
     let path = folder.join("excerpt.txt");
-    std::fs::write(&path, text.chars().take(2_000).collect::<String>())?;
+    std::fs::write(&path, text.chars().take(4_000).collect::<String>())?;
     Ok(path)
 }
 

@@ -25,11 +25,13 @@ pub trait Drafter: Send {
 pub struct CorpusDrafter {
     /// The corpus, if the model's version has it.
     pub index: Option<DraftIndex>,
+    /// The id between documents, if there is one: a guess does not reach beyond it.
+    pub end_of_text: Option<u32>,
 }
 
 impl Drafter for CorpusDrafter {
     fn draft(&self, recent: &[u32], max: usize, drafted: &mut Vec<u32>) {
-        draft::draft(self.index.as_ref(), recent, max, drafted);
+        draft::draft(self.index.as_ref(), self.end_of_text, recent, max, drafted);
     }
 }
 

@@ -181,7 +181,10 @@ mod tests {
         let texts: Vec<_> = ids.map(|id| stream.push(id).unwrap().text).into();
         assert_eq!(texts, [" ", "\u{fffd}a"]);
         assert_eq!(tokenizer().decode(&ids).unwrap(), texts.concat());
-        assert_eq!(stream.push(END_OF_TEXT + 1), Err(UnknownToken(END_OF_TEXT + 1)));
+        assert_eq!(
+            stream.push(END_OF_TEXT + 1),
+            Err(UnknownToken { id: END_OF_TEXT + 1, vocab_size: END_OF_TEXT as usize + 1 })
+        );
     }
 
     /// Before the stop string that is complete first, the longest of those that end there.

@@ -11,6 +11,9 @@
 //! - [`attention`] is causal attention with a KV cache that is written in place;
 //! - [`skip_layer_norm`] and [`gelu`] are what stands between them.
 //!
+//! [`training`] has what a training computes on float32, for which that promise is not made: sums of AMX's bf16 products
+//! are its own.
+//!
 //! `simd` holds the registers that all of them are written for. The crate is empty except on x86-64.
 
 #![cfg(target_arch = "x86_64")]
@@ -28,6 +31,7 @@ mod matmul;
 mod on_each;
 mod simd;
 mod thread_pool;
+pub mod training;
 
 pub use arena::Arena;
 pub use attention::{AttentionBuffers, AttentionScratch, AttentionShape, MAX_D_HEAD, attention};

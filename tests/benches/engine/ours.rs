@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use artifact::draft::{self, DraftIndex};
 use artifact::manifest::Precision;
+use artifact::tokenizer::END_OF_TEXT;
 use artifact::{Manifest, Sampling};
 use e2e::bench::{peak_rss_bytes, process_age};
 use engine::{CorpusDrafter, Engine, Generation, GenerationOptions, OnnxModel};
@@ -24,7 +25,7 @@ fn load(run: &Run, precision: Precision, threads: usize, draft: bool) -> Result<
     }
     let bytes = std::fs::read(run.model.join(draft::FILE_NAME))?;
     let index = Some(DraftIndex::from_bytes(bytes, run.config.vocab_size)?);
-    Ok(engine.with_drafter(Box::new(CorpusDrafter { index })))
+    Ok(engine.with_drafter(Box::new(CorpusDrafter { index, end_of_text: Some(END_OF_TEXT) })))
 }
 
 /// Loads the model and measures it, in this process.

@@ -30,12 +30,22 @@ fn what_is_measured_is_in_the_manifest_and_is_measured_again() {
     let close = |found: &Value, expected: f64| (found.as_f64().unwrap() - expected).abs() < 1e-6;
     assert!(close(&found["evaluation"]["val_loss"], evaluation.val_loss), "{found}");
     assert_eq!(found["evaluation"]["tokens"], evaluation.tokens);
+    // All bytes of the last tenth of the text count, but for those of its first token.
+    let (bits_per_byte, bytes) = (evaluation.bits_per_byte.unwrap(), evaluation.text_bytes.unwrap());
+    let story = fs::read_to_string(&corpus).unwrap();
+    let last_tenth: String = story.chars().skip((story.chars().count() as f64 * 0.9) as usize).collect();
+    assert!((1..16).contains(&(last_tenth.len() - bytes)), "{bytes} of {}", last_tenth.len());
+    let bits = evaluation.val_loss * evaluation.tokens as f64 / std::f64::consts::LN_2;
+    assert!((bits_per_byte - bits / bytes as f64).abs() < 1e-12, "{evaluation:?}");
+    assert!(close(&found["evaluation"]["bits_per_byte"], bits_per_byte), "{found}");
+    assert!(gpt(&["models", "--store", text(store)]).contains(&format!("{bits_per_byte:.4}")));
     assert!(evaluation.tokens % 64 > 0, "the rest of the text is predicted too: {}", evaluation.tokens);
     let exports = found["exports"].as_array().unwrap();
     assert_eq!(exports.len(), manifest.variants.len());
     for (found, variant) in exports.iter().zip(&manifest.variants) {
         assert_eq!(found["file"], variant.file.as_str());
         assert!(close(&found["val_loss"], variant.val_loss.unwrap()), "{found}");
+        assert!(close(&found["bits_per_byte"], variant.bits_per_byte.unwrap()), "{found}");
     }
     let float32 = &manifest.variants[0];
     assert!(float32.largest_logit_difference <= 1e-3 && float32.top_1_agreement > 0.99, "{float32:?}");

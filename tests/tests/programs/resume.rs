@@ -13,7 +13,7 @@ use e2e::trained::{only_version, visible_versions};
 use e2e::workbench::{EPOCHS, Published, Workbench, uninterrupted};
 
 /// Long enough to be killed many times.
-const LONG_EPOCHS: usize = 8;
+const LONG_EPOCHS: usize = 12;
 
 /// What a long run that nobody interrupts ends with.
 fn long_uninterrupted() -> &'static Published {
@@ -21,7 +21,7 @@ fn long_uninterrupted() -> &'static Published {
     EXPECTED.get_or_init(|| {
         let bench = Workbench::new(LONG_EPOCHS);
         let published = bench.finish("uninterrupted");
-        assert!(published.steps >= 130, "{}", published.steps);
+        assert!(published.steps >= 250, "{}", published.steps);
         assert!(bench.checkpoints("uninterrupted").is_empty(), "a finished run leaves no checkpoints");
         published
     })
@@ -208,9 +208,9 @@ fn epochs_are_added_to_a_run_and_cannot_be_taken_from_what_is_done() {
     };
     let child = Running(with_epochs("training.epochs=6").stderr(Stdio::null()).spawn().unwrap());
     eventually(|| {
-        // More than an epoch, which has 17 steps.
+        // More than an epoch, which has fewer than 25 steps.
         let newest = bench.checkpoints("longer").pop().context("no checkpoint")?;
-        ensure!(newest.file_name() >= Some("checkpoint-00000020".as_ref()), "{newest:?}");
+        ensure!(newest.file_name() >= Some("checkpoint-00000026".as_ref()), "{newest:?}");
         Ok(())
     })
     .unwrap();
@@ -243,4 +243,27 @@ fn a_published_run_is_complete() {
         "{log}"
     );
     assert_eq!(visible_versions(&bench.path("complete")).unwrap().len(), 3);
+}
+
+#[test]
+fn a_run_that_its_time_ends_is_published_with_its_steps_and_can_be_repeated() {
+    let bench = Workbench::new(1000);
+    let mut timed = bench.train("timed");
+    timed.args(["--set", "training.max_seconds=2", "--set", "training.optimizer=muon"]);
+    timed.args(["--set", "training.final_learning_rate=0", "--set", "training.decay_fraction=0.4"]);
+    let log = succeed(&mut timed);
+    assert!(
+        log.contains("at the most, within 2 s") && log.contains("the time of 2 s is enough for"),
+        "{log}"
+    );
+    let (version, manifest) = only_version(&bench.path("timed")).unwrap();
+    let training = manifest.training.unwrap();
+    assert_eq!(training.hyper_parameters["max_steps"], training.steps);
+    assert!(training.peak_memory_bytes.unwrap() > 1 << 20);
+    let preset = fs::read_to_string(version.join("preset.toml")).unwrap();
+    assert!(preset.contains(&format!("max_steps = {}\n", training.steps)), "{preset}");
+    assert!(!preset.contains("max_seconds"), "{preset}");
+
+    fs::write(bench.path("run.toml"), preset).unwrap();
+    bench.finish("repeated").assert_same(&Published::read(&bench.path("timed")));
 }

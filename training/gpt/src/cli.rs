@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    evaluate, export, import, models, presets, promote, prune, publish, rollback, sample, train,
+    evaluate, export, import, models, presets, promote, prune, publish, rollback, sample, tokenizer, train,
 };
 
 /// Train a small GPT on your own text, publish it, and decide which version is served.
@@ -44,6 +44,8 @@ pub enum Command {
     Presets(presets::Arguments),
     /// Remove old versions from a store, but for those that channels name or return to.
     Prune(prune::Arguments),
+    /// Train a tokenizer without a model.
+    Tokenizer(tokenizer::Arguments),
     /// Promote a published version to a channel, whatever its loss.
     Promote(promote::Arguments),
     /// Return a channel to its previous version. A second rollback undoes the first.

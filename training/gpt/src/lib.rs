@@ -2,6 +2,7 @@
 //!
 //! - [`model`]: the network, from tensor primitives;
 //! - [`corpus`]: from a file to batches of token ids;
+//! - [`tokenizer`]: GPT-2's, one of a file, or one trained on the texts;
 //! - [`train`]: the training loop, told by a [`preset`];
 //! - [`auto`]: the preset that a budget of time buys on a text;
 //! - [`weights`]: weights in and out, from and for PyTorch and Hugging Face too;
@@ -20,6 +21,7 @@ pub mod model;
 pub mod onnx;
 pub mod preset;
 pub mod release;
+pub mod tokenizer;
 pub mod train;
 pub mod weights;
 

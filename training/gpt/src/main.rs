@@ -13,7 +13,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use crate::arguments::with_models_first;
 use crate::cli::{Cli, Command};
 use crate::commands::{
-    evaluate, export, import, models, presets, promote, prune, publish, rollback, sample, train,
+    evaluate, export, import, models, presets, promote, prune, publish, rollback, sample, tokenizer, train,
 };
 
 mod arguments;
@@ -71,6 +71,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Sample(arguments) => runtime.block_on(sample::run(arguments))?,
         Command::Models(arguments) => runtime.block_on(models::run(arguments))?,
         Command::Presets(arguments) => presets::run(&arguments)?,
+        Command::Tokenizer(arguments) => tokenizer::run(&arguments)?,
         Command::Prune(arguments) => runtime.block_on(prune::run(arguments))?,
         Command::Promote(arguments) => runtime.block_on(promote::run(arguments))?,
         Command::Rollback(arguments) => runtime.block_on(rollback::run(arguments))?,

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use artifact::hash::Sha256Hex;
-use artifact::manifest::{FileEntry, Manifest};
+use artifact::manifest::{FileEntry, FileRole, Manifest};
+use artifact::tokenizer::MAX_FILE_BYTES;
 use serde::{Deserialize, Serialize};
 
 use crate::atomic::AtomicFile;
@@ -157,6 +158,23 @@ impl ModelVersion {
         // It is verified before each use, so it need not survive a power failure.
         file.commit_unsynced()?;
         Ok(path)
+    }
+
+    /// The tokenizer's file of this version, verified, if it carries one. A download goes to `cache`.
+    ///
+    /// # Errors
+    /// If it is missing, not what was published, or longer than [`MAX_FILE_BYTES`].
+    pub async fn tokenizer_file(&self, cache: &Path) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(entry) = self.manifest.files.iter().find(|file| file.role == FileRole::Tokenizer) else {
+            return Ok(None);
+        };
+        if entry.bytes > MAX_FILE_BYTES {
+            let location = self.objects.location(&self.key(&entry.path));
+            let (expected, found) = (format!("at most {MAX_FILE_BYTES}"), entry.bytes.to_string());
+            return Err(StoreError::Mismatch { location, property: "length", expected, found });
+        }
+        let path = self.verified_file(entry, cache).await?;
+        Ok(Some(fs::read(&path).map_err(at(&path))?))
     }
 
     /// Removes the downloads of other versions of this model from `cache`. A process that has one of their

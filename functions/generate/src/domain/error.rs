@@ -37,6 +37,9 @@ pub enum GenerateError {
         /// Number of ids, all of them below it.
         vocab_size: usize,
     },
+    /// The prompt is empty, and the tokenizer has no token that a text begins after.
+    #[error("the prompt is empty")]
+    EmptyPrompt,
     /// The prompt is longer than an inspection allows.
     #[error("the prompt is {tokens} tokens long, expected at most {limit}")]
     TooLongToInspect {

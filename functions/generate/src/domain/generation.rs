@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::Result;
 use artifact::Sampling;
 use artifact::sampling::log_probs::LogProbs;
-use artifact::tokenizer::{END_OF_TEXT, UnknownToken};
+use artifact::tokenizer::UnknownToken;
 use engine::{FinishReason, Generation, GenerationOptions, TextStream, Token};
 use tokio::sync::mpsc;
 
@@ -69,10 +69,11 @@ pub fn start(model: Arc<ServedModel>, tasks: Vec<Task>, turn: Turn) -> Events {
 
 /// Runs one task; `None` if `send` returns `false` because the receiver is gone.
 fn run(model: &ServedModel, task: &Task, send: impl FnMut(TokenEvent) -> bool) -> Result<Option<Summary>> {
-    let text = TextStream::new(model.tokenizer()?, task.stop.clone());
+    let tokenizer = model.tokenizer()?;
+    let text = TextStream::new(tokenizer, task.stop.clone());
     let mut writer = Writer { text, log_probs: LogProbs::default(), task, send, end: None };
     let options = GenerationOptions {
-        stop_id: Some(END_OF_TEXT),
+        stop_id: tokenizer.end_of_text(),
         deadline: Some(task.deadline),
         ..GenerationOptions::new(task.max_tokens, task.sampling, task.seed)
     };

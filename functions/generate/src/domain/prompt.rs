@@ -1,7 +1,5 @@
 //! Prompts, as text or as token ids.
 
-use artifact::tokenizer::END_OF_TEXT;
-
 use super::error::GenerateError;
 use super::served_model::ServedModel;
 
@@ -19,7 +17,8 @@ impl Prompt {
     /// text begins.
     ///
     /// # Errors
-    /// [`GenerateError::UnknownToken`] for an id that is not in the vocabulary.
+    /// [`GenerateError::UnknownToken`] for an id that is not in the vocabulary, [`GenerateError::EmptyPrompt`] if
+    /// the model has no token that a text begins after.
     pub fn into_ids(self, model: &ServedModel) -> Result<Vec<u32>, GenerateError> {
         let ids = match self {
             Self::Text(text) => model.tokenizer()?.encode(&text),
@@ -30,6 +29,9 @@ impl Prompt {
         if let Some(&id) = ids.iter().find(|&&id| id as usize >= vocab_size) {
             return Err(GenerateError::UnknownToken { id, vocab_size });
         }
-        Ok(if ids.is_empty() { vec![END_OF_TEXT] } else { ids })
+        if ids.is_empty() {
+            return Ok(vec![model.tokenizer()?.end_of_text().ok_or(GenerateError::EmptyPrompt)?]);
+        }
+        Ok(ids)
     }
 }

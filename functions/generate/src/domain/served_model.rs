@@ -78,12 +78,6 @@ impl ServedModel {
         let data = manifest.external_data(file);
         source.resources.warn_if_too_small(file.bytes + data.map_or(0, |data| data.bytes));
 
-        let reference = manifest.tokenizer.clone();
-        let tokenizer = tokio::task::spawn_blocking(move || {
-            let start = Instant::now();
-            let tokenizer = reference.as_ref().map(Tokenizer::from_manifest).transpose();
-            (tokenizer, start.elapsed())
-        });
         let runtime = tokio::task::spawn_blocking(|| {
             let start = Instant::now();
             engine::runtime::environment().map(|_| start.elapsed())
@@ -97,7 +91,9 @@ impl ServedModel {
                 None => Ok(()),
             }
         };
-        let (path, (), index, curve) = tokio::try_join!(
+        // The tokenizer first: it is built on another thread while files are read.
+        let ((tokenizer, tokenizer_time), path, (), index, curve) = tokio::try_join!(
+            tokenizer(&version, &source.cache),
             async { version.verified_file(file, &source.cache).await.map_err(anyhow::Error::from) },
             async { data.await.map_err(anyhow::Error::from) },
             draft_index(&version, &source.cache),
@@ -105,8 +101,6 @@ impl ServedModel {
         )?;
         let files = start.elapsed();
         let runtime = runtime.await??;
-        let (tokenizer, tokenizer_time) = tokenizer.await?;
-        let tokenizer = tokenizer.with_context(|| format!("model {} {}", manifest.name, manifest.version))?;
 
         step(LoadStep::Weights);
         let (config, threads) = (manifest.config.clone(), source.resources.threads);
@@ -114,7 +108,8 @@ impl ServedModel {
         let model = tokio::task::spawn_blocking(load).await.map_err(|panic| anyhow!("{panic}"))??;
         let load_times =
             LoadTimes { files, runtime, tokenizer: tokenizer_time, session: model.load_times().session };
-        let mut engine = Engine::new(model).with_drafter(Box::new(CorpusDrafter { index }));
+        let end_of_text = tokenizer.as_ref().and_then(Tokenizer::end_of_text);
+        let mut engine = Engine::new(model).with_drafter(Box::new(CorpusDrafter { index, end_of_text }));
         if let Some(tokenizer) = &tokenizer {
             engine = engine.with_tokenizer_size(tokenizer.vocab_size());
         }
@@ -179,6 +174,20 @@ fn variant(version: &ModelVersion, wanted: Option<Precision>) -> Result<(Precisi
         let names: Vec<_> = candidates.iter().map(Precision::to_string).collect();
         version.no_such_file(format!("variant of precision {}", names.join(" or ")))
     })?)
+}
+
+/// The tokenizer of a version, if it has one, and how long it took to build.
+async fn tokenizer(version: &ModelVersion, cache: &Path) -> Result<(Option<Tokenizer>, Duration)> {
+    let Some(reference) = version.manifest.tokenizer.clone() else { return Ok((None, Duration::ZERO)) };
+    let file = version.tokenizer_file(cache).await?;
+    let build = move || {
+        let start = Instant::now();
+        Tokenizer::from_manifest(&reference, file.as_deref()).map(|tokenizer| (tokenizer, start.elapsed()))
+    };
+    let built = tokio::task::spawn_blocking(build).await?;
+    let VersionRef { name, version, .. } = &version.reference;
+    let (tokenizer, time) = built.with_context(|| format!("model {name} {version}"))?;
+    Ok((Some(tokenizer), time))
 }
 
 /// The draft index of a version's corpus, for speculative decoding, if it has one.

@@ -197,6 +197,11 @@ impl From<GenerateError> for ApiError {
                 format_args!("the id {id}"),
                 format_args!("ids below {vocab_size}"),
             ),
+            GenerateError::EmptyPrompt => Self::out_of_range(
+                "prompt",
+                format_args!("empty"),
+                format_args!("at least one token: this model has none that a text begins after"),
+            ),
             GenerateError::TooLongToInspect { tokens, limit } => Self::out_of_range(
                 "prompt",
                 format_args!("{tokens} tokens long"),

@@ -12,7 +12,6 @@
 use std::ops::Range;
 
 use super::limits::{MAX_DRAFT, MAX_MATCH, MIN_MATCH, MIN_SHARE};
-use crate::tokenizer::END_OF_TEXT;
 
 const MAGIC: [u8; 8] = *b"TRLDRAFT";
 const FORMAT_VERSION: u32 = 1;
@@ -50,11 +49,12 @@ pub enum DraftError {
 }
 
 /// The ids to index of a corpus of `count` ids, at most `max_tokens`: all of them, or of a longer one
-/// excerpts from all over it, evenly spread and separated like documents. `read` gives the ids of a
-/// range.
+/// excerpts from all over it, evenly spread and separated like documents, by `end_of_text`. `read` gives
+/// the ids of a range.
 pub fn excerpts<I: IntoIterator<Item = u32>>(
     count: usize,
     max_tokens: usize,
+    end_of_text: Option<u32>,
     mut read: impl FnMut(Range<usize>) -> I,
 ) -> Vec<u32> {
     if count <= max_tokens {
@@ -65,7 +65,7 @@ pub fn excerpts<I: IntoIterator<Item = u32>>(
     let mut ids = Vec::with_capacity(max_tokens);
     for i in 0..number {
         if i > 0 {
-            ids.push(END_OF_TEXT);
+            ids.extend(end_of_text);
         }
         let start = i * (count / number);
         ids.extend(read(start..start + length));
@@ -90,8 +90,7 @@ pub(super) struct Match {
 }
 
 impl DraftIndex {
-    /// Indexes `ids`, whose documents are separated by [`END_OF_TEXT`]. It takes less than a
-    /// second for [`MAX_TOKENS`](super::MAX_TOKENS).
+    /// Indexes `ids`. It takes less than a second for [`MAX_TOKENS`](super::MAX_TOKENS).
     ///
     /// # Errors
     /// If an id is not below `vocab_size`, or there are more than u32 can count.
@@ -192,8 +191,8 @@ impl DraftIndex {
     }
 
     /// Finds the longest suffix of `recent`, within one document, that occurs in the corpus.
-    pub(super) fn longest_match(&self, recent: &[u32]) -> Option<Match> {
-        let document = recent.rsplit(|&id| id == END_OF_TEXT).next().unwrap_or_default();
+    pub(super) fn longest_match(&self, recent: &[u32], end_of_text: Option<u32>) -> Option<Match> {
+        let document = recent.rsplit(|&id| Some(id) == end_of_text).next().unwrap_or_default();
         let mut best = None;
         // Where a suffix occurs, all shorter ones do, so the length can be bisected.
         let (mut shortest, mut longest) = (MIN_MATCH, document.len().min(MAX_MATCH));
@@ -223,14 +222,14 @@ impl DraftIndex {
     }
 
     /// Appends to `drafted` the ids that most often follow a match, one after the other, as long as they
-    /// follow at one in [`MIN_SHARE`] of its occurrences: up to `max` ids, which must not be above
-    /// [`MAX_DRAFT`].
-    pub(super) fn follow(&self, found: &Match, max: usize, drafted: &mut Vec<u32>) {
+    /// follow at one in [`MIN_SHARE`] of its occurrences and within one document: up to `max` ids, which must not
+    /// be above [`MAX_DRAFT`].
+    pub(super) fn follow(&self, found: &Match, end_of_text: Option<u32>, max: usize, drafted: &mut Vec<u32>) {
         let needed = found.occurrences.len().div_ceil(MIN_SHARE);
         let mut occurrences = found.occurrences.clone();
         for depth in found.length..found.length + max {
             match self.most_frequent(occurrences, depth, needed) {
-                Some((id, range)) if id != END_OF_TEXT => {
+                Some((id, range)) if Some(id) != end_of_text => {
                     drafted.push(id);
                     occurrences = range;
                 }

@@ -17,7 +17,7 @@ fn index(ids: &[u32]) -> DraftIndex {
 
 fn drafted(index: Option<&DraftIndex>, recent: &[u32], max: usize) -> Vec<u32> {
     let mut drafted = vec![7];
-    draft(index, recent, max, &mut drafted);
+    draft(index, Some(END_OF_TEXT), recent, max, &mut drafted);
     assert_eq!(drafted.remove(0), 7);
     drafted
 }
@@ -78,14 +78,16 @@ fn the_longer_match_wins_and_the_corpus_if_equal() {
 #[test]
 fn a_long_corpus_is_sampled_from_all_over_it() {
     let read = |range: std::ops::Range<usize>| range.map(|id| id as u32);
-    assert_eq!(excerpts(5, 5, read), [0, 1, 2, 3, 4]);
-    assert_eq!(excerpts(0, 5, read), [0; 0]);
-    assert_eq!(excerpts(100, 3, read), [0, 1, 2]);
+    assert_eq!(excerpts(5, 5, Some(END_OF_TEXT), read), [0, 1, 2, 3, 4]);
+    assert_eq!(excerpts(0, 5, Some(END_OF_TEXT), read), [0; 0]);
+    assert_eq!(excerpts(100, 3, Some(END_OF_TEXT), read), [0, 1, 2]);
     // Two excerpts of 8192 ids, each with a separator, the second from the middle.
-    let ids = excerpts(40_000, 20_000, read);
+    let ids = excerpts(40_000, 20_000, Some(END_OF_TEXT), read);
     assert_eq!(ids.len(), 2 * 8192 - 1);
     assert_eq!(ids[8190..8193], [8190, END_OF_TEXT, 20_000]);
     assert_eq!(ids.last(), Some(&28_190));
+    // Without a separator they follow each other.
+    assert_eq!(excerpts(40_000, 20_000, None, read)[8190..8192], [8190, 20_000]);
 }
 
 #[test]

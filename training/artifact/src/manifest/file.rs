@@ -40,6 +40,8 @@ pub enum FileRole {
     Report,
     /// An index of the training corpus, see [`draft`](crate::draft).
     Draft,
+    /// The tokenizer, in the format of Hugging Face's `tokenizer.json`; GPT-2's needs none.
+    Tokenizer,
     /// A role of a newer writer; readers ignore it.
     #[serde(other)]
     Other,

@@ -9,7 +9,7 @@ use crate::hash::Sha256Hex;
 pub struct TokenizerRef {
     /// Name, see [`Tokenizer::from_manifest`](crate::Tokenizer::from_manifest).
     pub name: String,
-    /// Digest of its vocabulary, see [`Tokenizer::reference`](crate::Tokenizer::reference).
+    /// Digest of everything that its ids depend on, see [`Tokenizer::reference`](crate::Tokenizer::reference).
     pub sha256: Sha256Hex,
 }
 

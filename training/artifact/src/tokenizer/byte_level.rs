@@ -1,16 +1,13 @@
-//! Byte-level BPE vocabulary of GPT-2 as text and merges, as `vocab.json`, `merges.txt`, `tokenizer.json` and GGUF
-//! have it.
+//! Byte-level BPE vocabulary as text and merges, as `vocab.json`, `merges.txt`, `tokenizer.json` and GGUF have it.
 //!
 //! These files write a token as text, with a printable character for each byte: `Ġ` for a space. A merge is a pair
-//! of tokens; the tokenizer joins the pair with the lowest number first, and number `i` makes the token `256 + i`.
+//! of tokens; the tokenizer joins the pair with the lowest number first.
 
 use std::collections::HashMap;
 use std::fmt;
 
-use super::gpt2::{END_OF_TEXT, Tokenizer, UnknownToken};
-
-/// Tokens of one byte, which come before all others.
-const BYTES: usize = 256;
+use super::bpe::BYTES;
+use super::tokenizer::Tokenizer;
 
 /// Bytes without a printable character of their own get those from here on, in their order.
 const FIRST_SUBSTITUTE: u32 = 256;
@@ -21,7 +18,7 @@ pub const END_OF_TEXT_NAME: &str = "<|endoftext|>";
 /// A vocabulary: token `i` has the id `i`, and merges come in the order in which they are made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vocabulary {
-    /// The tokens as text, [`END_OF_TEXT_NAME`] last.
+    /// The tokens as text; special ones as they are spelled.
     pub tokens: Vec<String>,
     /// The merges, each a pair of tokens as text.
     pub merges: Vec<(String, String)>,
@@ -70,26 +67,28 @@ impl fmt::Display for Difference {
 }
 
 impl Vocabulary {
-    /// GPT-2's.
-    ///
-    /// # Errors
-    /// If the tokenizer lacks one of its ids.
-    pub fn of(tokenizer: &Tokenizer) -> Result<Self, UnknownToken> {
-        let bytes =
-            (0..END_OF_TEXT).map(|id| tokenizer.decode_bytes(&[id])).collect::<Result<Vec<_>, _>>()?;
+    /// That of a tokenizer.
+    pub fn of(tokenizer: &Tokenizer) -> Self {
+        // A tokenizer has all ids below their number.
+        let bytes = |id| tokenizer.decode_bytes(&[id]).unwrap_or_default();
+        let bytes: Vec<Vec<u8>> = (0..tokenizer.vocab_size() as u32).map(bytes).collect();
         let characters = characters();
         let text =
             |bytes: &[u8]| -> String { bytes.iter().map(|&byte| characters[usize::from(byte)]).collect() };
+        let ranked: Vec<&[u8]> =
+            tokenizer.ranked().into_iter().map(|id| bytes[id as usize].as_slice()).collect();
         let ranks: HashMap<&[u8], usize> =
-            bytes.iter().enumerate().map(|(id, token)| (token.as_slice(), id)).collect();
-        let merges = bytes.iter().enumerate().skip(BYTES).map(|(id, token)| {
-            let (left, right) = token.split_at(last_merge(token, id, &ranks));
+            ranked.iter().enumerate().map(|(rank, token)| (*token, rank)).collect();
+        let merges = ranked.iter().skip(BYTES).map(|token| {
+            let (left, right) = token.split_at(last_merge(token, &ranks));
             (text(left), text(right))
         });
         let merges = merges.collect();
         let mut tokens: Vec<String> = bytes.iter().map(|token| text(token)).collect();
-        tokens.push(END_OF_TEXT_NAME.to_owned());
-        Ok(Self { tokens, merges })
+        for (id, spelling) in tokenizer.special_tokens() {
+            tokens[id as usize] = spelling.to_owned();
+        }
+        Self { tokens, merges }
     }
 
     /// Compares another vocabulary with this one. It may have further tokens, with ids after all of these, which
@@ -99,14 +98,14 @@ impl Vocabulary {
     /// The first difference.
     pub fn compare(
         &self,
-        tokens: &HashMap<String, usize>,
+        tokens: &HashMap<String, u32>,
         merges: &[(String, String)],
     ) -> Result<Vec<String>, Difference> {
         let mut by_id: HashMap<usize, &str> = HashMap::with_capacity(tokens.len());
         // Of two tokens with one id, one is not GPT-2's.
         for (token, &id) in tokens {
-            let known = by_id.entry(id).or_insert(token);
-            if self.tokens.get(id).is_some_and(|expected| expected == known) {
+            let known = by_id.entry(id as usize).or_insert(token);
+            if self.tokens.get(id as usize).is_some_and(|expected| expected == known) {
                 *known = token;
             }
         }
@@ -132,7 +131,7 @@ impl Vocabulary {
 }
 
 /// The character that stands for each byte: itself if it is printable and no space, else one of its own.
-fn characters() -> [char; BYTES] {
+pub fn characters() -> [char; BYTES] {
     let mut substitutes = (FIRST_SUBSTITUTE..).filter_map(char::from_u32);
     std::array::from_fn(|byte| match byte as u8 {
         byte @ (b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF) => char::from(byte),
@@ -141,14 +140,21 @@ fn characters() -> [char; BYTES] {
     })
 }
 
-/// Where the token of this id is joined from two others: bytes are joined as the tokenizer does, by lower ids
-/// alone, until two parts are left.
-fn last_merge(token: &[u8], id: usize, ranks: &HashMap<&[u8], usize>) -> usize {
+/// The bytes in the order of their characters, in which GPT-2 and trained tokenizers have them.
+pub(super) fn bytes_in_order() -> Vec<u8> {
+    let characters = characters();
+    let mut bytes: Vec<u8> = (0..=u8::MAX).collect();
+    bytes.sort_unstable_by_key(|&byte| characters[usize::from(byte)]);
+    bytes
+}
+
+/// Where a token is joined from two others: its bytes are joined as the tokenizer does, until two parts are left.
+fn last_merge(token: &[u8], ranks: &HashMap<&[u8], usize>) -> usize {
     let mut starts: Vec<usize> = (0..token.len()).collect();
     while starts.len() > 2 {
         let rank = |index: usize| {
             let end = starts.get(index + 2).copied().unwrap_or(token.len());
-            ranks.get(&token[starts[index]..end]).copied().filter(|&rank| rank < id)
+            ranks.get(&token[starts[index]..end]).copied()
         };
         let best = (0..starts.len() - 1).filter_map(|index| Some((rank(index)?, index))).min();
         let Some((_, index)) = best else { break };
@@ -163,11 +169,11 @@ mod tests {
     use crate::Sha256Hex;
 
     fn gpt2() -> Vocabulary {
-        Vocabulary::of(&Tokenizer::gpt2().unwrap()).unwrap()
+        Vocabulary::of(&Tokenizer::gpt2().unwrap())
     }
 
-    fn ids(vocabulary: &Vocabulary) -> HashMap<String, usize> {
-        vocabulary.tokens.iter().cloned().enumerate().map(|(id, token)| (token, id)).collect()
+    fn ids(vocabulary: &Vocabulary) -> HashMap<String, u32> {
+        vocabulary.tokens.iter().cloned().zip(0..).collect()
     }
 
     /// Reference: the digest of OpenAI's `vocab.bpe`, as tiktoken has it for the encoding `gpt2`.

@@ -1,9 +1,18 @@
-//! GPT-2 tokenizer, and its vocabulary in the form that other libraries write.
+//! Tokenizer: byte-level byte-pair encoding, GPT-2's or one of a model's own.
 //!
-//! - `gpt2`: byte-pair encoding of text to token ids and back;
-//! - [`byte_level`]: the vocabulary as text and merges, to write it and to recognise it.
+//! - `tokenizer`: text to token ids and back;
+//! - [`bpe`]: a vocabulary, and the order in which merging makes its tokens;
+//! - [`pattern`]: the regular expressions that split texts before;
+//! - [`byte_level`]: a vocabulary as text and merges, to write it and to recognise it;
+//! - [`json`]: Hugging Face's `tokenizer.json`, written and read.
 
+pub mod bpe;
 pub mod byte_level;
-mod gpt2;
+pub mod json;
+pub mod pattern;
+#[expect(clippy::module_inception, reason = "it is the tokenizer that this folder makes")]
+mod tokenizer;
 
-pub use gpt2::{END_OF_TEXT, GPT2, Tokenizer, TokenizerError, UnknownToken};
+pub use bpe::{Bpe, UnsupportedTokenizer};
+pub use pattern::Pattern;
+pub use tokenizer::{END_OF_TEXT, FILE_NAME, GPT2, MAX_FILE_BYTES, Tokenizer, TokenizerError, UnknownToken};

@@ -85,7 +85,9 @@ fn parts(text: &str) -> Option<Vec<(f64, &str)>> {
             let follows = rest[index + character.len_utf8()..].chars().next();
             character.is_ascii_digit()
                 || matches!(character, '.' | '_' | ',')
-                || (matches!(character, 'e' | 'E') && index > 0 && follows.is_some_and(|c| c.is_ascii_digit()))
+                || (matches!(character, 'e' | 'E')
+                    && index > 0
+                    && follows.is_some_and(|c| c.is_ascii_digit()))
         };
         let end = rest.char_indices().find(|&at| !is_of_number(at)).map_or(rest.len(), |(index, _)| index);
         let number: f64 = rest[..end].replace(['_', ','], "").parse().ok()?;
@@ -109,7 +111,10 @@ impl fmt::Display for Budget {
             Self::Time(time) => {
                 let seconds = time.as_secs();
                 let parts = [(seconds / 3600, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")];
-                parts.iter().filter(|(number, _)| *number > 0).try_for_each(|(number, unit)| write!(f, "{number}{unit}"))
+                parts
+                    .iter()
+                    .filter(|(number, _)| *number > 0)
+                    .try_for_each(|(number, unit)| write!(f, "{number}{unit}"))
             }
         }
     }
@@ -146,11 +151,19 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused_with_what_is_meant() {
-        for text in ["", "10", "m", "10x", "-5m", "5m 5m", "30s 1h", "10m tokens", "5 steps 3 tokens", "1e", "é"] {
+        for text in
+            ["", "10", "m", "10x", "-5m", "5m 5m", "30s 1h", "10m tokens", "5 steps 3 tokens", "1e", "é"]
+        {
             let error = text.parse::<Budget>().unwrap_err().to_string();
             assert!(error.contains("such as 90s, 10m or 1h30m"), "{text}: {error}");
         }
-        for (text, expected) in [("5s", "20s to 100d"), ("1000d", "100d"), ("0 steps", "from 1 to 1e6"), ("2e6 steps", "1e6"), ("1e16 tokens", "1e15")] {
+        for (text, expected) in [
+            ("5s", "20s to 100d"),
+            ("1000d", "100d"),
+            ("0 steps", "from 1 to 1e6"),
+            ("2e6 steps", "1e6"),
+            ("1e16 tokens", "1e15"),
+        ] {
             let error = text.parse::<Budget>().unwrap_err().to_string();
             assert!(error.contains(expected), "{text}: {error}");
         }

@@ -29,9 +29,7 @@ pub struct Planner<'a> {
     pub corpus: &'a Corpus,
     /// Bytes of the text to train on.
     pub text_bytes: u64,
-    /// Ids of the tokenizer.
-    pub vocab_size: usize,
-    /// The settings that are not chosen here.
+    /// The settings that are not chosen here, with the size of the vocabulary.
     pub recipe: Preset,
     /// How long the training may take.
     pub budget: Budget,
@@ -151,7 +149,11 @@ impl Planner<'_> {
             passes: tokens / unique,
             training_seconds: tokens / tokens_per_second / (1.0 - rules::EVALUATING),
             release_seconds,
-            bits_per_byte: law::bits_per_byte(shape.block_parameters(), tokens / unique * text_bytes, text_bytes),
+            bits_per_byte: law::bits_per_byte(
+                shape.block_parameters(),
+                tokens / unique * text_bytes,
+                text_bytes,
+            ),
         }
     }
 
@@ -166,7 +168,7 @@ impl Planner<'_> {
     fn sized(&self, shape: Shape, dropout: f64) -> Preset {
         let mut preset = self.recipe.clone();
         let context_length = rules::context_length(shape);
-        preset.model = shape.config(self.vocab_size, context_length, dropout);
+        preset.model = shape.config(self.recipe.model.vocab_size, context_length, dropout);
         preset.training.batch_size = rules::tokens_per_step(shape) / context_length;
         preset
     }
@@ -182,7 +184,9 @@ impl Planner<'_> {
         training.epochs = chosen.passes.ceil() as usize + 1;
         let is_all_of_the_time = chosen.tokens < rules::MOST_PASSES * self.corpus.training().count() as f64;
         match self.budget {
-            Budget::Time(_) if is_all_of_the_time => training.max_seconds = Some(chosen.training_seconds.round()),
+            Budget::Time(_) if is_all_of_the_time => {
+                training.max_seconds = Some(chosen.training_seconds.round())
+            }
             _ => training.max_steps = Some(steps),
         }
         training.warmup_steps = (steps / 50).min(200);
@@ -238,8 +242,13 @@ impl fmt::Display for Plan {
                 rules::MOST_PASSES,
             )?;
         }
-        let memory = self.peak_memory_bytes.map_or("unknown".to_owned(), |bytes| HumanBytes(bytes).to_string());
-        writeln!(f, "  expected validation loss {:.2} bits per byte; memory so far {memory}", chosen.bits_per_byte)?;
+        let memory =
+            self.peak_memory_bytes.map_or("unknown".to_owned(), |bytes| HumanBytes(bytes).to_string());
+        writeln!(
+            f,
+            "  expected validation loss {:.2} bits per byte; memory so far {memory}",
+            chosen.bits_per_byte
+        )?;
         f.write_str(&self.table().trim_fmt())
     }
 }

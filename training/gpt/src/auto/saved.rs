@@ -6,7 +6,7 @@
 //! ```
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use store::{AtomicFile, PathError};
@@ -37,6 +37,11 @@ impl<'a> SavedPlan<'a> {
         Self { path: checkpoints.folder().join(PLAN), mirror }
     }
 
+    /// Its file on this machine.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The plan, if there is one on this machine or else in the store.
     ///
     /// # Errors
@@ -62,7 +67,9 @@ impl<'a> SavedPlan<'a> {
         let mut file = AtomicFile::create(&self.path)?;
         file.write_all(preset_toml.as_bytes()).map_err(PathError::at(&self.path))?;
         file.commit()?;
-        if let Some(Err(error)) = self.mirror.as_ref().map(|mirror| mirror.write(PLAN, preset_toml.as_bytes())) {
+        if let Some(Err(error)) =
+            self.mirror.as_ref().map(|mirror| mirror.write(PLAN, preset_toml.as_bytes()))
+        {
             note(&format!("the plan is on this machine only, copying it to the store failed: {error}"));
         }
         Ok(())

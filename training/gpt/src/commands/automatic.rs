@@ -1,18 +1,22 @@
 //! `gpt train --preset auto`: the preset that a budget buys, planned once and kept for the run.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Result, bail, ensure};
 use burn::tensor::Device;
 use clap::Args;
+use gpt::auto::rules::is_chosen;
 use gpt::auto::saved::{SavedPlan, purpose};
 use gpt::auto::{Budget, Planner};
 use gpt::corpus::Corpus;
 use gpt::preset::{AUTO, Override, Preset};
 use gpt::train::{Checkpoints, Mirror};
-use store::Store;
+use store::{AtomicFile, PathError, Store};
 use tokio::runtime::Runtime;
+
+use super::train;
 
 /// The budget where none is given.
 const DEFAULT_BUDGET: &str = "10m";
@@ -20,11 +24,11 @@ const DEFAULT_BUDGET: &str = "10m";
 /// Arguments of the preset `auto`.
 #[derive(Args)]
 pub struct AutomaticArguments {
-    /// What --preset auto may take: a time such as 10m, from the start of the program to the publication, `2e9 tokens` or
-    /// `5000 steps` [default: 10m].
+    /// What --preset auto may take: a time such as 10m, from the start of the program to the publication, `2e9 tokens`
+    /// or `5000 steps` [default: 10m].
     ///
-    /// It measures this machine and counts the texts for a small part of that, and chooses the size of the model and
-    /// how to train it. The plan is kept beside the checkpoints; --restart makes a new one.
+    /// For a small part of that it measures this machine, and chooses the size of the model and how to train it. The
+    /// plan is kept beside the checkpoints, so that --resume goes on with it; --restart makes a new one.
     #[arg(long)]
     pub budget: Option<Budget>,
     /// Write the effective settings to this .toml file, which can be changed and given to --preset.
@@ -32,19 +36,56 @@ pub struct AutomaticArguments {
     pub save_preset: Option<PathBuf>,
 }
 
-/// What a plan of the preset `auto` needs from the command.
+impl AutomaticArguments {
+    /// Checks that what is given goes together with the preset.
+    ///
+    /// # Errors
+    /// If a budget is given to another preset, or weights to start from or chosen settings to this one.
+    pub fn check(&self, preset: &str, set: &[Override], from_weights: bool) -> Result<()> {
+        if preset != AUTO {
+            ensure!(
+                self.budget.is_none(),
+                "--budget is for --preset auto; the time of another one's training is limited by \
+                 --set training.max_seconds=SECONDS"
+            );
+            return Ok(());
+        }
+        ensure!(
+            !from_weights,
+            "--preset auto chooses the shape of a model, and --init has one: name another preset"
+        );
+        if let Some(chosen) = set.iter().map(Override::name).find(|name| is_chosen(name)) {
+            bail!(
+                "--preset auto chooses `{chosen}`: write its choice to a file with --save-preset, change it there, and \
+                 pass the file to --preset"
+            );
+        }
+        Ok(())
+    }
+
+    /// Writes the effective settings, if that is asked for.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn save(&self, preset_toml: &str) -> Result<(), PathError> {
+        let Some(path) = &self.save_preset else { return Ok(()) };
+        let mut file = AtomicFile::create(path)?;
+        file.write_all(preset_toml.as_bytes()).map_err(PathError::at(path))?;
+        file.commit()
+    }
+}
+
+/// A run whose preset is to be planned.
 pub struct Automatic<'a> {
-    pub arguments: &'a AutomaticArguments,
-    /// Settings that were given beside the preset.
-    pub set: &'a [Override],
-    pub checkpoints: &'a PathBuf,
-    /// Where plans are copied to, if checkpoints are.
-    pub mirror: Option<&'a Store>,
-    /// Whether an earlier plan does not count.
-    pub restart: bool,
-    /// Whether the plan is not to be kept.
-    pub dry_run: bool,
+    /// The command.
+    pub command: &'a train::Arguments,
+    /// Its texts.
+    pub corpus: &'a Corpus,
+    /// Name of the model in the store.
+    pub model: &'a str,
+    /// Talks to the store.
     pub runtime: &'a Runtime,
+    /// An autodiff device.
     pub device: &'a Device,
     /// When the program began.
     pub started: Instant,
@@ -55,65 +96,68 @@ impl Automatic<'_> {
     ///
     /// # Errors
     /// If the texts are too short, or a plan cannot be read or written.
-    pub fn preset(
-        &self,
-        model: &str,
-        recipe: Preset,
-        corpus: &Corpus,
-        vocab_size: usize,
-        notes: &mut Vec<String>,
-    ) -> Result<Preset> {
-        let budget = self.arguments.budget.map_or_else(|| DEFAULT_BUDGET.parse(), Ok)?;
-        let purpose = purpose(&recipe, corpus, &budget);
-        let mirror = self.mirror.map(|store| Mirror::new(store, self.runtime, model, &purpose));
-        let place = SavedPlan::new(&Checkpoints::of_run(self.checkpoints, model, purpose), mirror);
-        if !self.restart
-            && let Some(preset) = place.read()?
+    pub fn preset(&self, recipe: Preset, notes: &mut Vec<String>) -> Result<Preset> {
+        let budget = self.command.automatic.budget.map_or_else(|| DEFAULT_BUDGET.parse(), Ok)?;
+        let purpose = purpose(&recipe, self.corpus, &budget);
+        let store = self.mirroring_store()?;
+        let mirror = store.as_ref().map(|store| Mirror::new(store, self.runtime, self.model, &purpose));
+        let place =
+            SavedPlan::new(&Checkpoints::of_run(&self.command.checkpoints, self.model, purpose), mirror);
+        if !self.command.restart
+            && let Some(planned) = place.read()?
         {
-            notes.push("going on with the plan that was made for these texts and this budget before".to_owned());
-            // Paths are no part of a plan.
-            return Ok(Preset { corpus: recipe.corpus, sample: recipe.sample, ..preset });
+            notes.push(format!("going on with the plan of {}", place.path().display()));
+            // Paths and samples are no part of a run.
+            return Ok(Preset { tokenizer: recipe.tokenizer, sample: recipe.sample, ..planned });
         }
-        let corpus_settings = recipe.corpus.clone();
-        let planner = Planner {
-            corpus,
-            text_bytes: corpus.training().total_bytes(),
-            vocab_size,
+        let plan = Planner {
+            corpus: self.corpus,
+            text_bytes: self.corpus.training().total_bytes(),
             recipe,
             budget,
             started: self.started,
             device: self.device,
-        };
-        let plan = planner.plan()?;
+        }
+        .plan()?;
         notes.push(plan.to_string());
-        if !self.dry_run {
+        if !self.command.dry_run {
             place.write(&plan.preset.to_toml()?, |note| notes.push(note.to_owned()))?;
         }
-        Ok(Preset { corpus: corpus_settings, ..plan.preset })
+        Ok(plan.preset)
+    }
+
+    /// The store, where checkpoints are copied to it.
+    fn mirroring_store(&self) -> Result<Option<Store>> {
+        let location = self.command.store.as_deref().filter(|_| self.command.mirror_checkpoints);
+        Ok(location.map(|location| self.runtime.block_on(Store::open(location))).transpose()?)
     }
 }
 
-impl AutomaticArguments {
-    /// Checks that what is given goes together with the preset.
-    ///
-    /// # Errors
-    /// If a budget is given to another preset, or weights to start from or chosen settings to this one.
-    pub fn check(&self, preset: &str, set: &[Override], has_init: bool) -> Result<()> {
-        if preset != AUTO {
-            ensure!(
-                self.budget.is_none(),
-                "--budget is for --preset auto; for {preset}, --set training.max_seconds=SECONDS limits the time of \
-                 the training"
-            );
-            return Ok(());
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(budget: Option<&str>, preset: &str, set: &[&str], from_weights: bool) -> Option<String> {
+        let budget = budget.map(|budget| budget.parse().unwrap());
+        let set: Vec<Override> = set.iter().map(|setting| setting.parse().unwrap()).collect();
+        let arguments = AutomaticArguments { budget, save_preset: None };
+        arguments.check(preset, &set, from_weights).err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_auto_chooses_is_not_given_beside_it() {
+        assert_eq!(
+            refusal(Some("10m"), AUTO, &["training.seed=3", "training.learning_rate=1e-3"], false),
+            None
+        );
+        assert_eq!(refusal(None, "tiny", &["model.n_layers=3"], true), None);
+        for (refusal, expected) in [
+            (refusal(Some("10m"), "tiny", &[], false), "training.max_seconds"),
+            (refusal(None, AUTO, &[], true), "--init has one"),
+            (refusal(None, AUTO, &["model.n_layers=3"], false), "`model.n_layers`"),
+            (refusal(None, AUTO, &["training.epochs=3"], false), "--save-preset"),
+        ] {
+            assert!(refusal.as_deref().is_some_and(|text| text.contains(expected)), "{refusal:?}");
         }
-        if has_init {
-            bail!("--preset auto chooses the shape of a model, and --init has one: name another preset");
-        }
-        if let Some(chosen) = set.iter().map(Override::name).find(|name| gpt::auto::rules::is_chosen(name)) {
-            bail!("--preset auto chooses `{chosen}`: write its choice to a file with --save-preset, change it there, and \
-                   pass that to --preset");
-        }
-        Ok(())
     }
 }

@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use artifact::Tokenizer;
+use artifact::tokenizer::Pattern;
 use clap::Args;
 use gpt::corpus::s3::download_texts;
 use gpt::corpus::{Corpus, CorpusSettings, Loader, Source, default_cache};
 use gpt::preset::Preset;
 use gpt::release::ValidationText;
+use gpt::tokenizer::train_tokenizer;
 
 /// Texts, and the cache for their token ids.
 #[derive(Args)]
@@ -62,7 +64,7 @@ pub struct TextArguments {
 
 impl CorpusArguments {
     /// The settings with what these arguments say instead.
-    fn settings(&self, mut settings: CorpusSettings) -> CorpusSettings {
+    pub fn settings(&self, mut settings: CorpusSettings) -> CorpusSettings {
         if !self.corpus.is_empty() {
             settings.sources.clone_from(&self.corpus);
         }
@@ -74,32 +76,47 @@ impl CorpusArguments {
 
     /// Reads and encodes a corpus.
     fn load(&self, settings: &CorpusSettings, tokenizer: &Tokenizer, train_fraction: f64) -> Result<Corpus> {
-        let loader = Loader {
-            tokenizer,
-            train_fraction,
-            cache: &self.cache.clone().map_or_else(default_cache, Ok)?,
-            fetch_s3: &fetch_s3,
-            notify: &notify,
-        };
-        Ok(loader.load_corpus(settings)?)
+        let cache = self.cache()?;
+        Ok(loader(&cache, train_fraction).load_corpus(settings, tokenizer)?)
+    }
+
+    /// Trains a tokenizer on a share of a corpus, with a vocabulary of this size or one that fits the texts.
+    ///
+    /// # Errors
+    /// If a text cannot be read, or there is none.
+    pub fn train_tokenizer(
+        &self,
+        settings: &CorpusSettings,
+        train_fraction: f64,
+        pattern: Pattern,
+        vocab_size: Option<usize>,
+    ) -> Result<Tokenizer> {
+        let cache = self.cache()?;
+        Ok(train_tokenizer(&loader(&cache, train_fraction), settings, pattern, vocab_size)?)
+    }
+
+    fn cache(&self) -> Result<PathBuf> {
+        Ok(self.cache.clone().map_or_else(default_cache, Ok)?)
     }
 }
 
 impl TrainingTextArguments {
-    /// Reads and encodes the corpus of a preset, or the one that these arguments give, and puts into the preset which
-    /// it was.
-    ///
-    /// # Errors
-    /// If a text cannot be read.
-    pub fn load(&self, preset: &mut Preset, tokenizer: &Tokenizer) -> Result<Corpus> {
-        let of_preset = preset.corpus.take().unwrap_or_default();
+    /// The corpus of a preset, with what these arguments say instead.
+    pub fn settings(&self, of_preset: CorpusSettings) -> CorpusSettings {
         let mut settings = self.texts.settings(of_preset);
         if !self.validation.is_empty() {
             settings.validation.clone_from(&self.validation);
         }
         settings.deduplicate |= self.deduplicate;
-        let corpus = self.texts.load(&settings, tokenizer, preset.training.train_fraction)?;
-        preset.corpus = Some(settings);
+        settings
+    }
+
+    /// Reads and encodes a corpus for a preset.
+    ///
+    /// # Errors
+    /// If a text cannot be read.
+    pub fn load(&self, settings: &CorpusSettings, preset: &Preset, tokenizer: &Tokenizer) -> Result<Corpus> {
+        let corpus = self.texts.load(settings, tokenizer, preset.training.train_fraction)?;
         Ok(corpus.with_example_prompts(&preset.sample.prompts))
     }
 }
@@ -134,6 +151,10 @@ impl TextArguments {
         let text = ValidationText::new(&corpus, tokenizer, self.windows);
         Ok(Some((corpus, text)))
     }
+}
+
+fn loader(cache: &Path, train_fraction: f64) -> Loader<'_> {
+    Loader { train_fraction, cache, fetch_s3: &fetch_s3, notify: &notify }
 }
 
 fn notify(note: &str) {

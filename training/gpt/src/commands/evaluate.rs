@@ -30,7 +30,7 @@ pub struct Arguments {
 pub async fn run(arguments: Arguments) -> Result<()> {
     let device = device::cpu();
     let source = arguments.model.find(&device).await?;
-    let text = arguments.text.load(source.tokenizer()?.as_ref())?;
+    let text = arguments.text.load(source.tokenizer().await?.as_ref())?;
     let (corpus, text) = text.context("there is no text to evaluate the model on: pass --corpus")?;
     let downloads = downloads()?;
     let model = source.gpt(&device, downloads.path()).await?;

@@ -58,7 +58,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     let device = device::cpu();
     let source = arguments.model.find(&device).await?;
     let downloads = downloads()?;
-    let tokenizer = source.tokenizer()?;
+    let tokenizer = source.tokenizer().await?;
     if tokenizer.is_none() {
         eprintln!("the model has no tokenizer, so there is none in the export");
     }

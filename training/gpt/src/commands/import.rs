@@ -68,10 +68,10 @@ pub async fn run(arguments: Arguments) -> Result<Outcome> {
     }
     let (file, parameters, source) = (imported.file.display(), model.num_params(), imported.source);
     println!("read {file} ({parameters} parameters, {}) as {source}", model.config().activation);
-    println!(
-        "{}",
-        tokenizer.as_ref().map_or("it has no tokenizer: it takes no text", |_| "its tokenizer is GPT-2's")
-    );
+    match &tokenizer {
+        Some(tokenizer) => println!("its tokenizer is {tokenizer}"),
+        None => println!("it has no tokenizer: it takes no text"),
+    }
     let exports = write_exports(&model, corpus.as_ref(), &staged.path(""))?;
     let judgement = Judgement::of(&model, exports, text.as_ref())?;
     println!("{judgement}");

@@ -6,6 +6,7 @@
 //!
 //! `training_job` is what `train` does.
 
+pub mod automatic;
 pub mod corpus_arguments;
 pub mod evaluate;
 pub mod export;
@@ -19,5 +20,6 @@ pub mod publish;
 pub mod rollback;
 pub mod sample;
 pub mod store_arguments;
+pub mod tokenizer;
 pub mod train;
 pub mod training_job;

@@ -5,7 +5,8 @@ use artifact::config::Activation;
 use burn::tensor::Device;
 use clap::Args;
 use gpt::release::{ModelSource, ModelSpec};
-use gpt::weights::{ImportOptions, TokenizerChoice};
+use gpt::tokenizer::TokenizerSource;
+use gpt::weights::ImportOptions;
 
 /// The model that a command works on.
 #[derive(Args)]
@@ -37,14 +38,15 @@ pub struct ShapeArguments {
     /// beside the weights, or gelu for a checkpoint of nanoGPT and gelu_tanh for others].
     #[arg(long)]
     pub activation: Option<Activation>,
-    /// Tokenizer of imported weights [default: the one beside the weights; if it is not GPT-2's, that is an error].
-    #[arg(long, value_enum)]
-    pub tokenizer: Option<TokenizerChoice>,
+    /// Tokenizer of imported weights: gpt2, bytes, a tokenizer.json, a vocab.json with merges.txt, a folder with one,
+    /// or none for a model that reads and writes no text [default: the one beside the weights].
+    #[arg(long, value_name = "gpt2|bytes|none|PATH")]
+    pub tokenizer: Option<TokenizerSource>,
 }
 
 impl From<&ShapeArguments> for ImportOptions {
     fn from(arguments: &ShapeArguments) -> Self {
-        let ShapeArguments { n_heads, dropout, activation, tokenizer } = *arguments;
+        let ShapeArguments { n_heads, dropout, activation, tokenizer } = arguments.clone();
         Self { n_heads, dropout, activation, tokenizer }
     }
 }

@@ -45,7 +45,7 @@ pub async fn run(arguments: Arguments) -> Result<Outcome> {
         anyhow::bail!("there is no published version at this path; to publish weights: gpt import");
     };
     let store = Store::open(&arguments.store.location).await?;
-    let text = arguments.text.load(source.tokenizer()?.as_ref())?.map(|(_, text)| text);
+    let text = arguments.text.load(source.tokenizer().await?.as_ref())?.map(|(_, text)| text);
     let promotion = arguments.promote.map(|channel| Promotion { channel, gate: arguments.gate.gate() });
     if let Some(promotion) = &promotion {
         promotion.check(&store, text.as_ref()).await?;

@@ -2,7 +2,6 @@
 
 use anyhow::{Context, Result};
 use artifact::Sampling;
-use artifact::tokenizer::END_OF_TEXT;
 use clap::Args;
 use engine::{Engine, GenerationOptions};
 use gpt::device;
@@ -41,13 +40,13 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     anyhow::ensure!(arguments.top_k > 0, "--top-k is 0, expected at least 1");
     let source = arguments.model.find(&device::cpu()).await?;
     let tokenizer =
-        source.tokenizer()?.context("the model has no tokenizer, so it cannot continue a text")?;
+        source.tokenizer().await?.context("the model has no tokenizer, so it cannot continue a text")?;
     let downloads = downloads()?;
     let export = source.float32(downloads.path()).await?;
     let engine = Engine::new(export.model).with_tokenizer_size(tokenizer.vocab_size());
     let sampling = Sampling::new(arguments.temperature, Some(arguments.top_k));
     let options = GenerationOptions {
-        stop_id: Some(END_OF_TEXT),
+        stop_id: tokenizer.end_of_text(),
         ..GenerationOptions::new(arguments.max_tokens, sampling, arguments.seed)
     };
     let generation = engine.generate(&tokenizer.encode(&arguments.prompt), &options)?;

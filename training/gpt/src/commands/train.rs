@@ -2,23 +2,26 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
+use std::time::Instant;
 
 use anyhow::Result;
 use artifact::Tokenizer;
 use burn::tensor::Device;
 use clap::Args;
 use gpt::device;
-use gpt::preset::{Override, Preset, check_decided_by_weights};
+use gpt::preset::{AUTO, CorpusSettings, Override, Preset, TokenizerSettings, check_decided_by_weights};
 use gpt::release::naming::model_name;
-use gpt::release::plan::check_vocabulary;
+use gpt::release::plan::{check_vocabulary, fit_vocabulary};
 use gpt::release::report::Stopwatch;
 use gpt::release::trained::Disclosure;
 use gpt::release::{Forecast, ModelSource, ModelSpec, Outcome, Promotion, TrainingPlan};
+use gpt::tokenizer::{TokenizerSource, read_tokenizer};
 use gpt::train::{LogFormat, Mirror, Observer, Progress};
-use gpt::weights::{ImportOptions, TokenizerChoice};
+use gpt::weights::ImportOptions;
 use store::Store;
 use tokio::runtime::Runtime;
 
+use super::automatic::{Automatic, AutomaticArguments};
 use super::corpus_arguments::TrainingTextArguments;
 use super::store_arguments::GateArguments;
 use super::training_job::{Begin, Beginning, Job};
@@ -26,7 +29,8 @@ use super::training_job::{Begin, Beginning, Job};
 /// Arguments of `gpt train`.
 #[derive(Args)]
 pub struct Arguments {
-    /// Model and training settings: `the-verdict`, `books`, `tiny`, or the path of a .toml file.
+    /// Model and training settings: `the-verdict`, `books`, `tiny`, `auto` for what is best in a --budget, or the path of
+    /// a .toml file.
     #[arg(long, default_value = "the-verdict")]
     pub preset: String,
     /// Set a field of the preset to another value, such as training.epochs=3; can be repeated.
@@ -35,6 +39,8 @@ pub struct Arguments {
     /// --preset again.
     #[arg(long, value_name = "SECTION.FIELD=VALUE")]
     pub set: Vec<Override>,
+    #[command(flatten)]
+    pub automatic: AutomaticArguments,
     /// Texts to train on; without --corpus, those of the preset.
     #[command(flatten)]
     pub texts: TrainingTextArguments,
@@ -46,9 +52,14 @@ pub struct Arguments {
     /// Number of attention heads, for weights to start from without a configuration beside them.
     #[arg(long)]
     pub n_heads: Option<usize>,
-    /// Tokenizer of weights to start from, if there is none beside them.
-    #[arg(long, value_enum)]
-    pub tokenizer: Option<TokenizerChoice>,
+    /// Tokenizer of the model: gpt2, 257 bytes and ends of texts, one that is trained on the texts (with 4096 ids:
+    /// train:4096; without a number as many as fit them), or that of a file: a tokenizer.json, a vocab.json with
+    /// merges.txt, or a folder with one [default: that of the preset, gpt2].
+    ///
+    /// The model has as many ids, unless `model.vocab_size` is set. With --init, it is that of the weights, if there
+    /// is none beside them.
+    #[arg(long, value_name = "gpt2|bytes|train[:N]|PATH")]
+    pub tokenizer: Option<TokenizerSource>,
     /// The store (model registry) to publish to: a directory, or s3://BUCKET/PREFIX.
     #[arg(long, env = "MODEL_STORE", required_unless_present = "dry_run")]
     pub store: Option<String>,
@@ -104,10 +115,12 @@ pub struct Arguments {
 /// Before the training where the cause can be known by then: a bad corpus, a store that cannot be
 /// written. A version is published whole or not at all.
 pub fn run(arguments: Arguments, runtime: &Runtime, stop: &AtomicBool) -> Result<Option<Outcome>> {
+    let started = Instant::now();
     // Exports need ONNX Runtime after the training; if it is missing, that is an error now.
     engine::runtime::environment()?;
     let device = device::cpu().autodiff();
-    let (plan, stopwatch) = arguments.plan(runtime, &device)?;
+    let (plan, stopwatch) = arguments.plan(started, runtime, &device)?;
+    arguments.automatic.save(&plan.preset_toml)?;
     let checkpoints = plan.checkpoints(&arguments.checkpoints)?;
     let mut progress = Progress::new(plan.extent().total_steps(), arguments.log);
     progress.settings(&plan.preset, &plan.preset_toml);
@@ -155,10 +168,24 @@ impl Arguments {
     }
 
     /// Reads settings, starting weights and texts.
-    fn plan(&self, runtime: &Runtime, device: &Device) -> Result<(TrainingPlan, Stopwatch)> {
+    fn plan(
+        &self,
+        started: Instant,
+        runtime: &Runtime,
+        device: &Device,
+    ) -> Result<(TrainingPlan, Stopwatch)> {
+        self.automatic.check(&self.preset, &self.set, self.init.is_some())?;
         let mut preset = Preset::named(&self.preset, &self.set)?;
-        if self.init.is_some() {
-            check_decided_by_weights(&self.set)?;
+        match (&self.init, &self.tokenizer) {
+            (Some(_), _) => {
+                check_decided_by_weights(&self.set)?;
+                preset.tokenizer = TokenizerSettings::default();
+            }
+            (None, Some(TokenizerSource::None)) => {
+                anyhow::bail!("--tokenizer none is for weights from elsewhere; a model is trained on texts")
+            }
+            (None, Some(tokenizer)) => preset.tokenizer.source = tokenizer.clone(),
+            (None, None) => {}
         }
         let start = self.start(preset.model.dropout, runtime, device)?;
         let mut notes = Vec::new();
@@ -167,19 +194,52 @@ impl Arguments {
             notes.extend(preset.model_note(start.config()));
             preset.model = start.config().clone();
         }
-        let tokenizer = match &start {
-            Some(start) => start.tokenizer_for_training()?,
-            None => Tokenizer::gpt2()?,
-        };
-        check_vocabulary(&preset.model, &tokenizer)?;
         let mut stopwatch = Stopwatch::start();
-        let corpus = self.texts.load(&mut preset, &tokenizer)?;
+        let settings = self.texts.settings(preset.corpus.take().unwrap_or_default());
+        let tokenizer = match &start {
+            Some(start) => runtime.block_on(start.tokenizer_for_training())?,
+            None => self.tokenizer(&preset, &settings, &mut stopwatch)?,
+        };
+        if start.is_none() {
+            let is_set = self.set.iter().any(|setting| setting.name() == "model.vocab_size");
+            notes.extend(fit_vocabulary(&mut preset.model, &tokenizer, is_set));
+        }
+        check_vocabulary(&preset.model, &tokenizer)?;
+        let corpus = self.texts.load(&settings, &preset, &tokenizer)?;
         stopwatch.lap("reading and encoding the corpus");
-        let sources = preset.corpus.as_ref().map_or(&[][..], |corpus| &corpus.sources);
-        let name = self.name.clone().unwrap_or_else(|| model_name(sources));
+        let name = self.name.clone().unwrap_or_else(|| model_name(&settings.sources));
+        if self.preset == AUTO {
+            let automatic =
+                Automatic { command: self, corpus: &corpus, model: &name, runtime, device, started };
+            preset = automatic.preset(preset, &mut notes)?;
+            stopwatch.lap("measuring shapes and planning");
+        }
+        preset.corpus = Some(settings);
         let mut plan = TrainingPlan::new(name, preset, start, tokenizer, corpus)?;
         plan.notes.splice(0..0, notes);
         Ok((plan, stopwatch))
+    }
+
+    /// The tokenizer of a model from random weights.
+    fn tokenizer(
+        &self,
+        preset: &Preset,
+        settings: &CorpusSettings,
+        stopwatch: &mut Stopwatch,
+    ) -> Result<Tokenizer> {
+        let TokenizerSettings { source, pattern } = &preset.tokenizer;
+        Ok(match source {
+            TokenizerSource::Gpt2 | TokenizerSource::None => Tokenizer::gpt2()?,
+            TokenizerSource::Bytes => Tokenizer::bytes()?,
+            TokenizerSource::File(path) => read_tokenizer(path)?.tokenizer,
+            TokenizerSource::Train(vocab_size) => {
+                let fraction = preset.training.train_fraction;
+                let tokenizer =
+                    self.texts.texts.train_tokenizer(settings, fraction, *pattern, *vocab_size)?;
+                stopwatch.lap("training the tokenizer");
+                tokenizer
+            }
+        })
     }
 
     /// The model to start from, if not from random weights.
@@ -188,7 +248,7 @@ impl Arguments {
         let options = ImportOptions {
             n_heads: self.n_heads,
             dropout: Some(dropout),
-            tokenizer: self.tokenizer,
+            tokenizer: self.tokenizer.clone(),
             ..ImportOptions::default()
         };
         let source = ModelSource::find(init, self.store.as_deref(), &options, device);

@@ -1,7 +1,8 @@
 //! Corpus: documents and their token ids, in two splits.
 
-use artifact::Sha256Hex;
 use artifact::manifest::CorpusEntry;
+use artifact::tokenizer::Pattern;
+use artifact::{Sha256Hex, Tokenizer};
 use rayon::prelude::*;
 
 use super::error::CorpusError;
@@ -10,7 +11,7 @@ use super::report::report;
 use super::settings::CorpusSettings;
 use super::source::{Source, SourceFile, local_files};
 use super::text::{TextFile, example_prompts};
-use super::tokens::{Encoded, Tokens, encoded};
+use super::tokens::{Encoded, Tokens, WordCounts, count_words, encoded};
 
 /// More files than this are one entry of a manifest, which has to stay small.
 const MAX_ENTRIES: usize = 1_000;
@@ -29,8 +30,9 @@ impl Loader<'_> {
     ///
     /// # Errors
     /// If there is no text, one cannot be read, or the cache cannot be written.
-    pub fn load(&self, sources: &[Source]) -> Result<Corpus, CorpusError> {
-        self.load_corpus(&CorpusSettings { sources: sources.to_vec(), ..CorpusSettings::default() })
+    pub fn load(&self, sources: &[Source], tokenizer: &Tokenizer) -> Result<Corpus, CorpusError> {
+        let settings = CorpusSettings { sources: sources.to_vec(), ..CorpusSettings::default() };
+        self.load_corpus(&settings, tokenizer)
     }
 
     /// Reads all texts of a corpus, in order, and encodes them unless the cache has their ids. Tells what was read and
@@ -38,7 +40,36 @@ impl Loader<'_> {
     ///
     /// # Errors
     /// If there is no text, one cannot be read, or the cache cannot be written.
-    pub fn load_corpus(&self, settings: &CorpusSettings) -> Result<Corpus, CorpusError> {
+    pub fn load_corpus(
+        &self,
+        settings: &CorpusSettings,
+        tokenizer: &Tokenizer,
+    ) -> Result<Corpus, CorpusError> {
+        let files = self.open(settings)?;
+        let (sha256, encoded) = encoded(self, tokenizer, &files, settings)?;
+        report(&files, settings, &encoded.index).iter().for_each(|line| (self.notify)(line));
+        let bodies = encoded.index.contents.iter().map(|contents| contents.bodies.as_deref());
+        let to_train_on: Vec<_> =
+            files.iter().zip(bodies).filter(|(file, _)| !file.is_validation()).collect();
+        let example_prompts = example_prompts(&to_train_on, settings, tokenizer)?;
+        Ok(Corpus { sha256, files, encoded, example_prompts })
+    }
+
+    /// Counts the words of the training part of a corpus, as a split pattern cuts them: what a tokenizer is trained
+    /// on.
+    ///
+    /// # Errors
+    /// As of [`load_corpus`](Self::load_corpus).
+    pub fn count_words(
+        &self,
+        settings: &CorpusSettings,
+        pattern: Pattern,
+    ) -> Result<WordCounts, CorpusError> {
+        count_words(self, &self.open(settings)?, settings, pattern)
+    }
+
+    /// Opens all files of a corpus, in order.
+    fn open(&self, settings: &CorpusSettings) -> Result<Vec<TextFile>, CorpusError> {
         if settings.sources.is_empty() {
             return Err(CorpusError::NoSources);
         }
@@ -51,14 +82,7 @@ impl Loader<'_> {
         let open = |(file, is_validation): &(SourceFile, bool)| {
             TextFile::open(&file.path, file.format, *is_validation)
         };
-        let files: Vec<TextFile> = found.par_iter().map(open).collect::<Result<_, _>>()?;
-        let (sha256, encoded) = encoded(self, &files, settings)?;
-        report(&files, settings, &encoded.index).iter().for_each(|line| (self.notify)(line));
-        let bodies = encoded.index.contents.iter().map(|contents| contents.bodies.as_deref());
-        let to_train_on: Vec<_> =
-            files.iter().zip(bodies).filter(|(file, _)| !file.is_validation()).collect();
-        let example_prompts = example_prompts(&to_train_on, settings, self.tokenizer)?;
-        Ok(Corpus { sha256, files, encoded, example_prompts })
+        found.par_iter().map(open).collect()
     }
 }
 
@@ -133,8 +157,6 @@ mod tests {
     use std::io::Write;
     use std::path::Path;
 
-    use artifact::Tokenizer;
-
     use super::*;
     use crate::corpus::format::parquet::tests as parquet;
 
@@ -146,7 +168,6 @@ mod tests {
     ) -> (Result<Corpus, CorpusError>, String) {
         let (cache, said) = (tempfile::tempdir().unwrap(), RefCell::new(String::new()));
         let loader = Loader {
-            tokenizer: &Tokenizer::gpt2().unwrap(),
             train_fraction: 0.9,
             cache: cache.path(),
             fetch_s3: &|_, _| Ok(Vec::new()),
@@ -154,7 +175,8 @@ mod tests {
         };
         let source = |name: &&str| Source::Local(folder.join(name).to_str().unwrap().to_owned());
         let sources = names.iter().map(source).collect();
-        let corpus = loader.load_corpus(&CorpusSettings { sources, ..settings });
+        let tokenizer = Tokenizer::gpt2().unwrap();
+        let corpus = loader.load_corpus(&CorpusSettings { sources, ..settings }, &tokenizer);
         let said = said.into_inner().replace(&format!("{}/", folder.display()), "");
         (corpus, said)
     }

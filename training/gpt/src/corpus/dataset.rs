@@ -317,7 +317,7 @@ mod tests {
     fn load(path: &Path, train_fraction: f64, cache: &Path) -> Corpus {
         let tokenizer = Tokenizer::gpt2().unwrap();
         let fetch_s3: &crate::corpus::FetchS3<'_> = &|_, _| Ok(Vec::new());
-        let loader = Loader { tokenizer: &tokenizer, train_fraction, cache, fetch_s3, notify: &|_| () };
-        loader.load(&[Source::Local(path.to_str().unwrap().to_owned())]).unwrap()
+        let loader = Loader { train_fraction, cache, fetch_s3, notify: &|_| () };
+        loader.load(&[Source::Local(path.to_str().unwrap().to_owned())], &tokenizer).unwrap()
     }
 }

@@ -69,6 +69,9 @@ pub enum CorpusError {
         /// Why not.
         reason: String,
     },
+    /// The split pattern of a tokenizer gave up on a text.
+    #[error("splitting the corpus into words: {0}")]
+    Words(#[source] Box<fancy_regex::Error>),
     /// A stretch of text in which no word ends cannot be encoded in constant memory.
     #[error(
         "corpus {path}: no word or sentence ends in the {length} bytes after byte {offset} of a document; \
@@ -172,5 +175,10 @@ impl CorpusError {
     /// The same for an error that names its file already.
     pub(super) fn cache_path(PathError { path, source }: PathError) -> Self {
         Self::Cache { path, source }
+    }
+
+    /// The error of a split pattern.
+    pub(super) fn words(error: fancy_regex::Error) -> Self {
+        Self::Words(Box::new(error))
     }
 }

@@ -1,8 +1,6 @@
-//! Settings for loading a corpus: tokenizer, split, cache.
+//! Settings for loading a corpus: split, cache, downloads.
 
 use std::path::{Path, PathBuf};
-
-use artifact::Tokenizer;
 
 use super::error::CorpusError;
 
@@ -13,8 +11,6 @@ pub type FetchS3<'a> =
 
 /// Settings for loading a corpus.
 pub struct Loader<'a> {
-    /// Encodes the texts.
-    pub tokenizer: &'a Tokenizer,
     /// Share of the characters to train on; the rest validates. With 0, all do.
     pub train_fraction: f64,
     /// The folder for downloads and token ids; it is made if it does not exist.

@@ -38,4 +38,4 @@ pub use error::CorpusError;
 pub use loader::{FetchS3, Loader, default_cache};
 pub use settings::CorpusSettings;
 pub use source::Source;
-pub use tokens::Tokens;
+pub use tokens::{Tokens, WordCounts};

@@ -7,14 +7,12 @@
 
 use std::fmt::Debug;
 
-use burn::backend::autodiff::checkpoint::base::Checkpointer;
-use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
-use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
 use burn::backend::libtorch::TchTensor;
 use burn::backend::{Autodiff, LibTorch};
 use burn::tensor::{Int, Tensor};
 use tch::Kind::Float;
+
+use super::derivative::{self, Input};
 
 type Tracked = Autodiff<LibTorch>;
 
@@ -26,7 +24,7 @@ pub fn gelu<const D: usize>(x: Tensor<D>, definition: impl FnOnce(Tensor<D>) -> 
     apply(
         x,
         |x| (TchTensor::new(x.tensor.gelu("tanh")), x.clone()),
-        |x, gradient| TchTensor::new(x.tensor.gelu_backward(&gradient.tensor, "tanh")),
+        |x, gradient| [TchTensor::new(x.tensor.gelu_backward(&gradient.tensor, "tanh"))],
     )
     .unwrap_or_else(definition)
 }
@@ -42,7 +40,7 @@ pub fn exact_gelu<const D: usize>(
     apply(
         x,
         |x| (TchTensor::new(x.tensor.gelu("none")), x.clone()),
-        |x, gradient| TchTensor::new(x.tensor.gelu_backward(&gradient.tensor, "none")),
+        |x, gradient| [TchTensor::new(x.tensor.gelu_backward(&gradient.tensor, "none"))],
     )
     .unwrap_or_else(definition)
 }
@@ -60,7 +58,7 @@ pub fn softmax<const D: usize>(x: Tensor<D>, definition: impl FnOnce(Tensor<D>) 
         },
         |y, gradient| {
             let gradient = &gradient.tensor;
-            TchTensor::new(tch::Tensor::internal_softmax_backward_data(gradient, &y.tensor, -1, Float))
+            [TchTensor::new(tch::Tensor::internal_softmax_backward_data(gradient, &y.tensor, -1, Float))]
         },
     )
     .unwrap_or_else(definition)
@@ -92,42 +90,20 @@ pub fn cross_entropy(
             let mut difference = log_probabilities.unary_ops(|mut x| x.exp_(), |x| x.exp()).tensor;
             let ones = column.tensor.ones_like().to_kind(Float);
             let _ = difference.scatter_add_(1, &column.tensor, &-ones);
-            TchTensor::new(difference.g_mul_(&(gradient.tensor / column.tensor.numel() as f64)))
+            [TchTensor::new(difference.g_mul_(&(gradient.tensor / column.tensor.numel() as f64)))]
         },
     )
     .unwrap_or_else(|logits| definition(logits, targets))
 }
 
-/// Computes `forward(x)`, which is a result and what `backward` needs besides the gradient of the
-/// result to make the gradient of `x`. A tensor that is not on libtorch comes back as the error.
+/// [`derivative::apply`] for one tensor. A tensor that is not on libtorch comes back as the error.
 fn apply<const D: usize, const E: usize, K: Clone + Debug + Send + 'static>(
     x: Tensor<D>,
     forward: impl FnOnce(&TchTensor) -> (TchTensor, K),
-    backward: fn(K, TchTensor) -> TchTensor,
+    backward: fn(K, TchTensor) -> [TchTensor; 1],
 ) -> Result<Tensor<E>, Tensor<D>> {
-    if let Ok(x) = x.clone().try_into_primitive::<LibTorch>() {
-        return Ok(Tensor::from_primitive::<LibTorch>(forward(&x).0));
-    }
-    let Ok(x) = x.clone().try_into_primitive::<Tracked>() else { return Err(x) };
-    let (y, kept) = forward(x.primitive());
-    let operation = Derivative(backward).prepare::<NoCheckpointing>([x.node()]);
-    Ok(Tensor::from_primitive::<Tracked>(match operation.compute_bound().stateful() {
-        OpsKind::Tracked(operation) => operation.finish(kept, y),
-        OpsKind::UnTracked(operation) => operation.finish(y),
-    }))
-}
-
-/// Node of the autodiff graph: the backward pass of a function.
-#[derive(Debug)]
-struct Derivative<K>(fn(K, TchTensor) -> TchTensor);
-
-impl<K: Clone + Debug + Send + 'static> Backward<LibTorch, 1> for Derivative<K> {
-    type State = K;
-
-    fn backward(self, operation: Ops<K, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        let Ops { parents, node, state } = operation;
-        unary::<LibTorch, _>(parents, node, gradients, |gradient| self.0(state, gradient));
-    }
+    let Some(input) = Input::new(x.clone()) else { return Err(x) };
+    Ok(derivative::apply([input], |[x]| forward(x), backward))
 }
 
 #[cfg(test)]

@@ -8,6 +8,8 @@ use burn::backend::libtorch::TchTensor;
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
+use super::memory::{self, contiguous, elements, elements_mut, unshared};
+
 /// Elements that a thread takes at once: few enough to stay in its cache.
 const CHUNK: usize = 1 << 14;
 
@@ -45,10 +47,8 @@ pub fn update<const D: usize>(
 }
 
 pub(super) fn is_float32_on_cpu<const D: usize>(tensor: &Tensor<D>) -> bool {
-    let is_float32_on_cpu = |tensor: &tch::Tensor| {
-        tensor.kind() == tch::Kind::Float && tensor.device() == tch::Device::Cpu && tensor.numel() > 0
-    };
-    tensor.clone().try_into_primitive::<LibTorch>().is_ok_and(|tensor| is_float32_on_cpu(&tensor.tensor))
+    let primitive = tensor.clone().try_into_primitive::<LibTorch>();
+    primitive.is_ok_and(|tensor| memory::is_float32_on_cpu(&tensor))
 }
 
 pub(super) fn primitive<const D: usize>(tensor: Tensor<D>) -> TchTensor {
@@ -58,41 +58,11 @@ pub(super) fn primitive<const D: usize>(tensor: Tensor<D>) -> TchTensor {
     }
 }
 
-pub(super) fn contiguous(tensor: TchTensor) -> TchTensor {
-    if tensor.tensor.is_contiguous() { tensor } else { TchTensor::new(tensor.tensor.contiguous()) }
-}
-
-/// The tensor itself, or a copy if its memory belongs to others too.
-fn unshared(tensor: TchTensor) -> TchTensor {
-    let tensor = contiguous(tensor);
-    if tensor.can_mut() { tensor } else { TchTensor::new(tensor.tensor.copy()) }
-}
-
-/// The address of the first element.
-fn start(tensor: &TchTensor) -> *mut f32 {
-    let (kind, device) = (tensor.tensor.kind(), tensor.tensor.device());
-    assert!(kind == tch::Kind::Float && device == tch::Device::Cpu, "found {kind:?} on {device:?}");
-    assert!(tensor.tensor.is_contiguous() && tensor.tensor.numel() > 0, "found {:?}", tensor.tensor);
-    tensor.tensor.data_ptr().cast()
-}
-
-pub(super) fn elements(tensor: &TchTensor) -> &[f32] {
-    // SAFETY: `start` has checked that there lie `numel` numbers one after the other. They stay there
-    // as long as the tensor is borrowed.
-    unsafe { std::slice::from_raw_parts(start(tensor), tensor.tensor.numel()) }
-}
-
-fn elements_mut(tensor: &mut TchTensor) -> &mut [f32] {
-    assert!(tensor.can_mut(), "another tensor shares the memory");
-    // SAFETY: `start` has checked that there lie `numel` numbers one after the other. They stay there
-    // as long as the tensor is borrowed, and no other tensor has them, so nobody else reads or writes them.
-    unsafe { std::slice::from_raw_parts_mut(start(tensor), tensor.tensor.numel()) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::device;
+    use crate::device::memory::start;
 
     fn vector(count: usize, first: usize) -> Tensor<1> {
         let values: Vec<f32> = (first..first + count).map(|value| value as f32).collect();

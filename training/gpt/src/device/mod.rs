@@ -3,6 +3,7 @@
 //! This is the only folder that names libtorch. Functions come in four kinds:
 //!
 //! - [`fused`]: functions with derivatives, in one pass over memory;
+//! - [`layers`]: layers with derivatives, on AMX and AVX-512;
 //! - [`in_place`]: updates of large tensors, in one pass over memory;
 //! - [`linear_algebra`]: factors of matrices, in double precision;
 //! - [`reduction`]: sums over large tensors, in one pass over memory.
@@ -19,9 +20,12 @@
 #![allow(deprecated)]
 
 mod cpu;
+mod derivative;
 pub mod fused;
 pub mod in_place;
+pub mod layers;
 pub mod linear_algebra;
+mod memory;
 pub mod reduction;
 #[cfg(test)]
 pub(crate) mod testing;

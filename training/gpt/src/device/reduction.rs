@@ -3,7 +3,8 @@
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
-use super::in_place::{contiguous, elements, is_float32_on_cpu, primitive};
+use super::in_place::{is_float32_on_cpu, primitive};
+use super::memory::{contiguous, elements};
 
 /// Numbers that a thread sums at once. It does not depend on the number of threads, so the sum does not either.
 const CHUNK: usize = 1 << 16;

@@ -4,6 +4,12 @@ use burn::tensor::{Tensor, TensorData};
 
 use crate::device;
 
+/// All different, positive and negative; drawn numbers could depend on another test.
+pub fn numbers(shape: &[usize], step: f32) -> TensorData {
+    let values = (0..shape.iter().product()).map(|i: usize| 3.0 * ((i + 1) as f32 * step).sin());
+    TensorData::new(values.collect::<Vec<f32>>(), shape.to_vec())
+}
+
 /// Checks that a function has the same values and gradients as its definition, and the same values
 /// without autodiff. The gradient is that of a sum with unequal weights.
 pub fn assert_same<const D: usize, const E: usize>(
@@ -11,12 +17,17 @@ pub fn assert_same<const D: usize, const E: usize>(
     function: impl Fn(Tensor<D>) -> Tensor<E>,
     definition: impl Fn(Tensor<D>) -> Tensor<E>,
 ) {
+    assert_close(2e-6, shape, function, definition);
+}
+
+/// The same with differences up to a part of the largest number, or of 1.
+pub fn assert_close<const D: usize, const E: usize>(
+    tolerance: f32,
+    shape: [usize; D],
+    function: impl Fn(Tensor<D>) -> Tensor<E>,
+    definition: impl Fn(Tensor<D>) -> Tensor<E>,
+) {
     let device = device::cpu().autodiff();
-    // All different, positive and negative; drawn numbers could depend on another test.
-    let numbers = |shape: &[usize], step: f32| {
-        let values = (0..shape.iter().product()).map(|i: usize| 3.0 * ((i + 1) as f32 * step).sin());
-        TensorData::new(values.collect::<Vec<f32>>(), shape.to_vec())
-    };
     let x = Tensor::<D>::from_data(numbers(&shape, 0.7), &device).require_grad();
     let values_and_gradient = |function: &dyn Fn(Tensor<D>) -> Tensor<E>| {
         let y = function(x.clone());
@@ -36,6 +47,6 @@ pub fn assert_same<const D: usize, const E: usize>(
         let largest = pairs.iter().map(|(_, expected)| expected.abs()).fold(0.0, f32::max);
         let difference = pairs.iter().map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(found.shape() == expected.shape() && largest > 0.0);
-        assert!(difference <= 2e-6 * largest.max(1.0), "{what}: {difference} of {largest}");
+        assert!(difference <= tolerance * largest.max(1.0), "{what}: {difference} of {largest}");
     }
 }

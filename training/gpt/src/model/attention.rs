@@ -8,7 +8,7 @@ use burn::tensor::{Device, Int, Tensor};
 
 use super::dropout::Dropout;
 use super::linear::Linear;
-use crate::device::fused;
+use crate::device::{fused, layers};
 
 /// Each head lets every token ask (query) the tokens up to itself what they offer (key), and gather
 /// what they hold (value) in proportion to how well the two match.
@@ -24,6 +24,9 @@ pub struct CausalSelfAttention {
     pub output: Linear,
     attention_dropout: Dropout,
     n_heads: usize,
+    /// Whether [`layers::causal_attention`] computes it. Then no attention weights are dropped.
+    #[module(skip)]
+    pub fused: bool,
 }
 
 impl CausalSelfAttention {
@@ -37,6 +40,7 @@ impl CausalSelfAttention {
             output: Linear::new(d_model, d_model, true, device),
             attention_dropout: Dropout::new(config.dropout),
             n_heads: config.n_heads,
+            fused: false,
         }
     }
 
@@ -54,13 +58,12 @@ impl CausalSelfAttention {
     /// # Shapes
     /// - as for [`forward`](Self::forward)
     pub fn context(&self, x: Tensor<3>, mask: Tensor<2>) -> Tensor<3> {
-        let [batch, seq, d_model] = x.dims();
-        let attn_weights = self.weights(x.clone(), mask); // [batch, n_heads, seq, seq]
-        let attn_weights = self.attention_dropout.forward(attn_weights);
-
-        let values = self.split_heads(self.value.forward(x)); // [batch, n_heads, seq, d_head]
-        let context_vec = attn_weights.matmul(values); // [batch, n_heads, seq, d_head]
-        context_vec.swap_dims(1, 2).reshape([batch, seq, d_model])
+        let inputs = [self.query.forward(x.clone()), self.key.forward(x.clone()), self.value.forward(x)];
+        if self.fused {
+            let definition = |inputs| self.gather(inputs, mask, |attn_weights| attn_weights);
+            return layers::causal_attention(inputs, self.n_heads, definition);
+        }
+        self.gather(inputs, mask, |attn_weights| self.attention_dropout.forward(attn_weights))
     }
 
     /// Attention weights, `softmax(queries keys^T / sqrt(d_head) + mask)`: in what proportion a token
@@ -70,11 +73,32 @@ impl CausalSelfAttention {
     /// - `x` and `mask`: as for [`forward`](Self::forward)
     /// - output: `[batch, n_heads, seq, seq]`
     pub fn weights(&self, x: Tensor<3>, mask: Tensor<2>) -> Tensor<4> {
-        let [_, _, d_model] = x.dims();
-        let d_head = d_model / self.n_heads;
+        self.match_keys(self.query.forward(x.clone()), self.key.forward(x), mask)
+    }
 
-        let queries = self.split_heads(self.query.forward(x.clone())); // [batch, n_heads, seq, d_head]
-        let keys = self.split_heads(self.key.forward(x)); // [batch, n_heads, seq, d_head]
+    /// # Shapes
+    /// - queries, keys and values, and output: `[batch, seq, d_model]`
+    fn gather(
+        &self,
+        [queries, keys, values]: [Tensor<3>; 3],
+        mask: Tensor<2>,
+        dropout: impl FnOnce(Tensor<4>) -> Tensor<4>,
+    ) -> Tensor<3> {
+        let [batch, seq, d_model] = values.dims();
+        let attn_weights = dropout(self.match_keys(queries, keys, mask)); // [batch, n_heads, seq, seq]
+        let values = self.split_heads(values); // [batch, n_heads, seq, d_head]
+        let context_vec = attn_weights.matmul(values); // [batch, n_heads, seq, d_head]
+        context_vec.swap_dims(1, 2).reshape([batch, seq, d_model])
+    }
+
+    /// # Shapes
+    /// - `queries` and `keys`: `[batch, seq, d_model]`
+    /// - output: `[batch, n_heads, seq, seq]`
+    fn match_keys(&self, queries: Tensor<3>, keys: Tensor<3>, mask: Tensor<2>) -> Tensor<4> {
+        let [_, _, d_model] = queries.dims();
+        let d_head = d_model / self.n_heads;
+        let queries = self.split_heads(queries); // [batch, n_heads, seq, d_head]
+        let keys = self.split_heads(keys); // [batch, n_heads, seq, d_head]
 
         let queries = queries / (d_head as f64).sqrt();
         let attn_scores = queries.matmul(keys.swap_dims(2, 3)); // [batch, n_heads, seq, seq]
@@ -122,7 +146,7 @@ pub fn causal_mask(seq: usize, device: &Device) -> Tensor<2> {
 mod tests {
     use super::*;
     use crate::device;
-    use crate::device::testing::assert_same;
+    use crate::device::testing::{self, assert_close, assert_same};
 
     #[test]
     fn the_mask_hides_the_future_only() {
@@ -140,5 +164,33 @@ mod tests {
             scores + mask
         };
         assert_same([2, 3, 4, 4], |x| softmax(masked(x)), |x| softmax_from_primitives(masked(x)));
+    }
+
+    /// As queries, keys and values, of more tokens than a block of AMX has, and of few.
+    #[test]
+    fn the_fused_attention_is_the_same() {
+        let config = GptConfig { d_model: 24, n_heads: 2, dropout: 0.0, ..tiny() };
+        let attention = CausalSelfAttention::new(&config, &device::cpu());
+        for seq in [5, 37] {
+            let definition = |inputs: [Tensor<3>; 3]| {
+                let mask = causal_mask(seq, &inputs[0].device());
+                attention.gather(inputs, mask, |attn_weights| attn_weights)
+            };
+            let fused = |inputs| layers::causal_attention(inputs, 2, definition);
+            for place in 0..3 {
+                let inputs = |x: Tensor<3>| {
+                    let numbers = |step| testing::numbers(&[2, seq, 24], step);
+                    let mut inputs =
+                        [0.3, 1.1, 1.7].map(|step| Tensor::from_data(numbers(step), &x.device()));
+                    inputs[place] = x;
+                    inputs
+                };
+                assert_close(3e-5, [2, seq, 24], |x| fused(inputs(x)), |x| definition(inputs(x)));
+            }
+        }
+    }
+
+    fn tiny() -> GptConfig {
+        crate::preset::Preset::named("tiny", &[]).unwrap().model
     }
 }

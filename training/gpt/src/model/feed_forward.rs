@@ -9,6 +9,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::gelu::{exact_gelu, gelu};
 use super::linear::Linear;
+use crate::device::layers;
 
 /// Two linear maps with a GELU between them, applied to each token on its own.
 #[derive(Module, Debug)]
@@ -19,6 +20,9 @@ pub struct FeedForward {
     pub contract: Linear,
     #[module(skip)]
     activation: Activation,
+    /// Whether [`layers::gelu`] computes the activation.
+    #[module(skip)]
+    pub fused: bool,
 }
 
 impl FeedForward {
@@ -28,6 +32,7 @@ impl FeedForward {
             expand: Linear::new(config.d_model, config.d_ff, true, device),
             contract: Linear::new(config.d_ff, config.d_model, true, device),
             activation: config.activation,
+            fused: false,
         }
     }
 
@@ -45,6 +50,7 @@ impl FeedForward {
     pub fn hidden(&self, x: Tensor<3>) -> Tensor<3> {
         let x = self.expand.forward(x);
         match self.activation {
+            Activation::GeluTanh if self.fused => layers::gelu(x, gelu),
             Activation::GeluTanh => gelu(x),
             Activation::Gelu => exact_gelu(x),
         }

@@ -41,6 +41,7 @@ fn from_primitives<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 mod tests {
     use super::*;
     use crate::device;
+    use crate::device::layers;
     use crate::device::testing::assert_same;
 
     /// Reference: the formula in double precision (Python's `math`).
@@ -69,5 +70,6 @@ mod tests {
     fn the_fused_forms_are_the_same() {
         assert_same([7, 5], gelu, from_primitives);
         assert_same([7, 5], exact_gelu, exact_from_primitives);
+        assert_same([7, 5], |x| layers::gelu(x, from_primitives), from_primitives);
     }
 }

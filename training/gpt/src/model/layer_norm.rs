@@ -6,6 +6,8 @@ use artifact::config::LAYER_NORM_EPSILON;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
+use crate::device::layers;
+
 /// Brings each token's vector to mean 0 and variance 1, then scales and shifts it as learned.
 #[derive(Module, Debug)]
 pub struct LayerNorm {
@@ -13,6 +15,9 @@ pub struct LayerNorm {
     pub scale: Param<Tensor<1>>,
     /// `[d_model]`, 0 at first.
     pub shift: Param<Tensor<1>>,
+    /// Whether [`layers::layer_norm`] computes it.
+    #[module(skip)]
+    pub fused: bool,
 }
 
 impl LayerNorm {
@@ -21,6 +26,7 @@ impl LayerNorm {
         Self {
             scale: Param::from_tensor(Tensor::ones([d_model], device)),
             shift: Param::from_tensor(Tensor::zeros([d_model], device)),
+            fused: false,
         }
     }
 
@@ -29,18 +35,30 @@ impl LayerNorm {
     /// # Shapes
     /// - `x` and output: `[batch, seq, d_model]`
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let mean = x.clone().mean_dim(2); // [batch, seq, 1]
-        let centred = x - mean;
-        let variance = centred.clone().square().mean_dim(2); // [batch, seq, 1]
-        let normalised = centred / (variance + LAYER_NORM_EPSILON).sqrt();
-        normalised * self.scale.val().unsqueeze() + self.shift.val().unsqueeze()
+        let parameters = [self.scale.val(), self.shift.val()];
+        match self.fused {
+            true => layers::layer_norm(x, parameters, LAYER_NORM_EPSILON, from_primitives),
+            false => from_primitives(x, parameters),
+        }
     }
+}
+
+/// # Shapes
+/// - `x` and output: `[batch, seq, d_model]`
+/// - `scale` and `shift`: `[d_model]`
+fn from_primitives(x: Tensor<3>, [scale, shift]: [Tensor<1>; 2]) -> Tensor<3> {
+    let mean = x.clone().mean_dim(2); // [batch, seq, 1]
+    let centred = x - mean;
+    let variance = centred.clone().square().mean_dim(2); // [batch, seq, 1]
+    let normalised = centred / (variance + LAYER_NORM_EPSILON).sqrt();
+    normalised * scale.unsqueeze() + shift.unsqueeze()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::device;
+    use crate::device::testing::{self, assert_close};
 
     /// [1, 2, 3, 6] has mean 3 and variance (4 + 1 + 0 + 9) / 4 = 3.5.
     #[test]
@@ -49,6 +67,7 @@ mod tests {
         let norm = LayerNorm {
             scale: Param::from_tensor(Tensor::from_floats([1.0, 1.0, 1.0, 2.0], &device)),
             shift: Param::from_tensor(Tensor::from_floats([0.0, 0.0, 0.5, 0.0], &device)),
+            fused: false,
         };
         let y = norm.forward(Tensor::from_floats([[[1.0, 2.0, 3.0, 6.0]]], &device)).into_data();
         let deviation = (3.5f32 + 1e-5).sqrt();
@@ -67,5 +86,28 @@ mod tests {
         let device = device::cpu();
         let y = LayerNorm::new(3, &device).forward(Tensor::ones([1, 1, 3], &device)).into_data();
         assert_eq!(y.try_to_vec::<f32>().unwrap(), [0.0; 3]);
+    }
+
+    #[test]
+    fn the_fused_form_is_the_same() {
+        let fused = |x, parameters| layers::layer_norm(x, parameters, LAYER_NORM_EPSILON, from_primitives);
+        type Function<'a> = &'a dyn Fn(Tensor<3>, [Tensor<1>; 2]) -> Tensor<3>;
+        let vector = |like: &Device, step| Tensor::<1>::from_data(testing::numbers(&[21], step), like);
+        let of_x = |f: Function, x: Tensor<3>| {
+            let device = x.device();
+            f(x, [vector(&device, 1.1), vector(&device, 0.3)])
+        };
+        let x = |like: &Device| Tensor::from_data(testing::numbers(&[2, 50, 21], 0.7), like);
+        let of_scale = |f: Function, scale: Tensor<1>| {
+            let device = scale.device();
+            f(x(&device), [scale, vector(&device, 0.3)])
+        };
+        let of_shift = |f: Function, shift: Tensor<1>| {
+            let device = shift.device();
+            f(x(&device), [vector(&device, 0.3), shift])
+        };
+        assert_close(5e-6, [2, 50, 21], |x| of_x(&fused, x), |x| of_x(&from_primitives, x));
+        assert_close(5e-6, [21], |x| of_scale(&fused, x), |x| of_scale(&from_primitives, x));
+        assert_close(5e-6, [21], |x| of_shift(&fused, x), |x| of_shift(&from_primitives, x));
     }
 }

@@ -3,6 +3,8 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Distribution, Tensor};
 
+use crate::device::layers;
+
 /// A learned linear map from `d_in` to `d_out` features.
 #[derive(Module, Debug)]
 pub struct Linear {
@@ -10,6 +12,9 @@ pub struct Linear {
     pub weight: Param<Tensor<2>>,
     /// `[d_out]`
     pub bias: Option<Param<Tensor<1>>>,
+    /// Whether [`layers::linear`] computes it.
+    #[module(skip)]
+    pub fused: bool,
 }
 
 impl Linear {
@@ -20,6 +25,7 @@ impl Linear {
         Self {
             weight: Param::from_tensor(Tensor::random([d_in, d_out], uniform, device)),
             bias: with_bias.then(|| Param::from_tensor(Tensor::random([d_out], uniform, device))),
+            fused: false,
         }
     }
 
@@ -30,12 +36,24 @@ impl Linear {
         let [batch, seq, d_in] = x.dims();
         let [_, d_out] = self.weight.dims();
         // One large product: batched, the weight's gradient would be computed once per text.
-        let y = x.reshape([batch * seq, d_in]).matmul(self.weight.val()); // [batch * seq, d_out]
-        let y = match &self.bias {
-            Some(bias) => y + bias.val().unsqueeze(),
-            None => y,
+        let x = x.reshape([batch * seq, d_in]);
+        let (weight, bias) = (self.weight.val(), self.bias.as_ref().map(Param::val));
+        let y = match self.fused {
+            true => layers::linear(x, weight, bias, from_primitives),
+            false => from_primitives(x, weight, bias),
         };
         y.reshape([batch, seq, d_out])
+    }
+}
+
+/// # Shapes
+/// - `x`: `[n, d_in]`
+/// - output: `[n, d_out]`
+pub(super) fn from_primitives(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
+    let y = x.matmul(weight); // [n, d_out]
+    match bias {
+        Some(bias) => y + bias.unsqueeze(),
+        None => y,
     }
 }
 
@@ -43,6 +61,7 @@ impl Linear {
 mod tests {
     use super::*;
     use crate::device;
+    use crate::device::testing::{self, assert_close};
 
     #[test]
     fn multiplies_and_adds() {
@@ -50,10 +69,38 @@ mod tests {
         let linear = Linear {
             weight: Param::from_tensor(Tensor::from_floats([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], &device)),
             bias: Some(Param::from_tensor(Tensor::from_floats([0.5, 0.0, -0.5], &device))),
+            fused: false,
         };
         let x = Tensor::<3>::from_floats([[[1.0, 0.0], [1.0, 1.0]]], &device);
         let y = linear.forward(x).into_data();
         assert_eq!(y.try_to_vec::<f32>().unwrap(), [1.5, 2.0, 2.5, 5.5, 7.0, 8.5]);
+    }
+
+    /// The gradients of all three: each in turn is the function's argument, and made of the others.
+    #[test]
+    fn the_fused_form_is_the_same() {
+        let [n, d_in, d_out] = [7, 40, 33];
+        let fixed = |shape: &[usize], step| testing::numbers(shape, step);
+        let matrix =
+            |like: &Device, shape: [usize; 2], step| Tensor::<2>::from_data(fixed(&shape, step), like);
+        let vector = |like: &Device, step| Tensor::<1>::from_data(fixed(&[d_out], step), like);
+        let fused = |x, weight, bias| layers::linear(x, weight, bias, from_primitives);
+        type Function<'a> = &'a dyn Fn(Tensor<2>, Tensor<2>, Option<Tensor<1>>) -> Tensor<2>;
+        let of_x = |f: Function, x: Tensor<2>| {
+            let device = x.device();
+            f(x, matrix(&device, [d_in, d_out], 1.1), Some(vector(&device, 0.3)))
+        };
+        let of_weight = |f: Function, weight: Tensor<2>| {
+            let x = matrix(&weight.device(), [n, d_in], 1.1);
+            f(x, weight.transpose(), None)
+        };
+        let of_bias = |f: Function, bias: Tensor<1>| {
+            let device = bias.device();
+            f(matrix(&device, [n, d_in], 1.1), matrix(&device, [d_in, d_out], 0.3), Some(bias))
+        };
+        assert_close(2e-5, [n, d_in], |x| of_x(&fused, x), |x| of_x(&from_primitives, x));
+        assert_close(2e-5, [d_out, d_in], |x| of_weight(&fused, x), |x| of_weight(&from_primitives, x));
+        assert_close(2e-5, [d_out], |x| of_bias(&fused, x), |x| of_bias(&from_primitives, x));
     }
 
     #[test]

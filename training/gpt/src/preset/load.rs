@@ -80,6 +80,7 @@ impl Preset {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tokenizer::TokenizerSource;
 
     fn refusal(change: (&str, &str)) -> String {
         let (_, toml) = BUILT_IN[1];
@@ -137,7 +138,18 @@ mod tests {
         assert_eq!(set("corpus.separator=\"\"").unwrap().corpus.unwrap().separator, "");
         assert_eq!(set("corpus.deduplicate=true").unwrap().corpus.unwrap().separator, "<|endoftext|>");
         assert_eq!(set("sample.prompts=[\"One\"]").unwrap().sample.prompts, ["One"]);
-        for setting in ["corpus.separator=\"\\r\\n\"", "corpus.text_field=\"\"", "sample.prompts=[\" \"]"] {
+        let trained = set("tokenizer.source=train:4096").unwrap();
+        assert_eq!(trained.tokenizer.source, TokenizerSource::Train(Some(4096)));
+        assert_eq!(Preset::parse("test", &trained.to_toml().unwrap(), &[]).unwrap(), trained);
+        assert!(!set("tokenizer.source=gpt2").unwrap().to_toml().unwrap().contains("tokenizer"));
+        let error = set("tokenizer.source=train:4").unwrap_err().to_string();
+        assert!(error.contains("`train:4`: expected train, or train:N"), "{error}");
+        for setting in [
+            "tokenizer.source=none",
+            "corpus.separator=\"\\r\\n\"",
+            "corpus.text_field=\"\"",
+            "sample.prompts=[\" \"]",
+        ] {
             let error = set(setting).unwrap_err().to_string();
             assert!(error.contains(&setting[..setting.find('=').unwrap()]), "{error}");
         }

@@ -17,6 +17,8 @@ pub use error::{FieldError, PairError, PresetError};
 pub use load::{AUTO, built_in};
 pub use overrides::{Override, OverrideError};
 pub use pairs::{RunFacts, check_decided_by_weights};
-pub use settings::{Decay, Initialization, MatrixOptimizer, Preset, SampleSettings, TrainingSettings};
+pub use settings::{
+    Decay, Initialization, MatrixOptimizer, Preset, SampleSettings, TokenizerSettings, TrainingSettings,
+};
 
 pub use crate::corpus::CorpusSettings;

@@ -2,11 +2,13 @@
 //! is a note.
 
 use artifact::GptConfig;
+use artifact::tokenizer::Pattern;
 use serde_json::Value;
 
 use super::error::PairError;
 use super::overrides::Override;
-use super::settings::{Decay, Initialization, MatrixOptimizer, Preset, TrainingSettings};
+use super::settings::{Decay, Initialization, MatrixOptimizer, Preset, TokenizerSettings, TrainingSettings};
+use crate::tokenizer::TokenizerSource;
 
 /// What a run will be on a text, as far as settings depend on it.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +40,7 @@ impl Preset {
         }
         let notes = [
             self.stride_note(),
+            self.pattern_note(),
             (!run.from_weights).then(|| self.shape_note()).flatten(),
             (!run.from_weights).then(|| self.initialization_note()).flatten(),
             self.accumulation_note(run),
@@ -81,6 +84,17 @@ impl Preset {
             _ => return None,
         };
         Some(format!("note: {pair}: {effect}; without `training.stride` it is once"))
+    }
+
+    fn pattern_note(&self) -> Option<String> {
+        let TokenizerSettings { source, pattern } = &self.tokenizer;
+        let is_trained = matches!(source, TokenizerSource::Train(_));
+        (!is_trained && *pattern != Pattern::default()).then(|| {
+            format!(
+                "note: `tokenizer.pattern` is {pattern} and `tokenizer.source` {source}: the pattern is for a tokenizer \
+                 that is trained"
+            )
+        })
     }
 
     fn shape_note(&self) -> Option<String> {
@@ -153,7 +167,9 @@ pub fn check_decided_by_weights(overrides: &[Override]) -> Result<(), PairError>
     let mut names = overrides.iter().map(Override::name);
     // Dropout is no property of weights.
     let decided = names.find(|name| {
-        name == "training.initialization" || (name.starts_with("model.") && name != "model.dropout")
+        name == "training.initialization"
+            || name.starts_with("tokenizer.")
+            || (name.starts_with("model.") && name != "model.dropout")
     });
     decided.map_or(Ok(()), |field| Err(PairError::DecidedByWeights { field }))
 }
@@ -216,7 +232,7 @@ mod tests {
     fn what_weights_decide_is_not_set_beside_them() {
         let check =
             |setting: &str| check_decided_by_weights(&[setting.parse().unwrap()]).map_err(|e| e.to_string());
-        for setting in ["model.n_layers=3", "model.context_length=64", "training.initialization=gpt2"] {
+        for setting in ["model.n_layers=3", "tokenizer.source=bytes", "training.initialization=gpt2"] {
             let refusal = check(setting).unwrap_err();
             assert!(
                 refusal.contains(setting.split_once('=').unwrap().0) && refusal.contains("--init"),
@@ -267,6 +283,9 @@ mod tests {
 
     #[test]
     fn other_pairs_that_are_rarely_meant_are_named() {
+        let said = note(&["tokenizer.source=bytes", "tokenizer.pattern=cl100k"]);
+        assert!(said.contains("`tokenizer.pattern` is cl100k and `tokenizer.source` bytes"), "{said}");
+        assert!(note(&["tokenizer.source=train:300", "tokenizer.pattern=cl100k"]).is_empty());
         assert!(note(&["training.accumulate_batches=50"]).contains("a step averages those 40"));
         assert!(note(&["model.d_model=24"]).contains("2 times `model.d_model`; GPT-2 has 4 times, 96"));
         assert!(note(&["training.stop_after_evaluations=4"]).contains("can end it nowhere"));

@@ -30,6 +30,7 @@
 //! | `final_evaluation_windows` | – | – | – |
 //! | `stop_after_evaluations` | – | – | `early_stopping_patience` |
 //! | `keep_best` | – | `always_save_checkpoint = False` | `load_best_model_at_end` |
+//! | `fused` | – | – | – |
 //! | `checkpoint_every_steps` | – | `eval_interval` | `save_steps` |
 //! | `sample_every_steps` | – | – | – |
 //! | `max_tokens` | `max_new_tokens` | `max_new_tokens` | `max_new_tokens` |
@@ -37,9 +38,11 @@
 //! A name from the other columns in a preset is an error that gives the name here.
 
 use artifact::GptConfig;
+use artifact::tokenizer::Pattern;
 use serde::{Deserialize, Serialize};
 
 use crate::corpus::CorpusSettings;
+use crate::tokenizer::TokenizerSource;
 
 /// A model and how to train it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,6 +54,9 @@ pub struct Preset {
     pub training: TrainingSettings,
     /// The text that is sampled after each epoch.
     pub sample: SampleSettings,
+    /// How texts become token ids, unless `--tokenizer` says otherwise.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub tokenizer: TokenizerSettings,
     /// The texts to train on, unless `--corpus` gives others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub corpus: Option<CorpusSettings>,
@@ -150,6 +156,11 @@ pub struct TrainingSettings {
     /// diverges.
     #[serde(default)]
     pub keep_best: bool,
+    /// Computes linear maps, attention, LayerNorm and GELU by fused operations: the same up to rounding, with the
+    /// first 16 of float32's 24 bits in products, and several times faster where the processor has AMX. Attention
+    /// weights are not dropped then.
+    #[serde(default)]
+    pub fused: bool,
     /// Steps from one checkpoint to the next; without it, only Ctrl-C, SIGTERM and the end of the training make
     /// one.
     pub checkpoint_every_steps: Option<usize>,
@@ -229,6 +240,21 @@ fn one() -> usize {
 
 fn yes() -> bool {
     true
+}
+
+/// The tokenizer of a model.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TokenizerSettings {
+    /// `gpt2`, `bytes`, `train`, `train:N` or the path of a `tokenizer.json`. With another than GPT-2's,
+    /// `model.vocab_size` need not be given: it is the tokenizer's, unless it is larger.
+    pub source: TokenizerSource,
+    /// Split pattern of a tokenizer that is trained.
+    pub pattern: Pattern,
+}
+
+fn is_default(settings: &TokenizerSettings) -> bool {
+    *settings == TokenizerSettings::default()
 }
 
 /// A text to sample.

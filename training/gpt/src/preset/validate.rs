@@ -2,6 +2,7 @@
 
 use super::error::FieldError;
 use super::settings::{Preset, TrainingSettings};
+use crate::tokenizer::TokenizerSource;
 
 /// They go into a manifest.
 const MAX_PROMPTS: usize = 20;
@@ -46,6 +47,14 @@ impl Preset {
         let prompts = &self.sample.prompts;
         let are_prompts = prompts.len() <= MAX_PROMPTS && prompts.iter().all(is_prompt);
         check("sample.prompts", prompts.join(", "), are_prompts, "at most 20 texts of 1 to 1,000 bytes")?;
+        let source = &self.tokenizer.source;
+        let has_one = *source != TokenizerSource::None;
+        check(
+            "tokenizer.source",
+            source,
+            has_one,
+            "gpt2, bytes, train, train:N or a path, to train on text",
+        )?;
         let Some(corpus) = &self.corpus else { return Ok(()) };
         // Line ends are line feeds by the time that a separator is looked for.
         let is_short = corpus.separator.len() <= MAX_SEPARATOR_BYTES && !corpus.separator.contains('\r');

@@ -10,6 +10,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
+use super::divergence::{Distance, Distribution};
 use crate::corpus::Batch;
 use crate::model::Gpt;
 use crate::train::evaluation::Score;
@@ -40,14 +41,21 @@ pub fn compare(
     let vocab_size = model.config().vocab_size;
     let mut own = Sums::default();
     let mut sums = vec![Sums::default(); exports.len()];
+    // Kept from window to window: memory that is new each time takes as long as the arithmetic.
+    let mut weights = Vec::new();
     for batch in batches {
         let expected: Vec<f32> = model.forward(batch.inputs.clone()).into_data().iter().collect();
         let Window { ids, targets, bytes } = Window::from(batch);
-        let expected: Vec<Row> = rows(&expected, &targets, vocab_size);
-        own.add(&expected, &expected, bytes);
+        weights.resize(expected.len(), 0.0);
+        let rows = expected.par_chunks_exact(vocab_size).zip(weights.par_chunks_exact_mut(vocab_size));
+        let expected: Vec<_> = rows.map(|(logits, weights)| Distribution::new(logits, weights)).collect();
+        own.add_losses(expected.iter().zip(&targets).map(|(row, &target)| row.loss(target)), bytes);
         for (export, sums) in exports.iter_mut().zip(&mut sums) {
-            let found = logits(export, &ids, |logits| rows(logits, &targets, vocab_size))?;
-            sums.add(&expected, &found, bytes);
+            let found: Vec<Distance> = logits(export, &ids, |logits| {
+                let rows = expected.par_iter().zip(logits.par_chunks_exact(vocab_size)).zip(&targets);
+                rows.map(|((expected, found), &target)| expected.distance(found, target)).collect()
+            })?;
+            sums.add(&found, bytes);
         }
     }
     Ok((own.score(), sums.iter().map(Sums::comparison).collect()))
@@ -65,8 +73,15 @@ pub fn score_export(
     let mut sums = Sums::default();
     for batch in batches {
         let Window { ids, targets, bytes } = Window::from(batch);
-        let found = logits(export, &ids, |logits| rows(logits, &targets, vocab_size))?;
-        sums.add(&found, &found, bytes);
+        let losses: Vec<f64> = logits(export, &ids, |logits| {
+            let rows = logits.par_chunks_exact(vocab_size).zip(&targets);
+            rows.map_init(
+                || vec![0.0; vocab_size],
+                |weights, (logits, &target)| Distribution::new(logits, weights).loss(target),
+            )
+            .collect()
+        })?;
+        sums.add_losses(losses.into_iter(), bytes);
     }
     Ok(sums.score())
 }
@@ -108,23 +123,6 @@ fn logits<R>(export: &mut OnnxModel, ids: &[u32], read: impl FnOnce(&[f32]) -> R
     export.run(ids, &wanted, read)
 }
 
-/// The logits of one position, their distribution, and the id that follows.
-struct Row {
-    logits: Vec<f32>,
-    log_probabilities: Vec<f64>,
-    target: usize,
-}
-
-/// The rows of `logits`, `[seq, vocab_size]`.
-fn rows(logits: &[f32], targets: &[usize], vocab_size: usize) -> Vec<Row> {
-    let row = |(logits, &target): (&[f32], &usize)| Row {
-        log_probabilities: log_softmax(logits),
-        logits: logits.to_vec(),
-        target,
-    };
-    logits.par_chunks_exact(vocab_size).zip(targets).map(row).collect()
-}
-
 /// Sums over the positions so far.
 #[derive(Clone, Default)]
 struct Sums {
@@ -137,28 +135,21 @@ struct Sums {
 }
 
 impl Sums {
-    /// Adds some positions, as expected and as found.
-    fn add(&mut self, expected: &[Row], found: &[Row], bytes: usize) {
-        let compared: Vec<_> = expected
-            .par_iter()
-            .zip(found)
-            .map(|(expected, found)| {
-                let (p, q) = (&expected.log_probabilities, &found.log_probabilities);
-                let divergence: f64 = p.iter().zip(q).map(|(p, q)| p.exp() * (p - q)).sum();
-                let differences =
-                    expected.logits.iter().zip(&found.logits).map(|(a, b)| f64::from((a - b).abs()));
-                let agree = argmax(&expected.logits) == argmax(&found.logits);
-                (divergence, agree, differences.fold(0.0, f64::max))
-            })
-            .collect();
+    /// Adds the losses at the positions of a window, in order, so that the sums are the same in every run.
+    fn add_losses(&mut self, losses: impl ExactSizeIterator<Item = f64>, bytes: usize) {
+        self.tokens += losses.len();
         self.bytes += bytes;
-        // In order, so that the sums are the same in every run.
-        for (row, (divergence, agree, difference)) in found.iter().zip(compared) {
-            self.loss -= row.log_probabilities[row.target];
-            self.kl_divergence += divergence;
-            self.agreements += usize::from(agree);
+        self.loss = losses.fold(self.loss, |sum, loss| sum + loss);
+    }
+
+    /// Adds the positions of a window.
+    fn add(&mut self, found: &[Distance], bytes: usize) {
+        self.add_losses(found.iter().map(|row| row.loss), bytes);
+        for row in found {
+            self.kl_divergence += row.kl_divergence;
+            self.agreements += usize::from(row.agrees);
+            let difference = f64::from(row.largest_logit_difference);
             self.largest_logit_difference = self.largest_logit_difference.max(difference);
-            self.tokens += 1;
         }
     }
 
@@ -176,33 +167,25 @@ impl Sums {
     }
 }
 
-/// In double precision: divergences are far below the resolution of float32.
-fn log_softmax(logits: &[f32]) -> Vec<f64> {
-    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f64 = logits.iter().map(|logit| f64::from(logit - max).exp()).sum();
-    logits.iter().map(|logit| f64::from(logit - max) - sum.ln()).collect()
-}
-
-fn argmax(logits: &[f32]) -> Option<usize> {
-    logits.iter().enumerate().max_by(|(_, a), (_, b)| a.total_cmp(b)).map(|(index, _)| index)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Expected [1/2, 1/2], found [1/4, 3/4]: KL = (ln 2 + ln 2/3) / 2, and -ln 3/4 for target 1.
     #[test]
-    fn divergence_and_loss_follow_their_formulas() {
-        let row = |logits: [f32; 2]| rows(&logits, &[1], 2);
+    fn figures_are_means_over_all_positions() {
+        let row = |loss, agrees, largest_logit_difference| Distance {
+            loss,
+            kl_divergence: loss / 100.0,
+            agrees,
+            largest_logit_difference,
+        };
         let mut sums = Sums::default();
-        sums.add(&row([0.0, 0.0]), &row([0.0, 3f32.ln()]), 4);
-        assert!((sums.kl_divergence - (2f64.ln() + (2.0 / 3.0f64).ln()) / 2.0).abs() < 1e-6);
-        assert!((sums.loss + 0.75f64.ln()).abs() < 1e-6);
-        assert!((sums.score().perplexity() - 4.0 / 3.0).abs() < 1e-6);
-        assert!((sums.largest_logit_difference - 3f64.ln()).abs() < 1e-6);
-        sums.add(&row([0.0, 5.0]), &row([0.0, 1e4]), 3);
-        assert_eq!((sums.agreements, sums.tokens, sums.bytes), (2, 2, 7));
-        assert!(sums.kl_divergence.is_finite());
+        sums.add(&[row(1.0, true, 0.25), row(2.0, false, 0.5)], 7);
+        sums.add(&[row(6.0, true, 0.125)], 5);
+        let Comparison { score, kl_divergence, top_1_agreement, largest_logit_difference } =
+            sums.comparison();
+        assert_eq!(score, Score { loss: 3.0, tokens: 3, bytes: 12 });
+        assert!((kl_divergence - 0.03).abs() < 1e-12 && (top_1_agreement - 2.0 / 3.0).abs() < 1e-12);
+        assert_eq!(largest_logit_difference, 0.5);
     }
 }

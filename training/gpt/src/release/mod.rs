@@ -6,12 +6,13 @@
 //! - [`naming`]: names of models and of their versions;
 //! - [`plan`]: a training run's settings and texts, checked before it begins, and its [`forecast`];
 //! - [`export`]: the ONNX files, one for each precision, with calibration windows for quantization;
-//! - [`evaluation`] and [`judgement`]: loss of the model and its exports, and how far they differ;
+//! - [`evaluation`] and [`judgement`]: loss of the model and its exports, and how far they differ ([`divergence`]);
 //! - [`publication`]: weights, exports and manifest into a store, all at once;
 //! - [`trained`] and [`report`]: the release of a model that was trained here, with `report.html`;
 //! - [`gate`] and [`promotion`]: the thresholds, and the channel that names the version if it meets them.
 //!   A channel is what other model registries call an alias.
 
+pub mod divergence;
 pub mod error;
 pub mod evaluation;
 pub mod export;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use artifact::tokenizer::END_OF_TEXT;
 use artifact::{GptConfig, Sha256Hex, Tokenizer};
 use burn::tensor::Device;
 use indicatif::HumanCount;
@@ -15,6 +16,9 @@ use crate::onnx::check_exportable;
 use crate::preset::{Preset, RunFacts};
 use crate::train::identity::identity;
 use crate::train::{Checkpoints, Extent, Position, SampleWriter, new_model};
+
+/// Number of ids of GPT-2's tokenizer.
+const GPT2_IDS: usize = END_OF_TEXT as usize + 1;
 
 /// A training run that can begin.
 pub struct TrainingPlan {
@@ -139,10 +143,11 @@ impl TrainingPlan {
     /// # Errors
     /// If a file of that model is missing or damaged.
     pub async fn model(&self, device: &Device) -> Result<Gpt, ReleaseError> {
-        match &self.start {
-            None => Ok(new_model(&self.preset, device)),
-            Some(start) => start.trainable(device, downloads()?.path()).await,
-        }
+        let model = match &self.start {
+            None => new_model(&self.preset, device),
+            Some(start) => start.trainable(device, downloads()?.path()).await?,
+        };
+        Ok(model.with_fused(self.preset.training.fused))
     }
 
     /// The text on which the finished model and its exports are judged.
@@ -157,6 +162,24 @@ fn weights_digest(start: &ModelSource) -> Result<Sha256Hex, ReleaseError> {
         ModelSource::Weights(imported) => Ok(imported.sha256()?),
         ModelSource::Version(version, _) => Ok(version.reference.manifest_sha256.clone()),
     }
+}
+
+/// Gives a model as many ids as its tokenizer has, if that is not GPT-2's and nobody has asked for another number
+/// (`is_set`) or, in a preset of its own, for more. Returns a note where there are more.
+pub fn fit_vocabulary(config: &mut GptConfig, tokenizer: &Tokenizer, is_set: bool) -> Option<String> {
+    let (found, needed) = (config.vocab_size, tokenizer.vocab_size());
+    if tokenizer.is_gpt2() || is_set || found == needed {
+        return None;
+    }
+    // The number of the built-in presets is that of GPT-2's tokenizer.
+    if found < needed || found == GPT2_IDS {
+        config.vocab_size = needed;
+        return None;
+    }
+    Some(format!(
+        "note: `model.vocab_size` is {found} and the tokenizer has {needed} ids: {} are padding",
+        found - needed
+    ))
 }
 
 /// Checks that a model has an id for each one of the tokenizer.

@@ -1,5 +1,6 @@
 //! Promotion of a published version to a channel (a model registry's alias), if the gate lets it pass.
 
+use artifact::Tokenizer;
 use artifact::manifest::Precision;
 use engine::OnnxModel;
 use store::{ModelVersion, Store, VersionRef};
@@ -74,12 +75,15 @@ async fn serving_score(
     if version.manifest.tokenizer.as_ref() == Some(&text.tokenizer) {
         return text.score(&mut export);
     }
-    let tokenizer = |version: &ModelVersion| {
-        let reference = version.reference.clone();
-        version_tokenizer(version)?.ok_or(ReleaseError::NoTokenizerToCompare { serving: reference })
-    };
-    let (from, to) = (tokenizer(&store.open_version(published).await?)?, tokenizer(&version)?);
+    let from = tokenizer(&store.open_version(published).await?).await?;
+    let to = tokenizer(&version).await?;
     Ok(text.encoded_for(&from, &to)?.score(&mut export)?.in_tokens_of(new))
+}
+
+/// The tokenizer of a version, which it needs to be compared with another.
+async fn tokenizer(version: &ModelVersion) -> Result<Tokenizer, ReleaseError> {
+    let serving = version.reference.clone();
+    version_tokenizer(version).await?.ok_or(ReleaseError::NoTokenizerToCompare { serving })
 }
 
 /// The float32 export of a version. Its context length may be another one than that of the new version.

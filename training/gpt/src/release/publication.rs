@@ -4,6 +4,8 @@ use std::path::Path;
 
 use artifact::manifest::{FORMAT_VERSION, FileRole, ImportSummary, TrainingSummary};
 use artifact::onnx::data_file_name;
+use artifact::tokenizer::FILE_NAME;
+use artifact::tokenizer::json::tokenizer_json;
 use artifact::{Manifest, Tokenizer};
 use store::{ModelVersion, StagedVersion, Store, VersionRef};
 
@@ -60,7 +62,7 @@ impl Prepared {
 }
 
 impl Release<'_> {
-    /// Adds weights, exports and a page, if there is one, to a version that holds its other files already.
+    /// Adds weights, tokenizer, exports and a page, if there is one, to a version that holds its other files already.
     ///
     /// # Errors
     /// If they cannot be written.
@@ -71,6 +73,11 @@ impl Release<'_> {
     ) -> Result<Prepared, ReleaseError> {
         weights::save(self.model, &staged.path(WEIGHTS))?;
         staged.add(WEIGHTS, FileRole::Weights)?;
+        if let Some(tokenizer) = self.tokenizer.filter(|tokenizer| !tokenizer.is_gpt2()) {
+            let path = staged.path(FILE_NAME);
+            std::fs::write(&path, tokenizer_json(tokenizer)).map_err(ReleaseError::at(&path))?;
+            staged.add(FILE_NAME, FileRole::Tokenizer)?;
+        }
         let mut variants = Vec::new();
         for export in &self.judgement.exports {
             let mut bytes = staged.add(&export.file, FileRole::Onnx)?.bytes;

@@ -115,20 +115,20 @@ impl ModelSource {
     /// Its tokenizer, if it has one: a version names its own, and for weights see [`Imported::tokenizer`].
     ///
     /// # Errors
-    /// If it is not known which it is, or this build does not have it.
-    pub fn tokenizer(&self) -> Result<Option<Tokenizer>, ReleaseError> {
-        Ok(match self {
-            Self::Weights(imported) => imported.tokenizer()?,
-            Self::Version(version, _) => version_tokenizer(version)?,
-        })
+    /// If it is not known which it is, or neither this build nor the version has it.
+    pub async fn tokenizer(&self) -> Result<Option<Tokenizer>, ReleaseError> {
+        match self {
+            Self::Weights(imported) => Ok(imported.tokenizer()?),
+            Self::Version(version, _) => version_tokenizer(version).await,
+        }
     }
 
     /// Its tokenizer, for training on text.
     ///
     /// # Errors
     /// If it has none: with the ids of another one, it would learn a language anew.
-    pub fn tokenizer_for_training(&self) -> Result<Tokenizer, ReleaseError> {
-        if let Some(tokenizer) = self.tokenizer()? {
+    pub async fn tokenizer_for_training(&self) -> Result<Tokenizer, ReleaseError> {
+        if let Some(tokenizer) = self.tokenizer().await? {
             return Ok(tokenizer);
         }
         let (gpt2, found) = (Tokenizer::gpt2()?, self.config().vocab_size);
@@ -206,9 +206,11 @@ impl ModelSource {
 /// The tokenizer of a version, if it has one.
 ///
 /// # Errors
-/// If this build does not have it.
-pub(super) fn version_tokenizer(version: &ModelVersion) -> Result<Option<Tokenizer>, ReleaseError> {
-    Ok(version.manifest.tokenizer.as_ref().map(Tokenizer::from_manifest).transpose()?)
+/// If neither this build nor the version has it.
+pub(super) async fn version_tokenizer(version: &ModelVersion) -> Result<Option<Tokenizer>, ReleaseError> {
+    let Some(reference) = &version.manifest.tokenizer else { return Ok(None) };
+    let file = version.tokenizer_file(downloads()?.path()).await?;
+    Ok(Some(Tokenizer::from_manifest(reference, file.as_deref())?))
 }
 
 /// Loads an export of a version, verified.

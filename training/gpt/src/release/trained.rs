@@ -106,7 +106,8 @@ fn add_records(
         (PRESET, FileRole::Preset, preset_toml.as_bytes().to_vec()),
     ];
     if disclosure.draft_index {
-        let index = draft_index(plan.corpus.training(), plan.preset.model.vocab_size)?;
+        let index =
+            draft_index(plan.corpus.training(), plan.preset.model.vocab_size, plan.tokenizer.end_of_text())?;
         files.push((draft::FILE_NAME, FileRole::Draft, index.as_bytes().to_vec()));
     }
     // The run has written these.
@@ -121,9 +122,13 @@ fn add_records(
 }
 
 /// Draft index of the training text: serving guesses from it in speculative decoding.
-fn draft_index(tokens: &Tokens, vocab_size: usize) -> Result<DraftIndex, DraftError> {
+fn draft_index(
+    tokens: &Tokens,
+    vocab_size: usize,
+    end_of_text: Option<u32>,
+) -> Result<DraftIndex, DraftError> {
     let read = |range: Range<usize>| tokens.read(range.start, range.len()).into_iter().map(|id| id as u32);
-    DraftIndex::build(&draft::excerpts(tokens.count(), draft::MAX_TOKENS, read), vocab_size)
+    DraftIndex::build(&draft::excerpts(tokens.count(), draft::MAX_TOKENS, end_of_text, read), vocab_size)
 }
 
 fn training_summary(

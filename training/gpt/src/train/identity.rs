@@ -41,6 +41,7 @@ pub fn identity(preset: &Preset, corpus: &Sha256Hex, init: Option<&Sha256Hex>) -
         final_evaluation_windows: _,
         stop_after_evaluations,
         keep_best,
+        fused,
         checkpoint_every_steps: _,
         sample_every_steps: _,
     } = &preset.training;
@@ -71,6 +72,7 @@ pub fn identity(preset: &Preset, corpus: &Sha256Hex, init: Option<&Sha256Hex>) -
             "clip_gradient_norm": clip_gradient_norm,
             "keep_best": keep_best,
             "stop_after_evaluations": stop_after_evaluations,
+            "fused": fused,
             "evaluate_every_steps": evaluations_decide.then_some(evaluate_every_steps),
             "evaluation_batches": evaluations_decide.then_some(evaluation_batches),
         },
@@ -120,6 +122,7 @@ mod tests {
             "training.beta_1=0.8",
             "training.beta_2=0.95",
             "training.epsilon=1e-6",
+            "training.fused=true",
         ] {
             assert_ne!(of(&[setting]), of(&[]), "{setting}");
         }

@@ -123,3 +123,83 @@ fn newton_schulz(matrix: Tensor<2>, dtype: DType) -> Tensor<2> {
     let x = x.cast(DType::F32);
     if is_tall { x.transpose() } else { x }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device;
+
+    const GRADIENT: [[f32; 3]; 2] = [[1.0, 2.0, -1.0], [0.5, -1.0, 3.0]];
+
+    fn matrix<const R: usize, const C: usize>(rows: [[f32; C]; R]) -> Tensor<2> {
+        Tensor::from_floats(rows, &device::cpu())
+    }
+
+    fn assert_close(found: Tensor<2>, expected: &[f32], tolerance: f32) {
+        let found = found.into_data().try_to_vec::<f32>().unwrap();
+        let is_close = found.iter().zip(expected).all(|(a, b)| (a - b).abs() < tolerance);
+        assert!(is_close && found.len() == expected.len(), "{found:?} != {expected:?}");
+    }
+
+    /// Expected is what Jordan's `zeropower_via_newtonschulz5` gives in double precision.
+    #[test]
+    fn the_iteration_is_the_published_one() {
+        let expected = [0.609_008_5, 0.813_593_4, 0.098_732_7, 0.360_674_2, 0.087_498_7, 0.748_562_7];
+        assert_close(newton_schulz(matrix(GRADIENT), DType::F32), &expected, 1e-5);
+        let tall = newton_schulz(matrix(GRADIENT).transpose(), DType::F32);
+        assert_close(tall.transpose(), &expected, 1e-5);
+        assert_close(newton_schulz(matrix(GRADIENT), DType::BF16), &expected, 3e-2);
+        assert_close(newton_schulz(matrix([[0.0, 0.0]]), DType::F32), &[0.0, 0.0], 1e-9);
+    }
+
+    /// Of a diagonal matrix they are on the diagonal.
+    #[test]
+    fn singular_values_become_about_1() {
+        let diagonal: Vec<f32> = (0..8).map(|i| 30.0 * 0.6_f32.powi(i)).collect();
+        let matrix =
+            Tensor::<1>::from_floats(diagonal.as_slice(), &device::cpu()).unsqueeze::<2>().transpose();
+        let matrix = matrix * Tensor::<2>::eye(8, &device::cpu());
+        let orthogonal = orthogonalize(matrix).into_data().try_to_vec::<f32>().unwrap();
+        for (place, value) in orthogonal.iter().enumerate() {
+            let is_right = if place % 9 == 0 { (0.65..1.25).contains(value) } else { value.abs() < 1e-4 };
+            assert!(is_right, "{value} at {place}");
+        }
+    }
+
+    /// Expected are two steps in double precision, of Jordan's `muon_update` with its momentum, on `[d_in, d_out]`: the
+    /// update of a matrix with 2 inputs and 3 outputs is `sqrt(1.5)` long, that of 3 and 2 is not stretched.
+    #[test]
+    fn steps_by_nesterov_momentum_and_decays() {
+        let muon = Muon { rate_scale: 0.5, weight_decay: 0.5 };
+        let ones = || Tensor::<2>::ones([2, 3], &device::cpu());
+        let (weight, state) = muon.step(0.2, ones(), matrix(GRADIENT), None);
+        assert_close(
+            weight.clone(),
+            &[0.875_412, 0.850_355_5, 0.937_907_8, 0.905_826_6, 0.939_283_6, 0.858_320_1],
+            1e-5,
+        );
+        let (weight, _) = muon.step(0.2, weight, matrix([[0.0, 1.0, 1.0], [-2.0, 0.5, 0.25]]), state);
+        assert_close(
+            weight,
+            &[0.801_952_2, 0.689_292_7, 0.859_039_6, 0.955_409_9, 0.891_628_7, 0.728_160_9],
+            1e-5,
+        );
+        let (tall, _) = muon.step(0.2, ones().transpose(), matrix(GRADIENT).transpose(), None);
+        assert_close(
+            tall,
+            &[0.889_099_1, 0.913_932_6, 0.868_640_6, 0.941_250_1, 0.940_126_7, 0.875_143_7],
+            1e-5,
+        );
+    }
+
+    #[test]
+    fn a_state_survives_a_checkpoint() {
+        let state = MuonState { momentum: matrix(GRADIENT) };
+        let mut sink = StateSink::default();
+        state.state_flatten("7", &mut sink);
+        let mut source = StateSource::default();
+        sink.tensors.into_iter().for_each(|(name, data)| source.insert_tensor(name, data));
+        let read = MuonState::<2>::state_unflatten("7", &mut source, &device::cpu()).unwrap();
+        assert_eq!(read.momentum.into_data(), state.momentum.into_data());
+    }
+}

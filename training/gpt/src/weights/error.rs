@@ -4,8 +4,10 @@ use std::io;
 use std::path::PathBuf;
 
 use artifact::config::{Activation, ConfigError};
-use artifact::tokenizer::{TokenizerError, UnknownToken};
+use artifact::tokenizer::TokenizerError;
 use store::PathError;
+
+use crate::tokenizer::TokenizerFileError;
 
 /// Why a file of weights cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -65,17 +67,25 @@ pub enum ImportError {
         /// Name of the token embedding.
         embedding: String,
     },
-    /// The tokenizer beside the weights is not one that this build has.
+    /// GPT-2's tokenizer was asked for, and the one beside the weights is another.
     #[error(
-        "{path}: the model's tokenizer is not GPT-2's: {reason}. Others are not supported: \
-         --tokenizer none takes the model without one, and then it reads and writes no text"
+        "{path}: the model's tokenizer is not GPT-2's: {reason}; without --tokenizer gpt2 it is taken as it is"
     )]
-    ForeignTokenizer {
+    OtherTokenizer {
         /// The tokenizer.
         path: PathBuf,
         /// How it differs.
         reason: String,
     },
+    /// The tokenizer cannot be read or is not supported.
+    #[error("{0}; --tokenizer none takes the model without one, and then it reads and writes no text")]
+    TokenizerFile(#[from] TokenizerFileError),
+    /// A tokenizer is trained before its model is.
+    #[error(
+        "--tokenizer train is for a model from random weights; these weights have ids of a tokenizer already: pass its \
+         tokenizer.json, gpt2, bytes or none"
+    )]
+    TrainedTokenizer,
     /// Nothing but the size of the vocabulary says which tokenizer it is.
     #[error(
         "{path}: there is no tokenizer beside it, and a vocabulary of {vocab_size} ids can be that of any; put its \
@@ -88,7 +98,9 @@ pub enum ImportError {
         vocab_size: usize,
     },
     /// The model has fewer ids than the tokenizer.
-    #[error("{path}: the model has {vocab_size} ids, fewer than the {needed} of gpt2; pass --tokenizer none")]
+    #[error(
+        "{path}: the model has {vocab_size} ids, fewer than the {needed} of its tokenizer; pass --tokenizer none"
+    )]
     SmallVocabulary {
         /// The file of weights.
         path: PathBuf,
@@ -227,9 +239,6 @@ pub enum SaveError {
         /// The folder or file.
         path: PathBuf,
     },
-    /// The tokenizer lacks one of its ids.
-    #[error(transparent)]
-    Tokenizer(#[from] UnknownToken),
     /// The format has no way to say what the model computes.
     #[error("llama.cpp computes gpt2 with `gelu_tanh` alone, and this model's activation is `{found}`")]
     Activation {

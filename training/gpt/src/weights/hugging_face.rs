@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use artifact::config::{Activation, LAYER_NORM_EPSILON};
-use artifact::tokenizer::END_OF_TEXT;
 use artifact::{GptConfig, Tokenizer};
 use burn::tensor::TensorData;
 use serde_json::{Value, json};
@@ -52,7 +51,7 @@ pub fn export_hf(model: &Gpt, tokenizer: Option<&Tokenizer>, folder: &Path) -> R
 
 /// `config.json` in the words of transformers.
 fn configuration(config: &GptConfig, tokenizer: Option<&Tokenizer>) -> Value {
-    let end_of_text = tokenizer.map(|_| END_OF_TEXT);
+    let end_of_text = tokenizer.and_then(Tokenizer::end_of_text);
     json!({
         "architectures": ["GPT2LMHeadModel"],
         "model_type": "gpt2",
@@ -80,10 +79,11 @@ fn configuration(config: &GptConfig, tokenizer: Option<&Tokenizer>) -> Value {
 /// `generation_config.json`. Ids beyond the tokenizer's, with which a vocabulary is filled up, are not to be drawn.
 fn generation(config: &GptConfig, tokenizer: Option<&Tokenizer>) -> Value {
     let Some(tokenizer) = tokenizer else { return json!({}) };
+    let end_of_text = tokenizer.end_of_text();
     let mut generation = json!({
-        "bos_token_id": END_OF_TEXT,
-        "eos_token_id": END_OF_TEXT,
-        "pad_token_id": END_OF_TEXT,
+        "bos_token_id": end_of_text,
+        "eos_token_id": end_of_text,
+        "pad_token_id": end_of_text,
     });
     if config.vocab_size > tokenizer.vocab_size() {
         generation["suppress_tokens"] = (tokenizer.vocab_size()..config.vocab_size).collect();

@@ -3,8 +3,11 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use artifact::manifest::TokenizerRef;
+use artifact::tokenizer::END_OF_TEXT;
 use artifact::{GptConfig, Sha256Hex, Tokenizer};
 use burn::tensor::Device;
+use serde::Deserialize;
 
 use super::config_file::ConfigFile;
 use super::error::ImportError;
@@ -12,9 +15,13 @@ use super::load::load as load_parameters;
 use super::names::{Convention, Names};
 use super::safetensors::SAFETENSORS;
 use super::shape::{ImportOptions, infer};
+use super::small_file::read_small;
 use super::tensor_file::{Container, TensorFile};
-use super::tokenizer_file::{TokenizerChoice, TokenizerFile};
 use crate::model::Gpt;
+use crate::tokenizer::{FoundTokenizer, TokenizerSource, find_tokenizer, read_tokenizer};
+
+/// More than a manifest needs.
+const MAX_MANIFEST_BYTES: u64 = 64 << 20;
 
 /// File names that are looked for in a folder.
 const FILES: [&str; 6] = [
@@ -68,34 +75,59 @@ pub struct Imported {
     pub file: PathBuf,
     /// The files that an index names.
     pub shards: Vec<PathBuf>,
-    choice: Option<TokenizerChoice>,
+    choice: Option<TokenizerSource>,
 }
 
 impl Imported {
     /// Its tokenizer: the one that was asked for, else the one beside the weights. A model that is too small for
-    /// GPT-2's has none.
+    /// GPT-2's and has none beside it has none.
     ///
     /// # Errors
-    /// If it is not GPT-2's, or nothing but the size of the vocabulary speaks for one.
+    /// If it is not the one that was asked for, is not supported, or nothing but the size of the vocabulary speaks for
+    /// one.
     pub fn tokenizer(&self) -> Result<Option<Tokenizer>, ImportError> {
-        if self.choice == Some(TokenizerChoice::None) {
-            return Ok(None);
-        }
-        let gpt2 = Tokenizer::gpt2()?;
-        let (vocab_size, needed) = (self.config.vocab_size, gpt2.vocab_size());
-        let path = || self.file.clone();
-        match (TokenizerFile::beside(&self.file, &gpt2)?, self.choice) {
-            (Some(TokenizerFile::Foreign { path, reason }), _) => {
-                Err(ImportError::ForeignTokenizer { path, reason })
+        let tokenizer = match &self.choice {
+            None => self.own_tokenizer()?,
+            Some(TokenizerSource::None) => None,
+            Some(TokenizerSource::Gpt2) => Some(self.gpt2()?),
+            Some(TokenizerSource::Bytes) => Some(Tokenizer::bytes()?),
+            Some(TokenizerSource::File(path)) => Some(read_tokenizer(path)?.tokenizer),
+            Some(TokenizerSource::Train(_)) => return Err(ImportError::TrainedTokenizer),
+        };
+        let (path, vocab_size) = (self.file.clone(), self.config.vocab_size);
+        match tokenizer.as_ref().map(Tokenizer::vocab_size) {
+            Some(needed) if vocab_size < needed => {
+                Err(ImportError::SmallVocabulary { path, vocab_size, needed })
             }
-            (Some(TokenizerFile::Without), None) => Ok(None),
-            (None, None) if vocab_size < needed => Ok(None),
-            (None, None) => Err(ImportError::UnknownTokenizer { path: path(), vocab_size }),
-            _ if vocab_size < needed => {
-                Err(ImportError::SmallVocabulary { path: path(), vocab_size, needed })
-            }
-            _ => Ok(Some(gpt2)),
+            _ => Ok(tokenizer),
         }
+    }
+
+    /// The tokenizer beside the weights.
+    fn own_tokenizer(&self) -> Result<Option<Tokenizer>, ImportError> {
+        if let Some(found) = self.beside()? {
+            return Ok(Some(found.tokenizer));
+        }
+        let (path, vocab_size) = (self.file.clone(), self.config.vocab_size);
+        match in_manifest(&self.file.with_file_name(store::MANIFEST))? {
+            Some(tokenizer) => Ok(tokenizer),
+            None if vocab_size <= END_OF_TEXT as usize => Ok(None),
+            None => Err(ImportError::UnknownTokenizer { path, vocab_size }),
+        }
+    }
+
+    /// GPT-2's tokenizer, unless the one beside the weights is another.
+    fn gpt2(&self) -> Result<Tokenizer, ImportError> {
+        match self.beside()? {
+            Some(FoundTokenizer { path, beyond_gpt2: Err(reason), .. }) => {
+                Err(ImportError::OtherTokenizer { path, reason })
+            }
+            _ => Ok(Tokenizer::gpt2()?),
+        }
+    }
+
+    fn beside(&self) -> Result<Option<FoundTokenizer>, ImportError> {
+        Ok(find_tokenizer(self.file.parent().unwrap_or(Path::new("")))?)
     }
 
     /// What a person should know of its tokenizer: tokens beyond GPT-2's are neither read nor written.
@@ -103,8 +135,10 @@ impl Imported {
     /// # Errors
     /// As of [`tokenizer`](Self::tokenizer).
     pub fn tokenizer_note(&self) -> Result<Option<String>, ImportError> {
-        let found = TokenizerFile::beside(&self.file, &Tokenizer::gpt2()?)?;
-        let Some(TokenizerFile::Gpt2 { path, added }) = found.filter(|_| self.choice.is_none()) else {
+        if self.choice.is_some() {
+            return Ok(None);
+        }
+        let Some(FoundTokenizer { path, beyond_gpt2: Ok(added), .. }) = self.beside()? else {
             return Ok(None);
         };
         let [first, ..] = &added[..] else { return Ok(None) };
@@ -134,6 +168,19 @@ impl Imported {
         }
         Ok(Sha256Hex::of_bytes(list.as_bytes()))
     }
+}
+
+/// The tokenizer that a version's manifest names, if there is a manifest.
+fn in_manifest(path: &Path) -> Result<Option<Option<Tokenizer>>, ImportError> {
+    #[derive(Deserialize)]
+    struct Manifest {
+        tokenizer: Option<TokenizerRef>,
+    }
+    let Some(json) = read_small(path, MAX_MANIFEST_BYTES)? else { return Ok(None) };
+    let manifest: Manifest = serde_json::from_slice(&json)
+        .map_err(|source| ImportError::ConfigFile { path: path.to_owned(), source })?;
+    let tokenizer = manifest.tokenizer.map(|reference| Tokenizer::from_manifest(&reference, None));
+    Ok(Some(tokenizer.transpose()?))
 }
 
 /// Reads a model whose shape is not known: a file of weights, or a folder with one.
@@ -166,7 +213,7 @@ pub fn import(path: &Path, options: &ImportOptions, device: &Device) -> Result<I
         (Convention::LlmsFromScratch, Container::PyTorch) => Format::PyTorch,
     };
     let TensorFile { path: file, shards, .. } = file;
-    Ok(Imported { model, config, source, file, shards, choice: options.tokenizer })
+    Ok(Imported { model, config, source, file, shards, choice: options.tokenizer.clone() })
 }
 
 /// The names in a file. Hugging Face and nanoGPT differ in layout alone: the map to queries, keys and values has

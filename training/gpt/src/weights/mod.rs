@@ -7,7 +7,7 @@
 //!   where they are in several files;
 //! - `names`: name and layout of each parameter in a file;
 //! - `shape` and `config_file`: the model's shape, from the tensors and a configuration beside them;
-//! - `tokenizer_file`: the tokenizer beside them, recognised by its contents; `small_file`: files of that kind;
+//! - `small_file`: a configuration or an index beside them;
 //! - `load`: the model with those weights.
 //!
 //! Writing: `safetensors`; `hugging_face` for a folder that transformers loads, with `tokenizer_export`; [`gguf`] for
@@ -28,7 +28,6 @@ mod small_file;
 mod stored_tensor;
 mod tensor_file;
 mod tokenizer_export;
-mod tokenizer_file;
 
 pub use self::error::{ImportError, SaveError};
 pub use self::hugging_face::export_hf;
@@ -37,7 +36,6 @@ pub use self::names::pytorch_name;
 pub use self::safetensors::save;
 pub use self::shape::ImportOptions;
 pub use self::tokenizer_export::write_tokenizer;
-pub use self::tokenizer_file::TokenizerChoice;
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use super::config_file::ConfigFile;
 use super::error::ImportError;
 use super::names::{Convention, Names};
 use super::tensor_file::TensorFile;
-use super::tokenizer_file::TokenizerChoice;
+use crate::tokenizer::TokenizerSource;
 
 /// Settings for an import; they outweigh a configuration beside the file.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,7 +20,7 @@ pub struct ImportOptions {
     /// `gelu_tanh`.
     pub activation: Option<Activation>,
     /// Tokenizer of the model; without it, the one beside the weights.
-    pub tokenizer: Option<TokenizerChoice>,
+    pub tokenizer: Option<TokenizerSource>,
 }
 
 impl ImportOptions {

@@ -1,35 +1,41 @@
-//! Export of the tokenizer in the files of Hugging Face, from which `AutoTokenizer` makes GPT-2's.
+//! Export of the tokenizer in the files of Hugging Face, from which `AutoTokenizer` makes the same.
 
 use std::fs;
 use std::path::Path;
 
 use artifact::Tokenizer;
-use artifact::tokenizer::END_OF_TEXT;
-use artifact::tokenizer::byte_level::{END_OF_TEXT_NAME, Vocabulary};
-use serde_json::{Map, Value, json};
+use artifact::tokenizer::byte_level::Vocabulary;
+use artifact::tokenizer::json::{added_token, tokenizer_json};
+use artifact::tokenizer::{FILE_NAME, Pattern};
+use serde_json::{Map, Value};
 use store::PathError;
 
 use super::error::SaveError;
 
-/// Writes `tokenizer.json`, `vocab.json`, `merges.txt`, `tokenizer_config.json` and `special_tokens_map.json` into a
-/// folder, for a model of this context length.
+/// Spellings of special tokens with a role of their own, by role.
+const ROLES: [(&str, &[&str]); 3] = [
+    ("pad_token", &["<pad>", "<|pad|>", "[PAD]"]),
+    ("mask_token", &["<mask>", "<|mask|>", "[MASK]"]),
+    ("unk_token", &["<unk>", "<|unk|>", "[UNK]"]),
+];
+
+/// Writes `tokenizer.json`, `tokenizer_config.json` and `special_tokens_map.json` into a folder, for a model of this
+/// context length; and `vocab.json` with `merges.txt` if the split pattern is GPT-2's, as they say none.
 ///
 /// # Errors
 /// If one cannot be written.
 pub fn write_tokenizer(tokenizer: &Tokenizer, context_length: usize, folder: &Path) -> Result<(), SaveError> {
-    let Vocabulary { tokens, merges } = Vocabulary::of(tokenizer)?;
-    let ids: Map<String, Value> = tokens.into_iter().zip((0_u32..).map(Value::from)).collect();
-    let ids = Value::Object(ids);
-    let merges: Vec<String> = merges.into_iter().map(|(left, right)| format!("{left} {right}")).collect();
-    let path = folder.join("merges.txt");
-    fs::write(&path, format!("#version: 0.2\n{}\n", merges.join("\n"))).map_err(PathError::at(&path))?;
-    for (name, json) in [
-        ("vocab.json", &ids),
-        ("tokenizer.json", &tokenizer_json(&ids, &merges)),
-        ("tokenizer_config.json", &tokenizer_config(context_length)),
-        ("special_tokens_map.json", &special_tokens()),
-    ] {
-        write_json(json, &folder.join(name))?;
+    let path = folder.join(FILE_NAME);
+    fs::write(&path, tokenizer_json(tokenizer)).map_err(PathError::at(&path))?;
+    write_json(&tokenizer_config(tokenizer, context_length), &folder.join("tokenizer_config.json"))?;
+    write_json(&special_tokens(tokenizer), &folder.join("special_tokens_map.json"))?;
+    if tokenizer.pattern() == Pattern::Gpt2 {
+        let Vocabulary { tokens, merges } = Vocabulary::of(tokenizer);
+        let ids: Map<String, Value> = tokens.into_iter().zip((0_u32..).map(Value::from)).collect();
+        write_json(&Value::Object(ids), &folder.join("vocab.json"))?;
+        let merges: String = merges.iter().map(|(left, right)| format!("{left} {right}\n")).collect();
+        let path = folder.join("merges.txt");
+        fs::write(&path, format!("#version: 0.2\n{merges}")).map_err(PathError::at(&path))?;
     }
     Ok(())
 }
@@ -42,66 +48,36 @@ pub(super) fn write_json(json: &Value, path: &Path) -> Result<(), SaveError> {
     Ok(fs::write(path, format!("{json:#}\n")).map_err(PathError::at(path))?)
 }
 
-fn tokenizer_json(ids: &Value, merges: &[String]) -> Value {
-    let byte_level = |add_prefix_space: bool, trim_offsets: bool| {
-        json!({
-            "type": "ByteLevel",
-            "add_prefix_space": add_prefix_space,
-            "trim_offsets": trim_offsets,
-            "use_regex": true,
-        })
+fn tokenizer_config(tokenizer: &Tokenizer, context_length: usize) -> Value {
+    let mut config = special_tokens(tokenizer);
+    // GPT2Tokenizer has GPT-2's pattern, whatever the file says.
+    config["tokenizer_class"] = match tokenizer.pattern() {
+        Pattern::Gpt2 => "GPT2Tokenizer".into(),
+        _ => "PreTrainedTokenizerFast".into(),
     };
-    json!({
-        "version": "1.0",
-        "truncation": null,
-        "padding": null,
-        "added_tokens": [end_of_text_token(true)],
-        "normalizer": null,
-        "pre_tokenizer": byte_level(false, true),
-        "post_processor": byte_level(true, false),
-        "decoder": byte_level(true, true),
-        "model": {
-            "type": "BPE",
-            "dropout": null,
-            "unk_token": null,
-            "continuing_subword_prefix": "",
-            "end_of_word_suffix": "",
-            "fuse_unk": false,
-            "byte_fallback": false,
-            "ignore_merges": false,
-            "vocab": ids,
-            "merges": merges,
-        },
-    })
-}
-
-fn tokenizer_config(context_length: usize) -> Value {
-    let mut config = special_tokens();
-    config["tokenizer_class"] = "GPT2Tokenizer".into();
     config["add_prefix_space"] = false.into();
     config["clean_up_tokenization_spaces"] = false.into();
     config["errors"] = "replace".into();
     config["model_max_length"] = context_length.into();
-    config["added_tokens_decoder"] = json!({END_OF_TEXT.to_string(): end_of_text_token(false)});
+    let added = tokenizer.special_tokens().into_iter();
+    let added: Map<String, Value> =
+        added.map(|(id, name)| (id.to_string(), added_token(name, None))).collect();
+    config["added_tokens_decoder"] = added.into();
     config
 }
 
-fn special_tokens() -> Value {
-    json!({"bos_token": END_OF_TEXT_NAME, "eos_token": END_OF_TEXT_NAME, "unk_token": END_OF_TEXT_NAME})
-}
-
-/// The token between documents, with its id if the place does not say it.
-fn end_of_text_token(with_id: bool) -> Value {
-    let mut token = json!({
-        "content": END_OF_TEXT_NAME,
-        "single_word": false,
-        "lstrip": false,
-        "rstrip": false,
-        "normalized": true,
-        "special": true,
-    });
-    if with_id {
-        token["id"] = END_OF_TEXT.into();
+/// The special tokens with a role. GPT-2 has one for all of them.
+fn special_tokens(tokenizer: &Tokenizer) -> Value {
+    let special = tokenizer.special_tokens();
+    let end_of_text = tokenizer.end_of_text();
+    let end_of_text = special.iter().find(|(id, _)| Some(*id) == end_of_text).map(|(_, name)| *name);
+    let mut tokens = Map::new();
+    for role in ["bos_token", "eos_token", "unk_token"] {
+        tokens.extend(end_of_text.map(|name| (role.to_owned(), name.into())));
     }
-    token
+    for (role, spellings) in ROLES {
+        let found = special.iter().find(|(_, name)| spellings.contains(name));
+        tokens.extend(found.map(|(_, name)| (role.to_owned(), (*name).into())));
+    }
+    tokens.into()
 }

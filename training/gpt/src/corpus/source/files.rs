@@ -155,15 +155,12 @@ mod tests {
     use std::cell::RefCell;
     use std::fs;
 
-    use artifact::Tokenizer;
-
     use super::*;
 
     /// The texts of a source below `folder`, and what is said of others.
     fn find(folder: &Path, pattern: &str) -> (Result<Vec<String>, CorpusError>, String) {
         let said = RefCell::new(String::new());
         let loader = Loader {
-            tokenizer: &Tokenizer::gpt2().unwrap(),
             train_fraction: 0.9,
             cache: folder,
             fetch_s3: &|_, _| Ok(Vec::new()),

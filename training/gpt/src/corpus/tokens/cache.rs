@@ -18,11 +18,12 @@ use store::AtomicFolder;
 
 use super::encode::{Lengths, encode};
 use super::ids::Tokens;
-use super::shelf::{Damage, Shelf, Split};
+use super::shelf::{Damage, IdBytes, Shelf, Split};
+use super::surveyed::Surveyed;
 use super::token_bytes::TokenBytes;
 use crate::corpus::error::CorpusError;
 use crate::corpus::loader::Loader;
-use crate::corpus::outline::{Contents, Repeated, SplitRule, mark_repeated, survey};
+use crate::corpus::outline::{Contents, Repeated};
 use crate::corpus::settings::CorpusSettings;
 use crate::corpus::text::TextFile;
 
@@ -53,8 +54,13 @@ pub struct Index {
 }
 
 /// Everything that the ids of a corpus depend on, as a digest.
-fn key(loader: &Loader<'_>, files: &[TextFile], settings: &CorpusSettings) -> Sha256Hex {
-    let (tokenizer, train_fraction) = (loader.tokenizer.reference().sha256, loader.train_fraction);
+fn key(
+    loader: &Loader<'_>,
+    tokenizer: &Sha256Hex,
+    files: &[TextFile],
+    settings: &CorpusSettings,
+) -> Sha256Hex {
+    let train_fraction = loader.train_fraction;
     let CorpusSettings { separator, text_field, deduplicate, .. } = settings;
     let mut recipe = format!(
         "rules {RULES}\ntokenizer {tokenizer}\ntrain {train_fraction}\nseparator {separator:?}\n\
@@ -76,25 +82,29 @@ fn key(loader: &Loader<'_>, files: &[TextFile], settings: &CorpusSettings) -> Sh
 /// If a file cannot be read or the cache cannot be written.
 pub fn encoded(
     loader: &Loader<'_>,
+    tokenizer: &Tokenizer,
     files: &[TextFile],
     settings: &CorpusSettings,
 ) -> Result<(Sha256Hex, Encoded), CorpusError> {
-    let corpus = key(loader, files, settings);
+    let digest = tokenizer.reference().sha256;
+    let corpus = key(loader, &digest, files, settings);
     let folder = loader.cache.join(corpus.as_str());
-    let shelf = Shelf { folder, tokenizer: loader.tokenizer.reference().sha256, corpus };
+    let id_bytes = IdBytes::of_vocabulary(tokenizer.vocab_size());
+    let shelf = Shelf { folder, tokenizer: digest, corpus, id_bytes };
     let folder = &shelf.folder;
     fs::create_dir_all(loader.cache).map_err(CorpusError::cache(loader.cache))?;
     let _lock = lock(loader, &folder.with_extension("lock"))?;
     if folder.exists() {
-        match open(&shelf, files.len(), loader.tokenizer) {
+        match open(&shelf, files.len(), tokenizer) {
             Ok(encoded) => return Ok((shelf.corpus, encoded)),
             Err(damage) => (loader.notify)(&format!("token cache {damage}; encoding the corpus again")),
         }
     }
     let staged = AtomicFolder::beside(folder).map_err(CorpusError::cache_path)?;
-    write(loader, files, settings, &Shelf { folder: staged.path().to_owned(), ..shelf.clone() })?;
+    let staged_shelf = Shelf { folder: staged.path().to_owned(), ..shelf.clone() };
+    write(loader, tokenizer, files, settings, &staged_shelf)?;
     staged.commit_replacing(folder).map_err(CorpusError::cache_path)?;
-    let encoded = open(&shelf, files.len(), loader.tokenizer)
+    let encoded = open(&shelf, files.len(), tokenizer)
         .map_err(|damage| CorpusError::Damaged { path: folder.clone(), damage: damage.to_string() })?;
     Ok((shelf.corpus, encoded))
 }
@@ -139,20 +149,14 @@ fn open(shelf: &Shelf, files: usize, tokenizer: &Tokenizer) -> Result<Encoded, D
 /// Encodes all files into an empty folder.
 fn write(
     loader: &Loader<'_>,
+    tokenizer: &Tokenizer,
     files: &[TextFile],
     settings: &CorpusSettings,
     shelf: &Shelf,
 ) -> Result<(), CorpusError> {
-    let (contents, outline) = survey(files, settings, &shelf.folder)?;
-    let has_validation = files.iter().any(TextFile::is_validation);
-    let rule = || {
-        let repeated = mark_repeated(&outline)?;
-        let rule = SplitRule::new(&outline, loader.train_fraction, has_validation, settings.deduplicate)?;
-        Ok((repeated, rule))
-    };
-    let (repeated, rule) = rule().map_err(CorpusError::cache(&shelf.folder))?;
-    let files: Vec<_> = files.iter().zip(&contents).collect();
-    let lengths = encode(&files, settings, &outline, &rule, loader.tokenizer, shelf)?;
+    let surveyed = Surveyed::of(loader, files, settings, &shelf.folder)?;
+    let lengths = encode(&surveyed, settings, tokenizer, shelf)?;
+    let Surveyed { contents, repeated, .. } = surveyed;
     let index = Index { contents, repeated, lengths };
     let path = index_path(shelf);
     let json = serde_json::to_string(&index).map_err(|error| CorpusError::cache(&path)(error.into()))?;
@@ -173,7 +177,6 @@ mod tests {
         let tokenizer = Tokenizer::gpt2().unwrap();
         let said = RefCell::new(String::new());
         let loader = Loader {
-            tokenizer: &tokenizer,
             train_fraction,
             cache,
             fetch_s3: &|_, _| Ok(Vec::new()),
@@ -181,7 +184,7 @@ mod tests {
         };
         let open = |(index, text): (usize, &&str)| file(folder.path(), &index.to_string(), text.as_bytes());
         let files: Vec<TextFile> = texts.iter().enumerate().map(open).collect();
-        let (key, encoded) = super::encoded(&loader, &files, &CorpusSettings::default()).unwrap();
+        let (key, encoded) = super::encoded(&loader, &tokenizer, &files, &CorpusSettings::default()).unwrap();
         (key, encoded, said.into_inner())
     }
 
@@ -293,13 +296,13 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let tokenizer = Tokenizer::gpt2().unwrap();
         let loader = Loader {
-            tokenizer: &tokenizer,
             train_fraction: 0.9,
             cache: file.path(),
             fetch_s3: &|_, _| Ok(Vec::new()),
             notify: &|_| (),
         };
-        let error = super::encoded(&loader, &[], &CorpusSettings::default()).unwrap_err().to_string();
+        let error =
+            super::encoded(&loader, &tokenizer, &[], &CorpusSettings::default()).unwrap_err().to_string();
         assert!(error.contains("--cache DIR"), "{error}");
     }
 }

@@ -1,6 +1,6 @@
 //! Chunks of a document whose ids, one after the other, are the ids of the whole document.
 //!
-//! GPT-2 first splits a text into pieces and then encodes each piece by itself. The pieces are the
+//! A tokenizer first splits a text into pieces and then encodes each piece by itself. GPT-2's pieces are the
 //! matches of
 //!
 //! ```text
@@ -20,10 +20,17 @@
 //!
 //! The second rule is for languages without spaces: Chinese is cut at its punctuation, Thai at the marks of vowels and
 //! tones, which are no letters to the expression.
+//!
+//! The newer patterns of [`Pattern`] keep a sign with the letters after it, line ends with the signs before them, digits
+//! in groups, and `o200k` marks and contractions with the letters before them. With these a text may be cut
+//!
+//! - before white space that follows another character, unless it is a line end after a sign;
+//! - between a letter and a sign: but not an apostrophe, and no mark.
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use artifact::tokenizer::Pattern;
 use regex::Regex;
 
 use crate::corpus::error::CorpusError;
@@ -65,11 +72,12 @@ pub struct Chunker {
     /// Characters to train on.
     training_characters: u64,
     moves_to_a_gap: bool,
+    pattern: Pattern,
 }
 
 impl Chunker {
-    /// Cuts a document of the file at `path`, whose place in the corpus is `file`.
-    pub fn new(file: usize, path: &Path, placement: Placement) -> Self {
+    /// Cuts a document of the file at `path`, whose place in the corpus is `file`, for tokenizers with this pattern.
+    pub fn new(file: usize, path: &Path, placement: Placement, pattern: Pattern) -> Self {
         let (training_characters, moves_to_a_gap) = match placement {
             Placement::Training => (u64::MAX, false),
             Placement::Validation | Placement::LeftOut => (0, false),
@@ -83,6 +91,7 @@ impl Chunker {
             characters: 0,
             training_characters,
             moves_to_a_gap,
+            pattern,
         }
     }
 
@@ -95,7 +104,7 @@ impl Chunker {
         if self.text.len() < CHUNK_BYTES {
             return Ok(None);
         }
-        if let Some(cut) = last_cut(&self.text) {
+        if let Some(cut) = last_cut(&self.text, self.pattern) {
             let rest = self.text.split_off(cut);
             return Ok(Some(self.hand_out(rest)));
         }
@@ -147,7 +156,7 @@ fn gap_before(text: &str, border: usize) -> usize {
 }
 
 /// Kinds of characters in the expression above.
-#[derive(PartialEq)]
+#[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Space,
     Letter,
@@ -166,8 +175,8 @@ impl Kind {
                 let mut bytes = [0; 4];
                 let text = character.encode_utf8(&mut bytes);
                 match &*KINDS {
-                    (letter, _) if letter.is_match(text) => Self::Letter,
-                    (_, digit) if digit.is_match(text) => Self::Digit,
+                    [letter, ..] if letter.is_match(text) => Self::Letter,
+                    [_, digit, _] if digit.is_match(text) => Self::Digit,
                     _ => Self::Other,
                 }
             }
@@ -175,42 +184,69 @@ impl Kind {
     }
 }
 
-/// Letters and digits as the expression has them, which are not those of `char`.
-static KINDS: LazyLock<(Regex, Regex)> = LazyLock::new(|| {
-    #[expect(clippy::expect_used, reason = "both are constants, and a test uses them")]
+/// Letters, digits and marks as the expressions have them, which are not those of `char`.
+static KINDS: LazyLock<[Regex; 3]> = LazyLock::new(|| {
+    #[expect(clippy::expect_used, reason = "they are constants, and a test uses them")]
     let expression = |text| Regex::new(text).expect("a valid expression");
-    (expression(r"^\p{L}"), expression(r"^\p{N}"))
+    [r"^\p{L}", r"^\p{N}", r"^\p{M}"].map(expression)
 });
 
 /// The last place where `text` may be cut.
-fn last_cut(text: &str) -> Option<usize> {
+fn last_cut(text: &str, pattern: Pattern) -> Option<usize> {
     let mut after = None;
     for (offset, character) in text.char_indices().rev() {
-        let kind = Kind::of(character);
+        let before = (character, Kind::of(character));
         if let Some(after) = after
-            && kind != Kind::Space
-            && kind != after
-            && !(character == '\'' && after == Kind::Letter)
+            && match pattern {
+                Pattern::Gpt2 => may_be_cut(before, after),
+                Pattern::Cl100k | Pattern::Qwen2 | Pattern::O200k => newer_may_be_cut(before, after),
+            }
         {
             return Some(offset + character.len_utf8());
         }
-        after = Some(kind);
+        after = Some(before);
     }
     None
+}
+
+/// Whether a text may be cut between two characters for GPT-2's pattern.
+fn may_be_cut((character, kind): (char, Kind), (_, after): (char, Kind)) -> bool {
+    kind != Kind::Space && kind != after && !(character == '\'' && after == Kind::Letter)
+}
+
+/// The same for the newer patterns.
+fn newer_may_be_cut((_, kind): (char, Kind), (next, after): (char, Kind)) -> bool {
+    match (kind, after) {
+        (Kind::Space, _) => false,
+        (_, Kind::Space) => kind != Kind::Other || !matches!(next, '\r' | '\n'),
+        (Kind::Letter, Kind::Other) => {
+            let mut bytes = [0; 4];
+            next != '\'' && (next.is_ascii() || !KINDS[2].is_match(next.encode_utf8(&mut bytes)))
+        }
+        _ => false,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use artifact::Tokenizer;
+    use artifact::tokenizer::Bpe;
     use proptest::prelude::*;
 
     use super::*;
 
     static TOKENIZER: LazyLock<Tokenizer> = LazyLock::new(|| Tokenizer::gpt2().unwrap());
 
+    /// For each pattern one that has a token for most pieces, so that other pieces are other ids.
+    static TOKENIZERS: LazyLock<Vec<(Pattern, Tokenizer)>> = LazyLock::new(|| {
+        let bytes: Vec<_> = (256..50_256).map(|id| TOKENIZER.decode_bytes(&[id]).unwrap()).collect();
+        let tokenizer = |pattern| Tokenizer::new(Bpe::trained(pattern, bytes.clone())).unwrap();
+        Pattern::ALL.map(|pattern| (pattern, tokenizer(pattern))).into()
+    });
+
     /// The chunks of a text that comes in blocks.
     fn chunks(text: &str, placement: Placement) -> Result<Vec<Chunk>, CorpusError> {
-        let mut chunker = Chunker::new(7, Path::new("a.txt"), placement);
+        let mut chunker = Chunker::new(7, Path::new("a.txt"), placement, Pattern::Gpt2);
         let (mut chunks, mut rest) = (Vec::new(), text);
         while !rest.is_empty() {
             let (block, after) = rest.split_at(rest.floor_char_boundary(1 << 16));
@@ -250,7 +286,7 @@ mod tests {
             ("กำ", None),
             ("กี่", Some("ก")),
         ] {
-            assert_eq!(last_cut(text).map(|cut| &text[..cut]), expected, "{text:?}");
+            assert_eq!(last_cut(text, Pattern::Gpt2).map(|cut| &text[..cut]), expected, "{text:?}");
         }
     }
 
@@ -311,6 +347,40 @@ mod tests {
         assert_eq!(ids(&chunks).len(), MAX_CHUNK_BYTES - 1);
     }
 
+    /// Cuts a text wherever it may be cut, for every pattern.
+    fn assert_cutting_changes_no_id(text: &str) {
+        for (pattern, tokenizer) in &*TOKENIZERS {
+            let whole = tokenizer.encode(text);
+            let mut head = text;
+            while let Some(cut) = last_cut(head, *pattern) {
+                head = &head[..cut];
+                let ids = [tokenizer.encode(head), tokenizer.encode(&text[cut..])].concat();
+                assert_eq!(ids, whole, "{text:?} cut at {cut} for {pattern}");
+            }
+        }
+    }
+
+    #[test]
+    fn newer_patterns_keep_signs_with_letters_and_line_ends() {
+        for (text, expected) in [
+            ("one two", Some("one")),
+            ("one\ntwo", Some("one")),
+            ("one.\ntwo", Some("one")),
+            (".\n", None),
+            ("one.two", Some("one")),
+            (".two", None),
+            ("it's", None),
+            ("a1", None),
+            ("1234", None),
+            ("他走了。她", Some("他走了")),
+            ("กี่", None),
+        ] {
+            for pattern in [Pattern::Cl100k, Pattern::Qwen2, Pattern::O200k] {
+                assert_eq!(last_cut(text, pattern).map(|cut| &text[..cut]), expected, "{text:?} {pattern}");
+            }
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2_000))]
 
@@ -319,26 +389,14 @@ mod tests {
         /// and are none.
         #[test]
         fn cutting_changes_no_id(
-            text in "([ \n\t\r\u{b}\u{a0}\u{85}\u{3000}\u{2028}\u{200b}\u{180e}']|[a-zé字。กีำ่ⅨⒶ]{1,3}|'(s|ll|ve|t)|[0-9½]{1,3}|[.,!-]){0,24}"
+            text in "([ \n\t\r\u{b}\u{a0}\u{85}\u{3000}\u{2028}\u{200b}\u{180e}']|[a-zA-Zé字。กีำ่ⅨⒶ]{1,3}|'(s|ll|VE|t)|[0-9½]{1,3}|[.,!/-]){0,24}"
         ) {
-            let whole = TOKENIZER.encode(&text);
-            let mut head = text.as_str();
-            while let Some(cut) = last_cut(head) {
-                head = &head[..cut];
-                let ids = [TOKENIZER.encode(head), TOKENIZER.encode(&text[cut..])].concat();
-                prop_assert_eq!(&ids, &whole, "{:?} cut at {}", text, cut);
-            }
+            assert_cutting_changes_no_id(&text);
         }
 
         #[test]
         fn cutting_any_text_changes_no_id(text in any::<String>()) {
-            let whole = TOKENIZER.encode(&text);
-            let mut head = text.as_str();
-            while let Some(cut) = last_cut(head) {
-                head = &head[..cut];
-                let ids = [TOKENIZER.encode(head), TOKENIZER.encode(&text[cut..])].concat();
-                prop_assert_eq!(&ids, &whole, "{:?} cut at {}", text, cut);
-            }
+            assert_cutting_changes_no_id(&text);
         }
     }
 }

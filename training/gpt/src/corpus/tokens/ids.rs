@@ -3,7 +3,6 @@
 use std::io;
 use std::sync::Arc;
 
-use artifact::tokenizer::END_OF_TEXT;
 use serde::{Deserialize, Serialize};
 
 use super::shard::{Shard, ShardWriter};
@@ -13,11 +12,8 @@ use super::token_bytes::TokenBytes;
 /// Ids in a shard, 128 MiB of them: few files for a large corpus, and each is quick to copy.
 pub const SHARD_TOKENS: u64 = 1 << 26;
 
-/// An id takes two bytes.
 /// Ids that are in memory where all are read.
 const READ_AT_ONCE: usize = 1 << 20;
-
-const _: () = assert!(END_OF_TEXT <= u16::MAX as u32);
 
 /// The token ids of one split of a corpus, on disk.
 #[derive(Clone, Debug)]
@@ -113,19 +109,20 @@ pub struct TokensWriter<'a> {
     shelf: &'a Shelf,
     split: Split,
     shard_tokens: u64,
+    separator: Option<u32>,
     current: Option<ShardWriter>,
     written: Written,
     separator_due: bool,
 }
 
 impl<'a> TokensWriter<'a> {
-    /// Writes shards of `shard_tokens` ids, the last of what is left.
-    pub fn new(shelf: &'a Shelf, split: Split, shard_tokens: u64) -> Self {
+    /// Writes shards of `shard_tokens` ids, the last of what is left, with `separator` between documents.
+    pub fn new(shelf: &'a Shelf, split: Split, shard_tokens: u64, separator: Option<u32>) -> Self {
         let written = Written { shards: 0, tokens: 0 };
-        Self { shelf, split, shard_tokens, current: None, written, separator_due: false }
+        Self { shelf, split, shard_tokens, separator, current: None, written, separator_due: false }
     }
 
-    /// What follows is another document: [`END_OF_TEXT`] comes between it and what is there.
+    /// What follows is another document: the separator comes between it and what is there.
     pub fn begin_document(&mut self) {
         self.separator_due = self.written.tokens > 0;
     }
@@ -134,18 +131,22 @@ impl<'a> TokensWriter<'a> {
     ///
     /// # Errors
     /// If they cannot be written.
-    pub fn push(&mut self, ids: &[u16]) -> io::Result<()> {
+    pub fn push(&mut self, ids: &[u32]) -> io::Result<()> {
         if !ids.is_empty() && std::mem::take(&mut self.separator_due) {
-            self.append(&[END_OF_TEXT as u16])?;
+            let separator = self.separator;
+            self.append(separator.as_slice())?;
         }
         self.append(ids)
     }
 
-    fn append(&mut self, mut ids: &[u16]) -> io::Result<()> {
+    fn append(&mut self, mut ids: &[u32]) -> io::Result<()> {
         while !ids.is_empty() {
             let shard = match &mut self.current {
                 Some(shard) => shard,
-                none => none.insert(ShardWriter::create(&self.shelf.path(self.split, self.written.shards))?),
+                none => {
+                    let path = self.shelf.path(self.split, self.written.shards);
+                    none.insert(ShardWriter::create(&path, self.shelf.id_bytes)?)
+                }
             };
             let room = (self.shard_tokens - shard.tokens()).min(ids.len() as u64) as usize;
             let (here, rest) = ids.split_at(room);
@@ -181,11 +182,13 @@ impl<'a> TokensWriter<'a> {
 pub(crate) mod tests {
     use artifact::Sha256Hex;
 
+    use super::super::shelf::IdBytes;
     use super::*;
 
     fn shelf(folder: &std::path::Path) -> Shelf {
         let sha256 = Sha256Hex::of_bytes(b"test");
-        Shelf { folder: folder.to_owned(), tokenizer: sha256.clone(), corpus: sha256 }
+        let id_bytes = IdBytes::Two;
+        Shelf { folder: folder.to_owned(), tokenizer: sha256.clone(), corpus: sha256, id_bytes }
     }
 
     /// Opens a split whose ids stand for as many bytes as they say.
@@ -197,8 +200,8 @@ pub(crate) mod tests {
     pub(crate) fn tokens(count: u16) -> Tokens {
         let folder = tempfile::tempdir().unwrap();
         let shelf = shelf(folder.path());
-        let mut writer = TokensWriter::new(&shelf, Split::Training, 7);
-        writer.push(&(0..count).collect::<Vec<_>>()).unwrap();
+        let mut writer = TokensWriter::new(&shelf, Split::Training, 7, None);
+        writer.push(&(0..u32::from(count)).collect::<Vec<_>>()).unwrap();
         open(&shelf, Split::Training, writer.finish().unwrap()).unwrap()
     }
 
@@ -222,7 +225,7 @@ pub(crate) mod tests {
     fn documents_are_separated_and_none_is_empty() {
         let folder = tempfile::tempdir().unwrap();
         let shelf = shelf(folder.path());
-        let mut writer = TokensWriter::new(&shelf, Split::Validation, 3);
+        let mut writer = TokensWriter::new(&shelf, Split::Validation, 3, Some(50_256));
         for document in [&[][..], &[1, 2], &[], &[3, 4], &[5], &[]] {
             writer.begin_document();
             writer.push(document).unwrap();

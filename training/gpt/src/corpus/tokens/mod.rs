@@ -1,7 +1,8 @@
 //! Token ids on disk: texts are encoded once and read in windows.
 //!
 //! - `chunks`: a document cut where that changes no id;
-//! - `encode`: chunks encoded on all cores;
+//! - `surveyed`: the documents of a corpus, in chunks;
+//! - `encode`: chunks encoded on all cores; `words`: their words, counted to train a tokenizer;
 //! - `shard`: files of ids, which belong to a `shelf`;
 //! - [`ids`]: the ids of one split, shard after shard;
 //! - `cache`: all of this, once for each corpus;
@@ -15,12 +16,17 @@ pub mod ids;
 mod reencode;
 mod shard;
 mod shelf;
+mod surveyed;
 mod token_bytes;
+mod words;
 
 pub(super) use cache::encoded;
 pub use cache::{Encoded, Index};
-pub use encode::{Lengths, Placed};
+pub use encode::Lengths;
 pub use ids::Tokens;
 pub use reencode::reencode;
-pub use shelf::{Shelf, Split};
+pub use shelf::{IdBytes, Shelf, Split};
+pub use surveyed::Placed;
 pub use token_bytes::TokenBytes;
+pub use words::WordCounts;
+pub(super) use words::count_words;

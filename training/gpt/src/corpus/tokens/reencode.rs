@@ -6,12 +6,13 @@ use std::io;
 use std::path::Path;
 
 use artifact::Tokenizer;
-use artifact::tokenizer::END_OF_TEXT;
+use artifact::tokenizer::Pattern;
 
 use super::chunks::Chunker;
 use super::encode::Encoder;
 use super::ids::Tokens;
-use super::shelf::{Shelf, Split};
+use super::shelf::{IdBytes, Shelf, Split};
+use super::surveyed::ChunkSink;
 use super::token_bytes::TokenBytes;
 use crate::corpus::error::CorpusError;
 use crate::corpus::outline::Placement;
@@ -28,14 +29,18 @@ pub fn reencode(tokens: &Tokens, from: &Tokenizer, to: &Tokenizer) -> Result<Tok
     // Open files stay readable when their folder is gone.
     let folder = tempfile::tempdir().map_err(CorpusError::io(&std::env::temp_dir()))?;
     let sha256 = to.reference().sha256;
-    let shelf = Shelf { folder: folder.path().to_owned(), tokenizer: sha256.clone(), corpus: sha256 };
+    let id_bytes = IdBytes::of_vocabulary(to.vocab_size());
+    let shelf =
+        Shelf { folder: folder.path().to_owned(), tokenizer: sha256.clone(), corpus: sha256, id_bytes };
     let mut encoder = Encoder::new(to, &shelf, 1);
-    let mut document = Document::new(folder.path());
+    let begin = || Document::new(folder.path(), to.pattern());
+    let end_of_text = from.end_of_text().map(i64::from);
+    let mut document = begin();
     for start in (0..tokens.count()).step_by(BLOCK_TOKENS) {
         let ids = tokens.read(start, BLOCK_TOKENS);
-        for (index, ids) in ids.split(|&id| id == i64::from(END_OF_TEXT)).enumerate() {
+        for (index, ids) in ids.split(|&id| Some(id) == end_of_text).enumerate() {
             if index > 0 {
-                std::mem::replace(&mut document, Document::new(folder.path())).finish(&mut encoder)?;
+                std::mem::replace(&mut document, begin()).finish(&mut encoder)?;
             }
             document.push(ids, from, &mut encoder)?;
         }
@@ -58,8 +63,9 @@ struct Document<'a> {
 }
 
 impl<'a> Document<'a> {
-    fn new(folder: &'a Path) -> Self {
-        Self { folder, chunker: Chunker::new(0, folder, Placement::Validation), begun: Vec::new() }
+    fn new(folder: &'a Path, pattern: Pattern) -> Self {
+        let chunker = Chunker::new(0, folder, Placement::Validation, pattern);
+        Self { folder, chunker, begun: Vec::new() }
     }
 
     /// Goes on with some ids.
@@ -106,13 +112,12 @@ mod tests {
         let files: Vec<_> =
             files.map(|(index, text)| file(folder.path(), &index.to_string(), text.as_bytes())).collect();
         let loader = Loader {
-            tokenizer: &tokenizer,
             train_fraction: 0.0,
             cache: folder.path(),
             fetch_s3: &|_, _| Ok(Vec::new()),
             notify: &|_| (),
         };
-        let (_, encoded) = encoded(&loader, &files, &CorpusSettings::default()).unwrap();
+        let (_, encoded) = encoded(&loader, &tokenizer, &files, &CorpusSettings::default()).unwrap();
         let before = encoded.validation;
         assert!(before.count() > 4 * BLOCK_TOKENS);
         let after = reencode(&before, &tokenizer, &tokenizer).unwrap();

@@ -11,26 +11,25 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::shelf::{Damage, HEADER_BYTES, MAGIC, Shelf, Split};
-
-const TOKEN_BYTES: usize = size_of::<u16>();
+use super::shelf::{Damage, HEADER_BYTES, IdBytes, MAGIC, Shelf, Split};
 
 /// Writes one shard.
 pub struct ShardWriter {
     file: BufWriter<File>,
     hasher: Sha256,
+    id_bytes: IdBytes,
     tokens: u64,
 }
 
 impl ShardWriter {
-    /// Begins a file.
+    /// Begins a file of ids of this length.
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn create(path: &Path) -> io::Result<Self> {
+    pub fn create(path: &Path, id_bytes: IdBytes) -> io::Result<Self> {
         let mut file = BufWriter::new(File::create(path)?);
         file.write_all(&[0; HEADER_BYTES])?;
-        Ok(Self { file, hasher: Sha256::new(), tokens: 0 })
+        Ok(Self { file, hasher: Sha256::new(), id_bytes, tokens: 0 })
     }
 
     /// Number of ids so far.
@@ -38,12 +37,15 @@ impl ShardWriter {
         self.tokens
     }
 
-    /// Appends ids.
+    /// Appends ids, which must fit.
     ///
     /// # Errors
     /// If they cannot be written.
-    pub fn push(&mut self, ids: &[u16]) -> io::Result<()> {
-        let bytes: Vec<u8> = ids.iter().flat_map(|id| id.to_le_bytes()).collect();
+    pub fn push(&mut self, ids: &[u32]) -> io::Result<()> {
+        let bytes: Vec<u8> = match self.id_bytes {
+            IdBytes::Two => ids.iter().flat_map(|&id| (id as u16).to_le_bytes()).collect(),
+            IdBytes::Four => ids.iter().flat_map(|id| id.to_le_bytes()).collect(),
+        };
         self.hasher.update(&bytes);
         self.tokens += ids.len() as u64;
         self.file.write_all(&bytes)
@@ -64,6 +66,7 @@ impl ShardWriter {
 #[derive(Debug)]
 pub struct Shard {
     file: File,
+    id_bytes: IdBytes,
     tokens: usize,
 }
 
@@ -82,15 +85,16 @@ impl Shard {
             return Err(Damage::differs(path, "a file of token ids", "another kind of file"));
         }
         let digest = digest(&mut file).map_err(Damage::io(path))?;
-        let tokens = (bytes - HEADER_BYTES as u64) / TOKEN_BYTES as u64;
-        if bytes % TOKEN_BYTES as u64 != 0 || header[..] != shelf.header(split, number, tokens, &digest) {
+        let id_bytes = shelf.id_bytes.count() as u64;
+        let tokens = (bytes - HEADER_BYTES as u64) / id_bytes;
+        if bytes % id_bytes != 0 || header[..] != shelf.header(split, number, tokens, &digest) {
             return Err(Damage::differs(
                 path,
                 format!("{tokens} token ids of corpus {} under their SHA-256", shelf.corpus),
                 "a header that does not fit: the file is damaged or belongs elsewhere",
             ));
         }
-        Ok(Self { file, tokens: tokens as usize })
+        Ok(Self { file, id_bytes: shelf.id_bytes, tokens: tokens as usize })
     }
 
     /// Number of ids.
@@ -103,10 +107,17 @@ impl Shard {
     /// # Errors
     /// If the disk fails, or the file was shortened since it was opened.
     pub fn read(&self, start: usize, count: usize, ids: &mut Vec<i64>) -> io::Result<()> {
-        let mut bytes = vec![0; count * TOKEN_BYTES];
-        self.file.read_exact_at(&mut bytes, (HEADER_BYTES + start * TOKEN_BYTES) as u64)?;
-        let pairs = bytes.chunks_exact(TOKEN_BYTES);
-        ids.extend(pairs.map(|pair| i64::from(u16::from_le_bytes([pair[0], pair[1]]))));
+        let length = self.id_bytes.count();
+        let mut bytes = vec![0; count * length];
+        self.file.read_exact_at(&mut bytes, (HEADER_BYTES + start * length) as u64)?;
+        match self.id_bytes {
+            IdBytes::Two => {
+                ids.extend(bytes.as_chunks().0.iter().map(|&id| i64::from(u16::from_le_bytes(id))))
+            }
+            IdBytes::Four => {
+                ids.extend(bytes.as_chunks().0.iter().map(|&id| i64::from(u32::from_le_bytes(id))))
+            }
+        }
         Ok(())
     }
 }
@@ -135,12 +146,13 @@ mod tests {
             folder: folder.to_owned(),
             tokenizer: Sha256Hex::of_bytes(b"tokenizer"),
             corpus: Sha256Hex::of_bytes(b"corpus"),
+            id_bytes: IdBytes::Two,
         }
     }
 
-    fn write(shelf: &Shelf, ids: &[u16]) -> PathBuf {
+    fn write(shelf: &Shelf, ids: &[u32]) -> PathBuf {
         let path = shelf.path(Split::Training, 3);
-        let mut writer = ShardWriter::create(&path).unwrap();
+        let mut writer = ShardWriter::create(&path, shelf.id_bytes).unwrap();
         writer.push(&ids[..1]).unwrap();
         writer.push(&ids[1..]).unwrap();
         assert_eq!(writer.tokens(), ids.len() as u64);
@@ -152,7 +164,7 @@ mod tests {
     fn reads_what_was_written_even_after_the_file_was_removed() {
         let folder = tempfile::tempdir().unwrap();
         let shelf = shelf(folder.path());
-        let ids: Vec<u16> = (0..50_257).collect();
+        let ids: Vec<u32> = (0..50_257).collect();
         let path = write(&shelf, &ids);
         assert_eq!(std::fs::metadata(&path).unwrap().len(), 192 + 2 * 50_257);
         let shard = Shard::open(&shelf, Split::Training, 3).unwrap();
@@ -169,11 +181,28 @@ mod tests {
         assert_eq!(found, expected);
     }
 
+    /// From 65,537 ids on, which is where two bytes are too short.
+    #[test]
+    fn ids_of_a_large_vocabulary_take_four_bytes() {
+        let length = |vocab_size| IdBytes::of_vocabulary(vocab_size).count();
+        assert_eq!((length(257), length(65_536), length(65_537)), (2, 2, 4));
+        let folder = tempfile::tempdir().unwrap();
+        let large = Shelf { id_bytes: IdBytes::Four, ..shelf(folder.path()) };
+        let path = write(&large, &[1, 65_536, 3, 1 << 19]);
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), 192 + 4 * 4);
+        let shard = Shard::open(&large, Split::Training, 3).unwrap();
+        let mut found = Vec::new();
+        shard.read(1, 3, &mut found).unwrap();
+        assert_eq!((shard.tokens(), found), (4, vec![65_536, 3, 1 << 19]));
+        // Whoever expects two bytes does not read them as eight ids.
+        assert!(Shard::open(&Shelf { id_bytes: IdBytes::Two, ..large }, Split::Training, 3).is_err());
+    }
+
     #[test]
     fn threads_read_side_by_side() {
         let folder = tempfile::tempdir().unwrap();
         let shelf = shelf(folder.path());
-        write(&shelf, &(0..50_000).collect::<Vec<u16>>());
+        write(&shelf, &(0..50_000).collect::<Vec<u32>>());
         let shard = &Shard::open(&shelf, Split::Training, 3).unwrap();
         std::thread::scope(|scope| {
             for thread in 0..4 {

@@ -3,14 +3,14 @@
 //! | bytes | |
 //! |---|---|
 //! | 8 | `GPTTOKEN` |
-//! | 4 | version of this format, 1 |
+//! | 4 | version of this format: 1 with ids of two bytes, 2 with ids of four |
 //! | 4 | split: 0 training, 1 validation |
 //! | 8 | number of the shard in its split, from 0 |
 //! | 8 | number of token ids |
 //! | 64 | SHA-256 of the tokenizer's vocabulary, as text |
 //! | 64 | SHA-256 that names the corpus, as text |
 //! | 32 | SHA-256 of the token ids |
-//! | 2 each | token ids |
+//! | 2 or 4 each | token ids |
 //!
 //! Numbers are unsigned and little endian.
 
@@ -21,7 +21,6 @@ use artifact::Sha256Hex;
 
 /// Beginning of every shard.
 pub(super) const MAGIC: &[u8; 8] = b"GPTTOKEN";
-const VERSION: u32 = 1;
 /// Length of the header.
 pub(super) const HEADER_BYTES: usize = 192;
 
@@ -44,6 +43,38 @@ impl Split {
     }
 }
 
+/// Length of an id in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdBytes {
+    /// For vocabularies of at most 65,536 ids.
+    Two,
+    /// For larger ones.
+    Four,
+}
+
+impl IdBytes {
+    /// The shortest for this many ids.
+    pub fn of_vocabulary(vocab_size: usize) -> Self {
+        if vocab_size <= 1 << 16 { Self::Two } else { Self::Four }
+    }
+
+    /// In bytes.
+    pub fn count(self) -> usize {
+        match self {
+            Self::Two => 2,
+            Self::Four => 4,
+        }
+    }
+
+    /// Version of the format.
+    fn version(self) -> u32 {
+        match self {
+            Self::Two => 1,
+            Self::Four => 2,
+        }
+    }
+}
+
 /// The corpus that shards belong to, and their folder.
 #[derive(Clone, Debug)]
 pub struct Shelf {
@@ -53,6 +84,8 @@ pub struct Shelf {
     pub tokenizer: Sha256Hex,
     /// Digest that names the corpus.
     pub corpus: Sha256Hex,
+    /// Length of its ids.
+    pub id_bytes: IdBytes,
 }
 
 impl Shelf {
@@ -65,7 +98,7 @@ impl Shelf {
     pub(super) fn header(&self, split: Split, number: u64, tokens: u64, digest: &[u8]) -> Vec<u8> {
         let mut header = Vec::with_capacity(HEADER_BYTES);
         header.extend(MAGIC);
-        header.extend(VERSION.to_le_bytes());
+        header.extend(self.id_bytes.version().to_le_bytes());
         header.extend((split as u32).to_le_bytes());
         header.extend(number.to_le_bytes());
         header.extend(tokens.to_le_bytes());

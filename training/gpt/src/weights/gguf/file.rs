@@ -34,7 +34,7 @@ pub fn export(
     if path.exists() {
         return Err(SaveError::Exists { path: path.to_owned() });
     }
-    let metadata = Metadata::of(model.config(), tokenizer, name, precision)?;
+    let metadata = Metadata::of(model.config(), tokenizer, name, precision);
     let tensors = collect(model, precision);
     let mut file = BufWriter::new(AtomicFile::create(path)?);
     let mut write = |bytes: &[u8]| file.write_all(bytes).map_err(PathError::at(path));

@@ -1,8 +1,10 @@
 //! Metadata of a GGUF file: keys with typed values, the shape of a model and its tokenizer.
 
+use std::collections::HashSet;
+
 use artifact::config::LAYER_NORM_EPSILON;
+use artifact::tokenizer::Pattern;
 use artifact::tokenizer::byte_level::Vocabulary;
-use artifact::tokenizer::{END_OF_TEXT, UnknownToken};
 use artifact::{GptConfig, Tokenizer};
 
 use super::tensors::Precision;
@@ -31,15 +33,7 @@ pub struct Metadata {
 
 impl Metadata {
     /// That of a model; `name` is what people call it.
-    ///
-    /// # Errors
-    /// If the tokenizer lacks one of its ids.
-    pub fn of(
-        config: &GptConfig,
-        tokenizer: Option<&Tokenizer>,
-        name: &str,
-        precision: Precision,
-    ) -> Result<Self, UnknownToken> {
+    pub fn of(config: &GptConfig, tokenizer: Option<&Tokenizer>, name: &str, precision: Precision) -> Self {
         let mut metadata = Self::default();
         metadata.text("general.architecture", "gpt2");
         metadata.text("general.name", name);
@@ -57,18 +51,20 @@ impl Metadata {
         metadata.key("gpt2.attention.layer_norm_epsilon", FLOAT32);
         metadata.bytes.extend((LAYER_NORM_EPSILON as f32).to_le_bytes());
         match tokenizer {
-            Some(tokenizer) => metadata.tokenizer(&Vocabulary::of(tokenizer)?, config.vocab_size),
+            Some(tokenizer) => metadata.tokenizer(tokenizer, config.vocab_size),
             // llama.cpp then takes ids.
             None => metadata.text("tokenizer.ggml.model", "none"),
         }
-        Ok(metadata)
+        metadata
     }
 
     /// A token for each id of the model: those that the tokenizer does not have are never to be drawn.
-    fn tokenizer(&mut self, vocabulary: &Vocabulary, vocab_size: usize) {
+    fn tokenizer(&mut self, tokenizer: &Tokenizer, vocab_size: usize) {
+        let vocabulary = Vocabulary::of(tokenizer);
         let n_tokens = vocabulary.tokens.len();
+        let special: HashSet<u32> = tokenizer.special_tokens().into_iter().map(|(id, _)| id).collect();
         self.text("tokenizer.ggml.model", "gpt2");
-        self.text("tokenizer.ggml.pre", "gpt-2");
+        self.text("tokenizer.ggml.pre", pre_tokenizer(tokenizer.pattern()));
         let padding: Vec<String> = (n_tokens..vocab_size).map(|id| format!("[PAD{id}]")).collect();
         let tokens = || vocabulary.tokens.iter().chain(&padding);
         self.array("tokenizer.ggml.tokens", STRING, tokens().count());
@@ -77,7 +73,7 @@ impl Metadata {
         for id in 0..tokens().count() {
             let kind = match id {
                 _ if id >= n_tokens => UNUSED,
-                _ if id == END_OF_TEXT as usize => CONTROL,
+                _ if special.contains(&(id as u32)) => CONTROL,
                 _ => NORMAL,
             };
             self.bytes.extend(kind.to_le_bytes());
@@ -85,7 +81,9 @@ impl Metadata {
         self.array("tokenizer.ggml.merges", STRING, vocabulary.merges.len());
         vocabulary.merges.iter().for_each(|(left, right)| self.string(&format!("{left} {right}")));
         for key in ["tokenizer.ggml.bos_token_id", "tokenizer.ggml.eos_token_id"] {
-            self.number(key, END_OF_TEXT);
+            if let Some(end_of_text) = tokenizer.end_of_text() {
+                self.number(key, end_of_text);
+            }
         }
         self.key("tokenizer.ggml.add_bos_token", BOOL);
         self.bytes.push(0);
@@ -116,6 +114,16 @@ impl Metadata {
 
     fn string(&mut self, text: &str) {
         put_string(text, &mut self.bytes);
+    }
+}
+
+/// What llama.cpp calls a split pattern.
+fn pre_tokenizer(pattern: Pattern) -> &'static str {
+    match pattern {
+        Pattern::Gpt2 => "gpt-2",
+        Pattern::Cl100k => "llama-bpe",
+        Pattern::Qwen2 => "qwen2",
+        Pattern::O200k => "gpt-4o",
     }
 }
 

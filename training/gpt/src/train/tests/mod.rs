@@ -1,4 +1,6 @@
-//! Tests of the training loop: each setting, and a run that goes on.
+//! Tests of the training loop: each setting, and a run that goes on; in [`length`] those of how long it is.
+
+mod length;
 
 use std::sync::atomic::AtomicBool;
 
@@ -31,19 +33,16 @@ fn preset() -> Preset {
 }
 
 fn datasets(preset: &Preset) -> (Dataset, Dataset) {
-    let text = include_str!("../../../corpus/the-north-light.txt").get(..3000).unwrap();
+    let text = include_str!("../../../../corpus/the-north-light.txt").get(..3000).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("beginning.txt");
     std::fs::write(&path, text).unwrap();
     let TrainingSettings { train_fraction, batch_size, .. } = preset.training;
-    let loader = Loader {
-        tokenizer: &Tokenizer::gpt2().unwrap(),
-        train_fraction,
-        cache: folder.path(),
-        fetch_s3: &|_, _| Ok(Vec::new()),
-        notify: &|_| (),
-    };
-    let corpus = loader.load(&[Source::Local(path.to_str().unwrap().to_owned())]).unwrap();
+    let loader =
+        Loader { train_fraction, cache: folder.path(), fetch_s3: &|_, _| Ok(Vec::new()), notify: &|_| () };
+    let corpus = loader
+        .load(&[Source::Local(path.to_str().unwrap().to_owned())], &Tokenizer::gpt2().unwrap())
+        .unwrap();
     dataset::split(&corpus, preset.model.context_length, preset.stride(), batch_size).unwrap()
 }
 

@@ -1,0 +1,77 @@
+//! Functions of several tensors with derivatives of their own, for burn's autodiff.
+
+use std::fmt::Debug;
+
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::libtorch::TchTensor;
+use burn::backend::{Autodiff, BackendTypes, LibTorch};
+use burn::tensor::Tensor;
+
+type Tracked = Autodiff<LibTorch>;
+
+/// A tensor on libtorch.
+pub(super) enum Input {
+    /// Without autodiff.
+    Plain(TchTensor),
+    /// With autodiff.
+    Tracked(<Tracked as BackendTypes>::FloatTensorPrimitive),
+}
+
+impl Input {
+    /// The tensor, if it is on libtorch.
+    pub(super) fn new<const D: usize>(x: Tensor<D>) -> Option<Self> {
+        let plain = x.clone().try_into_primitive::<LibTorch>().ok().map(Self::Plain);
+        plain.or_else(|| x.try_into_primitive::<Tracked>().ok().map(Self::Tracked))
+    }
+
+    /// What is computed with.
+    pub(super) fn primitive(&self) -> &TchTensor {
+        match self {
+            Self::Plain(tensor) => tensor,
+            Self::Tracked(tensor) => tensor.primitive(),
+        }
+    }
+}
+
+/// Computes `forward(inputs)`, which is a result and what `backward` needs besides the gradient of the result to make
+/// those of the inputs.
+pub(super) fn apply<const N: usize, const E: usize, K: Clone + Debug + Send + 'static>(
+    inputs: [Input; N],
+    forward: impl FnOnce([&TchTensor; N]) -> (TchTensor, K),
+    backward: fn(K, TchTensor) -> [TchTensor; N],
+) -> Tensor<E> {
+    let (result, kept) = forward(inputs.each_ref().map(Input::primitive));
+    let guards = inputs.iter().filter_map(|input| match input {
+        Input::Tracked(tensor) => Some(tensor.node()),
+        Input::Plain(_) => None,
+    });
+    let Ok(guards) = <[_; N]>::try_from(guards.collect::<Vec<_>>()) else {
+        return Tensor::from_primitive::<LibTorch>(result);
+    };
+    let operation = Derivative(backward).prepare::<NoCheckpointing>(guards);
+    Tensor::from_primitive::<Tracked>(match operation.compute_bound().stateful() {
+        OpsKind::Tracked(operation) => operation.finish(kept, result),
+        OpsKind::UnTracked(operation) => operation.finish(result),
+    })
+}
+
+/// Node of the autodiff graph: the backward pass of a function.
+#[derive(Debug)]
+struct Derivative<K, const N: usize>(fn(K, TchTensor) -> [TchTensor; N]);
+
+impl<K: Clone + Debug + Send + 'static, const N: usize> Backward<LibTorch, N> for Derivative<K, N> {
+    type State = K;
+
+    fn backward(self, operation: Ops<K, N>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let Ops { parents, node, state } = operation;
+        let gradient = gradients.consume::<LibTorch>(&node);
+        for (parent, gradient) in parents.into_iter().zip(self.0(state, gradient)) {
+            if let Some(parent) = parent {
+                gradients.register::<LibTorch>(parent.id, gradient);
+            }
+        }
+    }
+}

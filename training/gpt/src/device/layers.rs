@@ -1,0 +1,216 @@
+//! Layers of a transformer with derivatives, on AMX and AVX-512: linear maps, causal attention, LayerNorm and GELU.
+//!
+//! libtorch's products of float32 are most of a small model's training step, and memory that each operation fetches
+//! anew much of the rest. AMX multiplies bf16 an order of magnitude faster; a float32 as two of them keeps 16 of its
+//! 24 bits. Each function takes tensors with or without autodiff, and has the contract of [this folder](super); where
+//! the processor has no AMX, it is the definition.
+
+use std::num::NonZero;
+use std::sync::LazyLock;
+
+use burn::backend::libtorch::TchTensor;
+use burn::tensor::Tensor;
+use kernels::training::{
+    AttentionGradients, CausalAttention, LayerNormGradients, Multiplier, column_sums, gelu_gradient,
+    layer_norm as normalise, layer_norm_gradient,
+};
+use kernels::{Instructions, ThreadPool};
+
+use super::derivative::{Input, apply};
+use super::memory::{Matrix, contiguous, elements, elements_mut, is_float32_on_cpu, unshared, unwritten};
+
+/// What the processor has.
+struct Processor {
+    instructions: Instructions,
+    multiplier: Multiplier,
+    pool: ThreadPool,
+}
+
+static PROCESSOR: LazyLock<Option<Processor>> = LazyLock::new(|| {
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+    Some(Processor {
+        instructions: Instructions::detect()?,
+        multiplier: Multiplier::detect()?,
+        pool: ThreadPool::new(threads).ok()?,
+    })
+});
+
+/// The processor, which is there if a result has been computed with it.
+fn processor() -> &'static Processor {
+    match &*PROCESSOR {
+        Some(processor) => processor,
+        None => panic!("a processor with AMX was expected"),
+    }
+}
+
+/// All tensors, if they are float32 on the CPU of a processor with AMX.
+fn inputs<const N: usize>(tensors: [Option<Input>; N]) -> Option<[Input; N]> {
+    PROCESSOR.as_ref()?;
+    let all: Option<Vec<Input>> = tensors.into_iter().collect();
+    let all = all.filter(|all| all.iter().all(|input| is_float32_on_cpu(input.primitive())))?;
+    all.try_into().ok()
+}
+
+/// Linear map, `x weight + bias`.
+///
+/// # Shapes
+/// - `x`: `[n, d_in]`
+/// - `weight`: `[d_in, d_out]`
+/// - `bias`: `[d_out]`
+/// - output: `[n, d_out]`
+pub fn linear(
+    x: Tensor<2>,
+    weight: Tensor<2>,
+    bias: Option<Tensor<1>>,
+    definition: impl FnOnce(Tensor<2>, Tensor<2>, Option<Tensor<1>>) -> Tensor<2>,
+) -> Tensor<2> {
+    let factors = [Input::new(x.clone()), Input::new(weight.clone())];
+    let Some(bias) = bias else {
+        let Some(inputs) = inputs(factors) else { return definition(x, weight, None) };
+        return apply(
+            inputs,
+            |[x, weight]| product(Matrix::new(x), Matrix::new(weight), None),
+            |factors, gradient| factor_gradients(&factors, &gradient),
+        );
+    };
+    let [of_x, of_weight] = factors;
+    let Some(inputs) = inputs([of_x, of_weight, Input::new(bias.clone())]) else {
+        return definition(x, weight, Some(bias));
+    };
+    apply(
+        inputs,
+        |[x, weight, bias]| product(Matrix::new(x), Matrix::new(weight), Some(contiguous(bias.clone()))),
+        |factors, gradient| {
+            let gradient = contiguous(gradient);
+            let [of_x, of_weight] = factor_gradients(&factors, &gradient);
+            [of_x, of_weight, sums_of_columns(&gradient)]
+        },
+    )
+}
+
+/// `x weight + bias`, and both factors.
+fn product(x: Matrix, weight: Matrix, bias: Option<TchTensor>) -> (TchTensor, [Matrix; 2]) {
+    (multiply(&x, &weight, bias.as_ref()), [x, weight])
+}
+
+/// Of `x weight`: `gradient weight^T` and `x^T gradient`.
+fn factor_gradients([x, weight]: &[Matrix; 2], gradient: &TchTensor) -> [TchTensor; 2] {
+    let gradient = Matrix::new(gradient);
+    [multiply(&gradient, &weight.transpose(), None), multiply(&x.transpose(), &gradient, None)]
+}
+
+fn multiply(left: &Matrix, right: &Matrix, bias: Option<&TchTensor>) -> TchTensor {
+    let Processor { multiplier, pool, .. } = processor();
+    let ([rows, _], [_, columns]) = (left.shape(), right.shape());
+    let mut product = unwritten(&[rows, columns]);
+    multiplier.multiply(pool, left.view(), right.view(), bias.map(elements), elements_mut(&mut product));
+    product
+}
+
+fn sums_of_columns(tensor: &TchTensor) -> TchTensor {
+    let Processor { instructions, pool, .. } = processor();
+    let matrix = Matrix::new(tensor);
+    let mut sums = unwritten(&matrix.shape()[1..]);
+    column_sums(*instructions, pool, matrix.view(), elements_mut(&mut sums));
+    sums
+}
+
+/// LayerNorm, `scale * (x - mean) / sqrt(variance + epsilon) + shift` over the last axis.
+///
+/// # Shapes
+/// - `x` and output: `[.., d_model]`
+/// - `scale` and `shift`: `[d_model]`
+pub fn layer_norm<const D: usize>(
+    x: Tensor<D>,
+    [scale, shift]: [Tensor<1>; 2],
+    epsilon: f64,
+    definition: impl FnOnce(Tensor<D>, [Tensor<1>; 2]) -> Tensor<D>,
+) -> Tensor<D> {
+    let all = [Input::new(x.clone()), Input::new(scale.clone()), Input::new(shift.clone())];
+    let Some(inputs) = inputs(all) else { return definition(x, [scale, shift]) };
+    let epsilon = epsilon as f32;
+    apply(
+        inputs,
+        |inputs| {
+            let Processor { instructions, pool, .. } = processor();
+            let [x, scale, shift] = inputs.map(|input| contiguous(input.clone()));
+            let mut y = unwritten(&x.tensor.size());
+            let parameters = [elements(&scale), elements(&shift)];
+            normalise(*instructions, pool, elements(&x), parameters, epsilon, elements_mut(&mut y));
+            (y, (x, scale, epsilon))
+        },
+        |(x, scale, epsilon), gradient| {
+            let Processor { instructions, pool, .. } = processor();
+            let gradient = contiguous(gradient);
+            let (shape, width) = (x.tensor.size(), scale.tensor.size());
+            let mut gradients = [&shape, &width, &width].map(|shape| unwritten(shape));
+            let [of_x, of_scale, of_shift] = gradients.each_mut().map(elements_mut);
+            let outputs = LayerNormGradients { x: of_x, scale: of_scale, shift: of_shift };
+            let inputs = [elements(&x), elements(&gradient)];
+            layer_norm_gradient(*instructions, pool, inputs, elements(&scale), epsilon, outputs);
+            gradients
+        },
+    )
+}
+
+/// GELU in its tanh form.
+///
+/// # Shapes
+/// - `x` and output: any, the same
+pub fn gelu<const D: usize>(x: Tensor<D>, definition: impl FnOnce(Tensor<D>) -> Tensor<D>) -> Tensor<D> {
+    let Some(inputs) = inputs([Input::new(x.clone())]) else { return definition(x) };
+    apply(
+        inputs,
+        |[x]| {
+            let Processor { instructions, pool, .. } = processor();
+            let x = contiguous(x.clone());
+            let mut y = unwritten(&x.tensor.size());
+            kernels::gelu(*instructions, pool, elements(&x), elements_mut(&mut y));
+            (y, x)
+        },
+        |x, gradient| {
+            let Processor { instructions, pool, .. } = processor();
+            let mut gradient = unshared(gradient);
+            gelu_gradient(*instructions, pool, elements(&x), elements_mut(&mut gradient));
+            [gradient]
+        },
+    )
+}
+
+/// Causal self-attention of `n_heads` heads, which lie side by side: `softmax(queries keys^T / sqrt(d_head)) values`, where
+/// a token sees the tokens up to itself. Attention weights are computed anew for the gradient, not kept.
+///
+/// # Shapes
+/// - queries, keys, values and output: `[batch, seq, d_model]`
+pub fn causal_attention(
+    inputs: [Tensor<3>; 3],
+    n_heads: usize,
+    definition: impl FnOnce([Tensor<3>; 3]) -> Tensor<3>,
+) -> Tensor<3> {
+    let [_, seq, d_model] = inputs[0].dims();
+    let Some(found) = self::inputs(inputs.clone().map(Input::new)) else { return definition(inputs) };
+    apply(
+        found,
+        |inputs| {
+            let inputs = inputs.map(|input| contiguous(input.clone()));
+            let mut output = unwritten(&inputs[0].tensor.size());
+            let attention = attention([seq, d_model, n_heads]);
+            attention.forward(&processor().pool, inputs.each_ref().map(elements), elements_mut(&mut output));
+            (output, (inputs, [seq, d_model, n_heads]))
+        },
+        |(inputs, shape), gradient| {
+            let gradient = contiguous(gradient);
+            let mut gradients = inputs.each_ref().map(|input| unwritten(&input.tensor.size()));
+            let [queries, keys, values] = gradients.each_mut().map(elements_mut);
+            let outputs = AttentionGradients { queries, keys, values };
+            let inputs = inputs.each_ref().map(elements);
+            attention(shape).gradient(&processor().pool, inputs, elements(&gradient), outputs);
+            gradients
+        },
+    )
+}
+
+fn attention([seq, d_model, n_heads]: [usize; 3]) -> CausalAttention {
+    let &Processor { instructions, multiplier, .. } = processor();
+    CausalAttention { multiplier, instructions, seq, d_model, n_heads }
+}
