@@ -63,7 +63,12 @@ impl Bf16 {
         pairs_are_rows: bool,
     ) {
         #[target_feature(enable = "avx512f")]
-        fn pack<'a>(block: &mut Block, line: impl Fn(usize) -> &'a [f32], across: bool, pairs_are_rows: bool) {
+        fn pack<'a>(
+            block: &mut Block,
+            line: impl Fn(usize) -> &'a [f32],
+            across: bool,
+            pairs_are_rows: bool,
+        ) {
             for half in 0..2 {
                 let mut parts = [[_mm512_setzero_si512(); LANES]; 2];
                 for row in 0..LANES {

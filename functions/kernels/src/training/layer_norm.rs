@@ -179,7 +179,8 @@ mod tests {
             let wide = |numbers: &[f32]| -> Vec<f64> { numbers.iter().copied().map(f64::from).collect() };
             let difference = |of: &dyn Fn(f64) -> f64| (of(1e-4) - of(-1e-4)) / 2e-4;
 
-            let [mut of_x, mut of_scale, mut of_shift] = [rows * width, width, width].map(|n| vec![f32::NAN; n]);
+            let [mut of_x, mut of_scale, mut of_shift] =
+                [rows * width, width, width].map(|n| vec![f32::NAN; n]);
             let gradients = LayerNormGradients { x: &mut of_x, scale: &mut of_scale, shift: &mut of_shift };
             layer_norm_gradient(instructions, &pool, [&x, &weights], &scale, 1e-5, gradients);
             for i in [0, 1, width - 1, rows * width - 1] {

@@ -45,7 +45,11 @@ impl Multiplier {
         product: &mut [f32],
     ) {
         let (rows, depth, columns) = (left.rows(), left.columns(), right.columns());
-        assert!(right.rows() == depth && depth > 0, "product: [{rows}, {depth}] [{}, {columns}]", right.rows());
+        assert!(
+            right.rows() == depth && depth > 0,
+            "product: [{rows}, {depth}] [{}, {columns}]",
+            right.rows()
+        );
         assert_eq!(product.len(), rows * columns, "product: numbers");
         assert!(bias.is_none_or(|bias| bias.len() == columns), "product: biases");
         let blocks = depth.div_ceil(SIDE);
@@ -95,7 +99,14 @@ impl Multiplier {
     }
 
     /// `across`: whether the numbers that are multiplied with one another stand in different lines.
-    fn pack(self, matrix: MatrixView, across: bool, panel: usize, blocks: &mut [Block], pairs_are_rows: bool) {
+    fn pack(
+        self,
+        matrix: MatrixView,
+        across: bool,
+        panel: usize,
+        blocks: &mut [Block],
+        pairs_are_rows: bool,
+    ) {
         for (depth, block) in blocks.iter_mut().enumerate() {
             let (side, depth) = (panel * SIDE, depth * SIDE);
             let (line, from) = if across { (depth, side) } else { (side, depth) };
@@ -151,7 +162,8 @@ mod tests {
                     false => MatrixView::new(numbers, rows, columns),
                     true => MatrixView::new(numbers, columns, rows).transpose(),
                 };
-                let (left, right) = (view(&a, turns_left, rows, depth), view(&b, turns_right, depth, columns));
+                let (left, right) =
+                    (view(&a, turns_left, rows, depth), view(&b, turns_right, depth, columns));
                 let mut found = [(); 4].map(|()| vec![f32::NAN; rows * columns]);
                 let [one, two, biased, here] = &mut found;
                 multiplier.multiply(&ThreadPool::new(1).unwrap(), left, right, None, one);

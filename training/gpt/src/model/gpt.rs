@@ -53,7 +53,7 @@ impl Gpt {
     }
 
     /// The same model, computed from tensor primitives or by the fused operations of [`layers`]: the same up to
-    /// rounding, faster, and without dropout of attention weights.
+    /// rounding, and without dropout of attention weights.
     pub fn with_fused(mut self, fused: bool) -> Self {
         self.fused = fused;
         self.final_norm.fused = fused;
@@ -205,7 +205,8 @@ mod tests {
             assert!((loss / expected_loss - 1.0).abs() < 1e-5, "{loss} {expected_loss}");
             for ((name, gradient), (_, expected)) in gradients.iter().zip(&expected) {
                 let largest = expected.iter().fold(0.0_f32, |largest, number| largest.max(number.abs()));
-                let difference = gradient.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                let difference =
+                    gradient.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
                 // Scores of equal sums leave keys' biases without a gradient but for rounding.
                 assert!(difference <= 3e-5 * largest.max(1e-4), "{name}: {difference} of {largest}");
             }
