@@ -23,3 +23,4 @@ mod resume;
 mod serving;
 mod system;
 mod texts;
+mod tokenizers;

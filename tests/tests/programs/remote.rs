@@ -16,7 +16,8 @@ use s3_server::{ACCESS_KEY, BUCKET, KEEPING_KEY, S3Server};
 fn train(corpus: &str, store: &str, more: &[&str], environment: &[(&str, String)]) -> String {
     let machine = tempfile::tempdir().unwrap();
     let mut command = command("gpt", &["train", "--preset", "tiny", "--corpus", corpus]).unwrap();
-    command.args(["--set", "training.epochs=1", "--store", store]).args(more);
+    command.args(["--set", "training.epochs=1", "--set", "training.final_evaluation_windows=2"]);
+    command.args(["--store", store]).args(more);
     command.arg("--checkpoints").arg(machine.path().join("checkpoints"));
     let output = command.envs(environment.iter().cloned()).output().unwrap();
     let log = String::from_utf8(output.stderr).unwrap();

@@ -4,7 +4,7 @@ use artifact::draft::{self, DraftIndex};
 use artifact::manifest::FileRole;
 use e2e::folders::copy_folder;
 use e2e::process::{self, Lambda, Server, post, request};
-use e2e::trained::{only_version, tiny_store};
+use e2e::trained::{only_version, tiny_store, train_tiny};
 use serde_json::json;
 
 #[test]
@@ -189,4 +189,31 @@ fn the_gate_holds_back_a_worse_model_and_rollback_returns() {
     assert!(back.contains(older), "{back}");
     let unknown = gpt(&["promote", "--store", store, "tiny", "20200101T000000Z-00000000"]);
     assert!(process::error_message(&unknown).unwrap().contains("there is no such version"));
+}
+
+/// Single bytes cost a model that has hardly learned more bits than GPT-2's pieces do, whose losses are larger numbers.
+#[test]
+fn versions_with_different_tokenizers_are_compared_by_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().to_str().unwrap();
+    copy_folder(tiny_store(), folder.path()).unwrap();
+    let (corpus, checkpoints) = (e2e::trained::corpus(), folder.path().join("checkpoints"));
+    let train_on_bytes = |more: &[&str]| {
+        let [corpus, checkpoints] = [&corpus, &checkpoints].map(|path| path.to_str().unwrap());
+        let arguments = ["train", "--preset", "tiny", "--name", "bytes", "--tokenizer", "bytes"];
+        let places = ["--corpus", corpus, "--store", store, "--checkpoints", checkpoints];
+        process::run("gpt", &[&arguments[..], &places, more].concat()).unwrap()
+    };
+    let worse = train_on_bytes(&["--set", "training.epochs=1"]);
+    let errors = String::from_utf8_lossy(&worse.stderr);
+    assert_eq!(worse.status.code(), Some(3), "{errors}");
+    assert!(errors.contains(" bits per byte) on the same text"), "{errors}");
+    let allowed = train_on_bytes(&["--set", "training.seed=7", "--margin", "100"]);
+    assert!(allowed.status.success(), "{}", String::from_utf8_lossy(&allowed.stderr));
+    // And the other way round, without a margin to speak of.
+    train_tiny(folder.path(), "2").unwrap();
+    let listing = process::run("gpt", &["models", "--store", store]).unwrap();
+    let listing = String::from_utf8_lossy(&listing.stdout).into_owned();
+    let live: Vec<&str> = listing.lines().filter(|line| line.contains(" live ")).collect();
+    assert!(live.len() == 1 && live[0].starts_with("tiny "), "{listing}");
 }

@@ -71,14 +71,15 @@ impl Bf16 {
         ) {
             for half in 0..2 {
                 let mut parts = [[_mm512_setzero_si512(); LANES]; 2];
-                for row in 0..LANES {
+                let [high, low] = &mut parts;
+                for (row, (high, low)) in high.iter_mut().zip(low).enumerate() {
                     let [first, second] = if across {
                         [2 * row, 2 * row + 1].map(|i| load(line(i), half * LANES))
                     } else {
                         let line = line(half * LANES + row);
                         even_and_odd([load(line, 0), load(line, LANES)])
                     };
-                    [parts[0][row], parts[1][row]] = split(first, second);
+                    [*high, *low] = split(first, second);
                 }
                 for (part, rows) in parts.into_iter().enumerate() {
                     let rows = if across == pairs_are_rows { rows } else { transpose(rows) };

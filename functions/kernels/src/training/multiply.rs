@@ -54,15 +54,16 @@ impl Multiplier {
         assert!(bias.is_none_or(|bias| bias.len() == columns), "product: biases");
         let blocks = depth.div_ceil(SIDE);
         let mut right_blocks = BLOCKS.with_borrow_mut(|[_, right]| std::mem::take(right));
-        right_blocks.resize(columns.div_ceil(SIDE) * blocks, Block::ZEROS);
-        pool.run_chunks(&mut right_blocks, blocks, |panel, blocks| self.pack_right(right, panel, blocks));
+        let packed = first_blocks(&mut right_blocks, columns.div_ceil(SIDE) * blocks);
+        pool.run_chunks(packed, blocks, |panel, blocks| self.pack_right(right, panel, blocks));
+        let packed = &*packed;
         pool.run_chunks(product, SIDE * columns, |panel, product| {
             BLOCKS.with_borrow_mut(|[left_blocks, _]| {
-                left_blocks.resize(blocks, Block::ZEROS);
+                let left_blocks = first_blocks(left_blocks, blocks);
                 self.pack_left(left, panel, left_blocks);
                 let mut output = Output { numbers: product, stride: columns, bias };
                 self.0.with_tiles(|tiles| {
-                    multiply_panel(tiles, left_blocks, &right_blocks, columns, &mut output);
+                    multiply_panel(tiles, left_blocks, packed, columns, &mut output);
                 });
             });
         });
@@ -73,11 +74,11 @@ impl Multiplier {
     pub(super) fn multiply_here(self, left: MatrixView, right: MatrixView, output: &mut Output) {
         let blocks = left.columns().div_ceil(SIDE);
         BLOCKS.with_borrow_mut(|[left_blocks, right_blocks]| {
-            right_blocks.resize(right.columns().div_ceil(SIDE) * blocks, Block::ZEROS);
+            let right_blocks = first_blocks(right_blocks, right.columns().div_ceil(SIDE) * blocks);
             for (panel, blocks) in right_blocks.chunks_mut(blocks).enumerate() {
                 self.pack_right(right, panel, blocks);
             }
-            left_blocks.resize(blocks, Block::ZEROS);
+            let left_blocks = first_blocks(left_blocks, blocks);
             for (panel, rows) in output.numbers.chunks_mut(SIDE * output.stride).enumerate() {
                 self.pack_left(left, panel, left_blocks);
                 let mut output = Output { numbers: rows, stride: output.stride, bias: output.bias };
@@ -113,6 +114,14 @@ impl Multiplier {
             self.0.pack(block, |i| matrix.line(line + i, from, SIDE), across, pairs_are_rows);
         }
     }
+}
+
+/// So many blocks of memory that is kept, whatever is in them.
+fn first_blocks(kept: &mut Vec<Block>, count: usize) -> &mut [Block] {
+    if kept.len() < count {
+        kept.resize(count, Block::ZEROS);
+    }
+    &mut kept[..count]
 }
 
 /// Multiplies a panel of 32 rows with all panels of 32 columns.

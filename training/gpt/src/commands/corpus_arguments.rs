@@ -1,5 +1,7 @@
 //! Arguments for texts to train on or to judge models by.
 
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::error::Error;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
@@ -30,6 +32,9 @@ pub struct CorpusArguments {
     /// Folder for token ids and downloads [default: troelsllm/corpora in the user's cache folder].
     #[arg(long, env = "GPT_CACHE")]
     pub cache: Option<PathBuf>,
+    /// What was said of the texts.
+    #[arg(skip)]
+    said: RefCell<HashSet<String>>,
 }
 
 /// Texts to train on.
@@ -76,8 +81,7 @@ impl CorpusArguments {
 
     /// Reads and encodes a corpus.
     fn load(&self, settings: &CorpusSettings, tokenizer: &Tokenizer, train_fraction: f64) -> Result<Corpus> {
-        let cache = self.cache()?;
-        Ok(loader(&cache, train_fraction).load_corpus(settings, tokenizer)?)
+        self.with_loader(train_fraction, |loader| Ok(loader.load_corpus(settings, tokenizer)?))
     }
 
     /// Trains a tokenizer on a share of a corpus, with a vocabulary of this size or one that fits the texts.
@@ -91,12 +95,18 @@ impl CorpusArguments {
         pattern: Pattern,
         vocab_size: Option<usize>,
     ) -> Result<Tokenizer> {
-        let cache = self.cache()?;
-        Ok(train_tokenizer(&loader(&cache, train_fraction), settings, pattern, vocab_size)?)
+        self.with_loader(train_fraction, |loader| Ok(train_tokenizer(loader, settings, pattern, vocab_size)?))
     }
 
-    fn cache(&self) -> Result<PathBuf> {
-        Ok(self.cache.clone().map_or_else(default_cache, Ok)?)
+    /// Reads a corpus; what is said of it is said once, though it may be read twice.
+    fn with_loader<T>(&self, train_fraction: f64, read: impl FnOnce(&Loader<'_>) -> Result<T>) -> Result<T> {
+        let cache = self.cache.clone().map_or_else(default_cache, Ok)?;
+        let notify = |note: &str| {
+            if self.said.borrow_mut().insert(note.to_owned()) {
+                notify(note);
+            }
+        };
+        read(&Loader { train_fraction, cache: &cache, fetch_s3: &fetch_s3, notify: &notify })
     }
 }
 
@@ -151,10 +161,6 @@ impl TextArguments {
         let text = ValidationText::new(&corpus, tokenizer, self.windows);
         Ok(Some((corpus, text)))
     }
-}
-
-fn loader(cache: &Path, train_fraction: f64) -> Loader<'_> {
-    Loader { train_fraction, cache, fetch_s3: &fetch_s3, notify: &notify }
 }
 
 fn notify(note: &str) {

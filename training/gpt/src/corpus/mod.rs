@@ -12,9 +12,9 @@
 //! [`corpus`] runs all but the last for a [`loader`] and [`settings`], and [`report`] says what was read.
 //!
 //! Each split has whole documents wherever there are many; one document alone, or a few long ones, are cut
-//! ([`outline::split`]). In each split, documents are separated by the id of `<|endoftext|>`. Nothing here takes memory
-//! that grows with the length of a text or the number of documents; a line of JSON or a page of Parquet is in memory as
-//! a whole.
+//! ([`outline::split`]). In each split, documents are separated by the tokenizer's id for the end of a text. Nothing here
+//! takes memory that grows with the length of a text or the number of documents; a line of JSON or a page of Parquet is
+//! in memory as a whole.
 
 #[expect(clippy::module_inception, reason = "it is the corpus that this folder makes")]
 pub mod corpus;

@@ -166,7 +166,8 @@ mod tests {
         assert_same([2, 3, 4, 4], |x| softmax(masked(x)), |x| softmax_from_primitives(masked(x)));
     }
 
-    /// As queries, keys and values, of more tokens than a block of AMX has, and of few.
+    /// As queries, keys and values, of more tokens than a block of AMX has, and of few. Scores are up to 30 here, so
+    /// that softmax makes their errors larger.
     #[test]
     fn the_fused_attention_is_the_same() {
         let config = GptConfig { d_model: 24, n_heads: 2, dropout: 0.0, ..tiny() };
@@ -185,7 +186,7 @@ mod tests {
                     inputs[place] = x;
                     inputs
                 };
-                assert_close(3e-5, [2, seq, 24], |x| fused(inputs(x)), |x| definition(inputs(x)));
+                assert_close(1e-4, [2, seq, 24], |x| fused(inputs(x)), |x| definition(inputs(x)));
             }
         }
     }

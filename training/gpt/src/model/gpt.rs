@@ -53,7 +53,7 @@ impl Gpt {
     }
 
     /// The same model, computed from tensor primitives or by the fused operations of [`layers`]: the same up to
-    /// rounding, faster, and without dropout of attention weights.
+    /// rounding, and without dropout of attention weights.
     pub fn with_fused(mut self, fused: bool) -> Self {
         self.fused = fused;
         self.final_norm.fused = fused;

@@ -76,7 +76,8 @@ mod tests {
         assert_eq!(y.try_to_vec::<f32>().unwrap(), [1.5, 2.0, 2.5, 5.5, 7.0, 8.5]);
     }
 
-    /// The gradients of all three: each in turn is the function's argument, and made of the others.
+    /// Each in turn is the function's argument. 40 products of numbers up to 3 have 2^-17 of their size as an error,
+    /// and partly cancel each other out.
     #[test]
     fn the_fused_form_is_the_same() {
         let [n, d_in, d_out] = [7, 40, 33];
@@ -98,9 +99,9 @@ mod tests {
             let device = bias.device();
             f(matrix(&device, [n, d_in], 1.1), matrix(&device, [d_in, d_out], 0.3), Some(bias))
         };
-        assert_close(2e-5, [n, d_in], |x| of_x(&fused, x), |x| of_x(&from_primitives, x));
-        assert_close(2e-5, [d_out, d_in], |x| of_weight(&fused, x), |x| of_weight(&from_primitives, x));
-        assert_close(2e-5, [d_out], |x| of_bias(&fused, x), |x| of_bias(&from_primitives, x));
+        assert_close(2e-4, [n, d_in], |x| of_x(&fused, x), |x| of_x(&from_primitives, x));
+        assert_close(2e-4, [d_out, d_in], |x| of_weight(&fused, x), |x| of_weight(&from_primitives, x));
+        assert_close(2e-4, [d_out], |x| of_bias(&fused, x), |x| of_bias(&from_primitives, x));
     }
 
     #[test]

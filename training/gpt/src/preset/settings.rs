@@ -157,8 +157,7 @@ pub struct TrainingSettings {
     #[serde(default)]
     pub keep_best: bool,
     /// Computes linear maps, attention, LayerNorm and GELU by fused operations: the same up to rounding, with the
-    /// first 16 of float32's 24 bits in products, and several times faster where the processor has AMX. Attention
-    /// weights are not dropped then.
+    /// first 16 of float32's 24 bits in products, where the processor has AMX. Attention weights are not dropped then.
     #[serde(default)]
     pub fused: bool,
     /// Steps from one checkpoint to the next; without it, only Ctrl-C, SIGTERM and the end of the training make

@@ -21,6 +21,9 @@ const FOREIGN: [(&str, &str); 5] = [
     ("meta.pkl", "nanoGPT's characters"),
 ];
 
+/// Settings of transformers, beside files that say none.
+const CONFIG: &str = "tokenizer_config.json";
+
 /// Pairs of files with tokens and merges, by transformers and by OpenAI.
 const PAIRS: [[&str; 2]; 2] = [["vocab.json", "merges.txt"], ["encoder.json", "vocab.bpe"]];
 
@@ -118,8 +121,24 @@ fn read_pair(path: &Path, merges: &str) -> Result<Option<FoundTokenizer>, Tokeni
     let Some(merges_text) = read_small(&path.with_file_name(merges))? else {
         return Err(unsupported(path)(UnsupportedTokenizer(format!("{merges} is not beside it"))));
     };
+    if let Some(setting) = setting_that_adds(&path.with_file_name(CONFIG))? {
+        let reason = format!("{CONFIG} beside it adds something to each text (`{setting}`)");
+        return Err(unsupported(path)(UnsupportedTokenizer(reason)));
+    }
     let file = TokenizerFile::from_pair(&tokens, &merges_text).map_err(unsupported(path))?;
     recognised(path, &file).map(Some)
+}
+
+/// A setting of transformers that adds something to each text, if one is on.
+fn setting_that_adds(config: &Path) -> Result<Option<&'static str>, TokenizerFileError> {
+    let json: serde_json::Value = match read_small(config)? {
+        Some(json) => serde_json::from_slice(&json)
+            .map_err(|error| unsupported(config)(UnsupportedTokenizer(error.to_string())))?,
+        None => return Ok(None),
+    };
+    Ok(["add_prefix_space", "add_bos_token", "add_eos_token"]
+        .into_iter()
+        .find(|setting| json[*setting] == true))
 }
 
 /// GPT-2's, if it has the same ids, or the tokenizer in the file.

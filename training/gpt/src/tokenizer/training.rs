@@ -16,6 +16,8 @@ use crate::corpus::{CorpusError, CorpusSettings, Loader, WordCounts};
 
 /// A pair that occurs once teaches nothing.
 const MIN_FREQUENCY: u64 = 2;
+/// The longest token: as GPT-2's. Longer ones would be rows of spaces or signs.
+const MAX_TOKEN_BYTES: usize = 128;
 /// Training text for each id of a vocabulary, where none is asked for.
 const BYTES_PER_ID: u64 = 512;
 /// Smallest and largest vocabulary where none is asked for.
@@ -84,6 +86,7 @@ pub(super) fn train_on_words(
     let trainer: BpeTrainer = BpeTrainerBuilder::new()
         .show_progress(false)
         .min_frequency(MIN_FREQUENCY)
+        .max_token_length(Some(MAX_TOKEN_BYTES))
         .vocab_size(vocab_size.max(MIN_VOCAB_SIZE) - 1)
         .initial_alphabet(characters.into_iter().collect::<HashSet<char>>())
         .build();

@@ -73,7 +73,7 @@ fn opening(paragraph: &str, tokenizer: &Tokenizer) -> Opening {
         return Opening::Prompt(words.join(" "));
     }
     let text = paragraph.trim_start();
-    // No token is longer than 128 bytes.
+    // GPT-2 and tokenizers that are trained here have no longer token than 128 bytes.
     let text = &text[..text.floor_char_boundary(128 * TOKENS)];
     let ids = tokenizer.encode(text);
     let prompt = tokenizer.decode(&ids[..ids.len().min(TOKENS)]).unwrap_or_default();

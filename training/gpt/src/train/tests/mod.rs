@@ -149,6 +149,26 @@ fn a_finished_run_leaves_a_checkpoint_that_is_its_end() {
 }
 
 #[test]
+fn a_fused_run_goes_on_bit_for_bit() {
+    let mut preset = preset();
+    preset.training.epochs = 1;
+    let weights = |model: &Gpt| model.token_embedding.weight.val().into_data();
+    let run = |stops: bool| {
+        with_run(&preset, |run| {
+            let model = || new_model(&preset, run.device).with_fused(true);
+            if stops {
+                run.stop.store(true, std::sync::atomic::Ordering::Relaxed);
+                let stopped = run.train(model(), &mut Notes::default()).err().unwrap();
+                assert!(matches!(stopped, TrainError::Stopped { step: 1, .. }), "{stopped}");
+                run.stop.store(false, std::sync::atomic::Ordering::Relaxed);
+            }
+            weights(&Run { resume: stops, ..*run }.train(model(), &mut Notes::default()).unwrap().model)
+        })
+    };
+    assert_eq!(run(true), run(false));
+}
+
+#[test]
 fn weights_that_are_no_numbers_are_not_trained() {
     let preset = preset();
     with_run(&preset, |run| {
