@@ -6,11 +6,13 @@ use super::shape::Shape;
 
 /// Passes over the text after which another one teaches nothing: a budget that is enough for more is not used up.
 pub const MOST_PASSES: f64 = 60.0;
-/// Evaluations in a run, and the share of its time that they take.
+/// Evaluations in a run.
 pub const EVALUATIONS: usize = 16;
+/// Share of its time that they take.
 pub const EVALUATING: f64 = 0.03;
-/// Sample texts and checkpoints in a run.
+/// Sample texts in a run.
 pub const SAMPLES: usize = 5;
+/// Checkpoints in a run.
 pub const CHECKPOINTS: usize = 10;
 /// Share of the time that may be spent on judging the finished model; a longer text is judged by windows all over it.
 pub const JUDGING: f64 = 0.05;

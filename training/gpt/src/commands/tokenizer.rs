@@ -37,7 +37,7 @@ pub struct TrainArguments {
     #[command(flatten)]
     pub texts: CorpusArguments,
     /// Number of ids, with the 256 bytes and the token between documents; fewer if the texts do not have as many pairs
-    /// [default: a power of two, 512 to 32768, so that there are 512 bytes of text for each].
+    /// [default: a power of two, 512 to 32768, so that there are 256 bytes of text for each].
     #[arg(long, value_parser = vocab_size)]
     pub vocab_size: Option<usize>,
     /// How texts are split into words before: as for gpt2, cl100k (GPT-4, Llama 3), qwen2 or o200k (GPT-4o).

@@ -19,7 +19,7 @@ const MIN_FREQUENCY: u64 = 2;
 /// The longest token: as GPT-2's. Longer ones would be rows of spaces or signs.
 const MAX_TOKEN_BYTES: usize = 128;
 /// Training text for each id of a vocabulary, where none is asked for.
-const BYTES_PER_ID: u64 = 512;
+const BYTES_PER_ID: u64 = 256;
 /// Smallest and largest vocabulary where none is asked for.
 const DEFAULT_VOCAB_SIZES: [usize; 2] = [512, 32_768];
 
@@ -40,7 +40,7 @@ pub enum TrainingError {
     Tokenizer(#[from] TokenizerError),
 }
 
-/// The size of a vocabulary for so many bytes of training text: a power of two, the largest that leaves 512 bytes for
+/// The size of a vocabulary for so many bytes of training text: a power of two, the largest that leaves 256 bytes for
 /// each id, but at least 512 and at most 32,768.
 pub fn default_vocab_size(text_bytes: u64) -> usize {
     let [smallest, largest] = DEFAULT_VOCAB_SIZES;
