@@ -27,8 +27,8 @@ const WAIT_POLICY: &str = "OMP_WAIT_POLICY";
 /// If the process cannot be replaced.
 pub fn set_up() -> std::io::Result<()> {
     let is_set = |name: &str| std::env::var_os(name).is_some();
-    let is_missing = |name: &str| !is_set(name) && !(name == SPINNING && is_set(WAIT_POLICY));
-    let mut missing = SETTINGS_OF_LIBRARIES.into_iter().filter(|(name, _)| is_missing(name));
+    let is_decided = |name: &str| is_set(name) || (name == SPINNING && is_set(WAIT_POLICY));
+    let mut missing = SETTINGS_OF_LIBRARIES.into_iter().filter(|(name, _)| !is_decided(name));
     let Some(first) = missing.next() else { return Ok(()) };
     let program = std::env::current_exe()?;
     let settings = missing.chain([first]);

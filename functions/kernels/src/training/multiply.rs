@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use super::matrix::MatrixView;
-use crate::simd::{Bf16, Bf16Tiles, Block, Products, SIDE};
+use crate::simd::{Bf16, Bf16Tiles, Block, LANES, Products, SIDE, prefetch};
 use crate::thread_pool::ThreadPool;
 
 /// Multiplies float32 matrices by AMX. Each number counts with its first 16 significant bits of 24, sums are float32's.
@@ -110,9 +110,18 @@ impl Multiplier {
     ) {
         for (depth, block) in blocks.iter_mut().enumerate() {
             let (side, depth) = (panel * SIDE, depth * SIDE);
-            let (line, from) = if across { (depth, side) } else { (side, depth) };
+            let place = |depth| if across { (depth, side) } else { (side, depth) };
+            let ((line, from), (next, next_from)) = (place(depth), place(depth + SIDE));
+            (0..SIDE).for_each(|i| prefetch_numbers(matrix.line(next + i, next_from, SIDE)));
             self.0.pack(block, |i| matrix.line(line + i, from, SIDE), across, pairs_are_rows);
         }
+    }
+}
+
+/// Asks for numbers of the next block: lines are often a page apart, where the processor does not do so by itself.
+fn prefetch_numbers(numbers: &[f32]) {
+    for numbers in numbers.chunks(LANES) {
+        prefetch(numbers.as_ptr());
     }
 }
 

@@ -122,7 +122,7 @@ fn is_recorded(step: usize) -> bool {
     while step / every > ALL_RECORDED {
         every *= 10;
     }
-    step % every == 0
+    step.is_multiple_of(every)
 }
 
 fn append(path: &Path, text: &str) -> Result<(), PathError> {

@@ -21,27 +21,32 @@ fn weights(model: &Gpt) -> Vec<TensorData> {
     parameters::visit(model, Weights(Vec::new())).0
 }
 
+/// A whole run from these weights: tests beside this one draw random numbers too, so they are drawn once.
+fn train_from(model: &Gpt, preset: &Preset) -> Trained {
+    with_run(preset, |run| run.train(model.clone(), &mut Notes::default()).unwrap())
+}
+
 #[test]
 fn a_run_by_muon_goes_on_bit_for_bit() {
     let mut preset = preset();
+    let model = new_model(&preset, &crate::device::cpu().autodiff());
     preset.training.optimizer = MatrixOptimizer::Muon;
     preset.training.max_steps = Some(6);
-    let whole = train(&preset, &mut Notes::default());
+    let whole = train_from(&model, &preset);
     assert_eq!(whole.position.step, 6);
 
     let mut begun = preset.clone();
     begun.training.max_steps = Some(3);
     with_run(&begun, |run| {
         let mut notes = Notes::default();
-        let model = || new_model(&preset, run.device);
-        assert_eq!(run.train(model(), &mut notes).unwrap().position.step, 3);
+        assert_eq!(run.train(model.clone(), &mut notes).unwrap().position.step, 3);
         let resumed = Run { resume: true, settings: &preset.training, ..*run };
-        let trained = resumed.train(model(), &mut notes).unwrap();
+        let trained = resumed.train(model.clone(), &mut notes).unwrap();
         assert!(notes.0.iter().any(|note| note.contains("had 3 steps and has 6 now")), "{:?}", notes.0);
         assert_eq!(weights(&trained.model), weights(&whole.model));
     });
     preset.training.optimizer = MatrixOptimizer::Adamw;
-    assert_ne!(weights(&train(&preset, &mut Notes::default()).model), weights(&whole.model));
+    assert_ne!(weights(&train_from(&model, &preset).model), weights(&whole.model));
 }
 
 #[test]
@@ -79,22 +84,22 @@ fn a_run_that_its_time_ends_can_be_repeated_by_its_steps() {
     preset.training.final_learning_rate = Some(0.0);
     preset.training.decay_fraction = 0.5;
     preset.training.max_seconds = Some(0.5);
+    let model = new_model(&preset, &crate::device::cpu().autodiff());
     let timed = with_run(&preset, |run| {
-        let model = || new_model(&preset, run.device);
-        let stopped = run.train(model(), &mut StopsWhenPlanned(run.stop)).err().unwrap();
+        let stopped = run.train(model.clone(), &mut StopsWhenPlanned(run.stop)).err().unwrap();
         assert!(matches!(stopped, TrainError::Stopped { .. }), "{stopped}");
         let position = run.checkpoints.left(None).unwrap().unwrap().position;
         let steps = position.timed.unwrap().steps;
         assert!(steps < run.extent().total_steps() && position.planned_steps == steps, "{position:?}");
         // It is known, so nothing is measured any more.
         run.stop.store(false, Ordering::Relaxed);
-        let trained = Run { resume: true, ..*run }.train(model(), &mut Notes::default()).unwrap();
+        let trained = Run { resume: true, ..*run }.train(model.clone(), &mut Notes::default()).unwrap();
         assert_eq!((trained.position.step, trained.evaluation.step), (steps, steps));
         trained
     });
     preset.training.max_seconds = None;
     preset.training.max_steps = Some(timed.position.step);
-    let counted = train(&preset, &mut Notes::default());
+    let counted = train_from(&model, &preset);
     assert_eq!(weights(&counted.model), weights(&timed.model));
 }
 
