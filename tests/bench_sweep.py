@@ -1,6 +1,6 @@
 """Experiments behind `--preset auto`: shapes and levers on a text, as a table, and the scaling law fitted to them.
 
-bench_sweep.py --programs FOLDER --text FILE ... --table FILE [--tokens LIST]
+bench_sweep.py --programs FOLDER --text FILE ... --table FILE [--levers]
 
 Each row is a training by `gpt train` from the recipe of training/presets/auto.toml with some settings changed, on the
 first nine tenths of the text, judged on the whole last tenth. Loss for tokens does not depend on the speed of the
@@ -16,9 +16,13 @@ from pathlib import Path
 import numpy as np
 from bench_quality import gpt, newest, split
 
-SHAPES = [(2, 64), (3, 96), (4, 128), (4, 192), (6, 256)]
-#: What each lever of the recipe is worth, on one shape.
-LEVER_SHAPE = (4, 128)
+#: Layers, width, tokens.
+TRAININGS = [
+    (2, 64, 0.6e6), (4, 128, 0.6e6), (2, 64, 2.4e6), (3, 96, 1.2e6), (4, 128, 1.2e6), (4, 192, 1.2e6),
+    (3, 96, 3.6e6), (4, 128, 3.6e6), (6, 256, 1.2e6), (4, 192, 3.6e6), (6, 256, 3.6e6),
+]  # fmt: skip
+#: What each lever of the recipe is worth, in one of these.
+LEVER_TRAINING = (4, 128, 1.2e6)
 LEVERS = {
     "the recipe": [],
     "AdamW for all": ["training.optimizer=adamw"],
@@ -35,7 +39,7 @@ LEVERS = {
     "512 tokens a step": ["training.batch_size=4"],
     "2,048 tokens a step": ["training.batch_size=16"],
     "1,024 ids": ["tokenizer=train:1024"],
-    "4,096 ids": ["tokenizer=train:4096"],
+    "2,048 ids": ["tokenizer=train:2048"],
     "8,192 ids": ["tokenizer=train:8192"],
     "GPT-2's ids": ["tokenizer=gpt2"],
 }
@@ -43,7 +47,7 @@ LEVERS = {
 
 def train(programs: Path, folder: Path, parts: dict[str, str], settings: list[str]) -> dict:
     """A training with these settings, and what its manifest says of it."""
-    tokenizer = "train:2048"
+    tokenizer = "train"
     arguments = []
     for setting in settings:
         if setting.startswith("tokenizer="):
@@ -59,8 +63,7 @@ def train(programs: Path, folder: Path, parts: dict[str, str], settings: list[st
     return json.loads((newest(store, "sweep") / "manifest.json").read_text())
 
 
-def shape_settings(shape: tuple[int, int], tokens: float) -> list[str]:
-    layers, width = shape
+def settings_of(layers: int, width: int, tokens: float) -> list[str]:
     return [
         f"model.n_layers={layers}", f"model.d_model={width}", f"model.d_ff={4 * width}", f"model.n_heads={width // 32}",
         f"training.max_steps={round(tokens / 1024)}", f"training.evaluate_every_steps={round(tokens / 1024 / 4)}",
@@ -88,7 +91,7 @@ def main() -> None:
     parser.add_argument("--programs", type=Path, required=True)
     parser.add_argument("--text", type=Path, action="append", required=True)
     parser.add_argument("--table", type=Path, required=True)
-    parser.add_argument("--tokens", default="6e5,1.2e6,2.4e6,4.8e6")
+    parser.add_argument("--levers", action="store_true")
     parser.add_argument("--recipe", type=Path, default=Path(__file__).parents[1] / "training/presets/auto.toml")
     arguments = parser.parse_args()
     rows = []
@@ -97,8 +100,6 @@ def main() -> None:
         (folder / "recipe.toml").write_text(arguments.recipe.read_text().replace("epochs = 1\n", "epochs = 1000\n"))
         parts = split(arguments.text, folder)
         size = Path(parts["training"]).stat().st_size
-        counts = [float(count) for count in arguments.tokens.split(",")]
-
         def row(cells: list) -> None:
             print("|", " | ".join(map(str, cells)), "|", file=table, flush=True)
 
@@ -108,19 +109,19 @@ def main() -> None:
 
         row(["layers x width", "tokens", "passes", "bits per byte"])
         row(["---"] * 4)
-        for shape, count in itertools.product(SHAPES, counts):
-            loss, tokens = measure(shape_settings(shape, count))
+        for layers, width, count in TRAININGS:
+            loss, tokens = measure(settings_of(layers, width, count))
             # The whole corpus is counted; its last tenth is held out.
             passes = count / (tokens * size / (size + Path(parts["held_out"]).stat().st_size))
-            rows.append((12 * shape[0] * shape[1] ** 2, passes * size, size, loss))
-            row([f"{shape[0]} x {shape[1]}", f"{count:.0f}", f"{passes:.1f}", f"{loss:.4f}"])
+            rows.append((12 * layers * width**2, passes * size, size, loss))
+            row([f"{layers} x {width}", f"{count:.0f}", f"{passes:.1f}", f"{loss:.4f}"])
         print(f"\nfitted: {json.dumps(fit(rows))}\n", file=table, flush=True)
-        row([f"lever, {LEVER_SHAPE[0]} x {LEVER_SHAPE[1]}", "tokens", "bits per byte"])
-        row(["---"] * 3)
-        count = counts[len(counts) // 2]
+        if not arguments.levers:
+            return
+        row(["lever of {} x {}".format(*LEVER_TRAINING), "bits per byte"])
+        row(["---"] * 2)
         for name, settings in LEVERS.items():
-            loss, _ = measure([*shape_settings(LEVER_SHAPE, count), *settings])
-            row([name, f"{count:.0f}", f"{loss:.4f}"])
+            row([name, f"{measure([*settings_of(*LEVER_TRAINING), *settings])[0]:.4f}"])
 
 
 if __name__ == "__main__":

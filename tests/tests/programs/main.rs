@@ -7,6 +7,7 @@
 
 #![allow(clippy::unwrap_used)] // In a test, the panic is the report.
 
+mod automatic;
 mod bad_input;
 mod clients;
 mod commands;

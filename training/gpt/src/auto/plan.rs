@@ -17,7 +17,7 @@ use crate::preset::Preset;
 
 /// Share of the time that is spent on measuring shapes, and what it is where the budget is no time.
 const MEASURING: f64 = 0.04;
-const MEASURING_WITHOUT_TIME: Duration = Duration::from_secs(10);
+const MEASURING_WITHOUT_TIME: Duration = Duration::from_secs(4);
 /// A shape is measured for this share of what is left of that.
 const MEASURING_OF_ONE: f64 = 0.25;
 /// Measuring ends when so many shapes in a row promise less than the best one: larger ones do so too.
@@ -92,7 +92,7 @@ impl Planner<'_> {
         let mut lowest = self.candidate(measured[0]).bits_per_byte;
         let mut worse = 0;
         for shape in Shape::larger() {
-            if worse == WORSE_IN_A_ROW || Instant::now() >= until {
+            if worse == WORSE_IN_A_ROW || Instant::now() >= until || !self.is_worth_its_size(shape) {
                 break;
             }
             // The text may be too short for a longer context.
@@ -121,25 +121,44 @@ impl Planner<'_> {
     /// Tokens a second of a shape.
     fn measure(&self, shape: Shape, until: Instant) -> Result<f64, TooShort> {
         let time = until.saturating_duration_since(Instant::now()).mul_f64(MEASURING_OF_ONE);
-        let seconds = seconds_per_step(&self.sized(shape, 0.0), self.corpus, self.device, time)?;
-        Ok(rules::tokens_per_step(shape) as f64 / seconds)
+        let preset = self.sized(shape, 0.0);
+        let seconds = seconds_per_step(&preset, self.corpus, self.device, time)?;
+        Ok((preset.training.batch_size * preset.model.context_length) as f64 / seconds)
+    }
+
+    /// Whether a number of tokens or steps is enough for a shape. Where time is the limit, that decides.
+    fn is_worth_its_size(&self, shape: Shape) -> bool {
+        let tokens = match self.budget {
+            Budget::Time(_) => return true,
+            Budget::Tokens(tokens) => tokens as f64,
+            Budget::Steps(steps) => (steps * rules::tokens_per_step(shape)) as f64,
+        };
+        let parameters = self.sized(shape, 0.0).model.num_parameters() as f64;
+        self.worth(tokens) >= rules::TOKENS_PER_PARAMETER * parameters
+    }
+
+    /// So many tokens, or those of as many passes over the text as are worth it.
+    fn worth(&self, tokens: f64) -> f64 {
+        tokens.min(rules::MOST_PASSES * self.corpus.training().count() as f64)
     }
 
     /// What the budget makes of a shape that trains on so many tokens in a second.
     fn candidate(&self, (shape, tokens_per_second): (Shape, f64)) -> Candidate {
-        let parameters = self.sized(shape, 0.0).model.num_parameters();
+        let preset = self.sized(shape, 0.0);
+        let parameters = preset.model.num_parameters();
+        let tokens_per_step = preset.training.batch_size * preset.model.context_length;
         let unique = self.corpus.training().count() as f64;
         let judged = self.judged_tokens(tokens_per_second).unwrap_or(self.corpus.validation().count());
         let release_seconds = rules::release_seconds(parameters, judged, tokens_per_second);
         let affordable = match self.budget {
             Budget::Tokens(tokens) => tokens as f64,
-            Budget::Steps(steps) => (steps * rules::tokens_per_step(shape)) as f64,
+            Budget::Steps(steps) => (steps * tokens_per_step) as f64,
             Budget::Time(time) => {
                 let left = time.as_secs_f64() - self.started.elapsed().as_secs_f64() - release_seconds;
                 (left * (1.0 - rules::EVALUATING)).max(0.0) * tokens_per_second
             }
         };
-        let tokens = affordable.min(rules::MOST_PASSES * unique).max(rules::tokens_per_step(shape) as f64);
+        let tokens = self.worth(affordable).max(tokens_per_step as f64);
         let text_bytes = self.text_bytes as f64;
         Candidate {
             shape,
@@ -167,9 +186,11 @@ impl Planner<'_> {
     /// The recipe with what a shape decides.
     fn sized(&self, shape: Shape, dropout: f64) -> Preset {
         let mut preset = self.recipe.clone();
-        let context_length = rules::context_length(shape);
+        let (training, validation) = (self.corpus.training().count(), self.corpus.validation().count());
+        let context_length = rules::context_length_in(shape, training.min(validation));
         preset.model = shape.config(self.recipe.model.vocab_size, context_length, dropout);
-        preset.training.batch_size = rules::tokens_per_step(shape) / context_length;
+        let windows = (training.saturating_sub(1) / context_length).max(1);
+        preset.training.batch_size = (rules::tokens_per_step(shape) / context_length).min(windows);
         preset
     }
 
@@ -182,7 +203,7 @@ impl Planner<'_> {
         let every = |times: usize| steps.div_ceil(times).max(1);
         // One more than is needed: the last windows of a pass fill no batch.
         training.epochs = chosen.passes.ceil() as usize + 1;
-        let is_all_of_the_time = chosen.tokens < rules::MOST_PASSES * self.corpus.training().count() as f64;
+        let is_all_of_the_time = chosen.tokens < self.worth(f64::INFINITY);
         match self.budget {
             Budget::Time(_) if is_all_of_the_time => {
                 training.max_seconds = Some(chosen.training_seconds.round())

@@ -6,6 +6,9 @@ use super::shape::Shape;
 
 /// Passes over the text after which another one teaches nothing: a budget that is enough for more is not used up.
 pub const MOST_PASSES: f64 = 60.0;
+/// Tokens that a parameter needs, each pass counted, for a larger model to be worth it where the tokens are given
+/// instead of the time. Plans for a time come to about as many.
+pub const TOKENS_PER_PARAMETER: f64 = 2.0;
 /// Evaluations in a run.
 pub const EVALUATIONS: usize = 16;
 /// Share of its time that they take.
@@ -16,6 +19,9 @@ pub const SAMPLES: usize = 5;
 pub const CHECKPOINTS: usize = 10;
 /// Share of the time that may be spent on judging the finished model; a longer text is judged by windows all over it.
 pub const JUDGING: f64 = 0.05;
+
+/// The context of a model for a text that fills no longer one.
+const SHORTEST_CONTEXT: usize = 16;
 
 /// What a plan decides of a preset.
 const CHOSEN: [&str; 17] = [
@@ -54,6 +60,15 @@ pub fn is_chosen(setting: &str) -> bool {
 /// Tokens that the model sees at once: longer texts help wide models, which can keep more of them apart.
 pub fn context_length(shape: Shape) -> usize {
     if shape.d_model < 192 { 128 } else { 256 }
+}
+
+/// The same in a text whose smaller part has so many tokens, one of which is the last target.
+pub fn context_length_in(shape: Shape, tokens: usize) -> usize {
+    let mut length = context_length(shape);
+    while length > SHORTEST_CONTEXT && length >= tokens {
+        length /= 2;
+    }
+    length
 }
 
 /// Tokens of a step: a larger model has longer steps, and fewer of them.
@@ -101,6 +116,12 @@ mod tests {
         let tokens = evaluation_tokens(1e6);
         // Two splits, at a third of the time of training.
         assert!((EVALUATIONS as f64 * 2.0 * tokens / 3.0 / 1e6 - EVALUATING).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_short_text_has_a_shorter_context() {
+        let of = |tokens| context_length_in(Shape::SMALLEST, tokens);
+        assert_eq!([1000, 129, 128, 64, 20, 3].map(of), [128, 128, 64, 32, 16, 16]);
     }
 
     #[test]

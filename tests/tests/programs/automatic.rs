@@ -1,0 +1,97 @@
+//! The preset `auto`: a plan for a text and a budget, which is kept, saved and trained.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use anyhow::ensure;
+use e2e::process::{Running, command, eventually, refusal};
+use e2e::trained::{corpus, only_version, visible_versions};
+use e2e::workbench::{Published, checkpoints_in};
+
+/// `gpt train` on the text of the tests into a folder.
+fn train(folder: &Path, store: &str, arguments: &[&str]) -> Command {
+    let mut command = command("gpt", &["train", "--name", "run"]).unwrap();
+    command.args(arguments).arg("--corpus").arg(corpus()).arg("--store").arg(folder.join(store));
+    command.arg("--checkpoints").arg(folder.join(format!("{store}-checkpoints")));
+    command
+}
+
+fn log(output: &Output) -> String {
+    let log = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{log}");
+    log
+}
+
+#[test]
+fn a_plan_is_a_preset_that_trains_the_same_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    let saved = folder.path().join("saved.toml");
+    let saved = saved.to_str().unwrap();
+    let planned = ["--preset", "auto", "--budget", "40 steps", "--save-preset", saved];
+    let first = log(&train(folder.path(), "first", &planned).output().unwrap());
+    assert!(first.contains("plan for 40 steps: 2 layers, 64 wide, 512 ids"), "{first}");
+    let (version, manifest) = only_version(&folder.path().join("first")).unwrap();
+    assert_eq!(manifest.training.unwrap().steps, 40);
+    assert!(version.join("tokenizer.json").is_file());
+    let again = train(folder.path(), "second", &["--preset", saved]).output().unwrap();
+    assert!(!log(&again).contains("plan for"));
+    let [first, second] = ["first", "second"].map(|store| Published::read(&folder.path().join(store)));
+    second.assert_same(&first);
+}
+
+#[test]
+fn an_interrupted_run_goes_on_with_its_plan() {
+    let folder = tempfile::tempdir().unwrap();
+    let planned = ["--preset", "auto", "--budget", "200 steps"];
+    let run = || train(folder.path(), "store", &planned);
+    let mut child = Running(run().stderr(Stdio::null()).spawn().unwrap());
+    let checkpoints = folder.path().join("store-checkpoints");
+    eventually(|| {
+        ensure!(!checkpoints_in(&checkpoints).is_empty(), "no checkpoint");
+        Ok(())
+    })
+    .unwrap();
+    child.signal("TERM").unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    assert!(visible_versions(&folder.path().join("store")).unwrap().is_empty(), "interrupted before the end");
+
+    // The plan is the same, so the run is known, and is not begun anew unless that is asked for.
+    let refused = run().output().unwrap();
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("--resume"));
+    let resumed = log(&run().arg("--resume").output().unwrap());
+    for text in ["going on with the plan of", "plan.toml", "going on after step"] {
+        assert!(resumed.contains(text), "{text}: {resumed}");
+    }
+    let whole = log(&train(folder.path(), "whole", &planned).output().unwrap());
+    assert!(whole.contains("plan for 200 steps"), "{whole}");
+    let [resumed, whole] = ["store", "whole"].map(|store| Published::read(&folder.path().join(store)));
+    resumed.assert_same(&whole);
+}
+
+#[test]
+fn a_dry_run_says_what_would_be_planned_and_keeps_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let dry = ["--preset", "auto", "--budget", "30s", "--dry-run"];
+    let output = train(folder.path(), "store", &dry).output().unwrap();
+    let said = log(&output);
+    assert!(said.contains("plan for 30s") && said.contains("bits per byte"), "{said}");
+    assert!(!folder.path().join("store-checkpoints").exists() && !folder.path().join("store").exists());
+}
+
+#[test]
+fn what_auto_cannot_do_is_refused_before_anything_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let texts = ["--corpus", "no/such/text", "--store", folder.path().to_str().unwrap()];
+    for (arguments, expected) in [
+        (&["--preset", "tiny", "--budget", "10m"][..], "--budget is for --preset auto"),
+        (&["--preset", "auto", "--budget", "fast"], "expected a time such as 90s, 10m or 1h30m"),
+        (&["--preset", "auto", "--budget", "1s"], "expected a time from 20s to 100d"),
+        (&["--preset", "auto", "--set", "model.n_layers=3"], "--preset auto chooses `model.n_layers`"),
+        (&["--preset", "auto", "--init", "channel:live"], "--init has one"),
+    ] {
+        let error = refusal(&[&["train"], arguments, &texts].concat());
+        assert!(error.contains(expected), "{expected}: {error}");
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
