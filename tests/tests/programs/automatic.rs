@@ -60,7 +60,7 @@ fn an_interrupted_run_goes_on_with_its_plan() {
     let refused = run().output().unwrap();
     assert!(String::from_utf8_lossy(&refused.stderr).contains("--resume"));
     let resumed = log(&run().arg("--resume").output().unwrap());
-    for text in ["going on with the plan of", "plan.toml", "going on after step"] {
+    for text in ["going on with the plan of", "plan.json", "going on after step"] {
         assert!(resumed.contains(text), "{text}: {resumed}");
     }
     let whole = log(&train(folder.path(), "whole", &planned).output().unwrap());

@@ -11,6 +11,9 @@ use super::byte_level::{Vocabulary, characters};
 use super::pattern::Pattern;
 use super::tokenizer::Tokenizer;
 
+/// The ids of two tokens that are joined.
+type MergedIds = (u32, u32);
+
 /// A tokenizer in a file, as far as it decides the ids of a text.
 #[derive(Clone, Debug)]
 pub struct TokenizerFile {
@@ -156,7 +159,7 @@ impl TokenizerFile {
     }
 
     /// Tokens by id, and merges by ids.
-    fn parts(&self) -> Result<(Vec<Token>, Vec<(u32, u32)>), UnsupportedTokenizer> {
+    fn parts(&self) -> Result<(Vec<Token>, Vec<MergedIds>), UnsupportedTokenizer> {
         if let Some(token) = &self.plain_addition {
             return refuse(format!("its added token `{token}` is not marked as special"));
         }

@@ -175,11 +175,12 @@ impl Tokenizer {
     /// The special tokens and their spelling, by id. No text is encoded to them.
     pub fn special_tokens(&self) -> Vec<(u32, &str)> {
         let Some(own) = &self.own else { return vec![(END_OF_TEXT, END_OF_TEXT_NAME)] };
-        let special = |(id, token)| match token {
-            &Token::Special(ref spelling) => Some((id, spelling.as_str())),
+        let tokens = (0..).zip(own.bpe.tokens());
+        let special = tokens.filter_map(|(id, token)| match token {
+            Token::Special(spelling) => Some((id, spelling.as_str())),
             Token::Bytes(_) => None,
-        };
-        (0..).zip(own.bpe.tokens()).filter_map(special).collect()
+        });
+        special.collect()
     }
 
     /// The ids that texts are encoded to, by rank: 256 bytes, then the lower the earlier merging makes it.

@@ -17,5 +17,5 @@ pub mod saved;
 pub mod shape;
 
 pub use budget::Budget;
-pub use plan::{Plan, Planner};
+pub use plan::{Expectation, Plan, Planner};
 pub use saved::SavedPlan;

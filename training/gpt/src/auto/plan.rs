@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use burn::tensor::Device;
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{HumanBytes, HumanCount};
+use serde::{Deserialize, Serialize};
 
 use super::budget::Budget;
 use super::pace::seconds_per_step;
@@ -57,6 +58,18 @@ pub struct Candidate {
     /// Seconds from there to the publication.
     pub release_seconds: f64,
     /// The validation loss to expect.
+    pub bits_per_byte: f64,
+}
+
+/// What a plan promises of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expectation {
+    /// Tokens trained on.
+    pub tokens: usize,
+    /// Training time in seconds, evaluations included.
+    pub training_seconds: f64,
+    /// Validation loss of the finished model.
     pub bits_per_byte: f64,
 }
 
@@ -223,6 +236,12 @@ impl Planner<'_> {
 }
 
 impl Plan {
+    /// What it promises.
+    pub fn expectation(&self) -> Expectation {
+        let Candidate { tokens, training_seconds, bits_per_byte, .. } = self.chosen;
+        Expectation { tokens: tokens as usize, training_seconds, bits_per_byte }
+    }
+
     /// Seconds from the start of the program to the publication.
     pub fn whole_seconds(&self) -> f64 {
         self.planning_seconds + self.chosen.training_seconds + self.chosen.release_seconds

@@ -46,8 +46,8 @@ const CHOSEN: [&str; 17] = [
 
 /// Seconds of a token that is only predicted, beside one that is trained on: the backward pass is twice the forward one.
 const FORWARD: f64 = 1.0 / 3.0;
-/// The model and its three exports beside the model alone.
-const MODELS: f64 = 4.0;
+/// The model and its three exports, one window after the other, beside the model alone in whole batches.
+const MODELS: f64 = 8.0;
 /// Seconds of export and publication: what they take at least, and for each parameter.
 const RELEASE_SECONDS: f64 = 1.5;
 const RELEASE_SECONDS_PER_PARAMETER: f64 = 5e-7;

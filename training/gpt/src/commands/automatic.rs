@@ -8,8 +8,8 @@ use anyhow::{Result, bail, ensure};
 use burn::tensor::Device;
 use clap::Args;
 use gpt::auto::rules::is_chosen;
-use gpt::auto::saved::{SavedPlan, purpose};
-use gpt::auto::{Budget, Planner};
+use gpt::auto::saved::{PlanPlace, purpose};
+use gpt::auto::{Budget, Planner, SavedPlan};
 use gpt::corpus::Corpus;
 use gpt::preset::{AUTO, Override, Preset};
 use gpt::train::{Checkpoints, Mirror};
@@ -92,23 +92,24 @@ pub struct Automatic<'a> {
 }
 
 impl Automatic<'_> {
-    /// The settings that were planned for these texts and this budget, now or by an earlier process of the same command.
+    /// The plan for these texts and this budget, made now or by an earlier process of the same command.
     ///
     /// # Errors
     /// If the texts are too short, or a plan cannot be read or written.
-    pub fn preset(&self, recipe: Preset, notes: &mut Vec<String>) -> Result<Preset> {
+    pub fn plan(&self, recipe: Preset, notes: &mut Vec<String>) -> Result<SavedPlan> {
         let budget = self.command.automatic.budget.map_or_else(|| DEFAULT_BUDGET.parse(), Ok)?;
         let purpose = purpose(&recipe, self.corpus, &budget);
         let store = self.mirroring_store()?;
         let mirror = store.as_ref().map(|store| Mirror::new(store, self.runtime, self.model, &purpose));
         let place =
-            SavedPlan::new(&Checkpoints::of_run(&self.command.checkpoints, self.model, purpose), mirror);
+            PlanPlace::new(&Checkpoints::of_run(&self.command.checkpoints, self.model, purpose), mirror);
         if !self.command.restart
             && let Some(planned) = place.read()?
         {
             notes.push(format!("going on with the plan of {}", place.path().display()));
             // Paths and samples are no part of a run.
-            return Ok(Preset { tokenizer: recipe.tokenizer, sample: recipe.sample, ..planned });
+            let preset = Preset { tokenizer: recipe.tokenizer, sample: recipe.sample, ..planned.preset };
+            return Ok(SavedPlan { preset, ..planned });
         }
         let plan = Planner {
             corpus: self.corpus,
@@ -120,10 +121,11 @@ impl Automatic<'_> {
         }
         .plan()?;
         notes.push(plan.to_string());
+        let plan = SavedPlan { expected: plan.expectation(), preset: plan.preset };
         if !self.command.dry_run {
-            place.write(&plan.preset.to_toml()?, |note| notes.push(note.to_owned()))?;
+            place.write(&plan, |note| notes.push(note.to_owned()))?;
         }
-        Ok(plan.preset)
+        Ok(plan)
     }
 
     /// The store, where checkpoints are copied to it.

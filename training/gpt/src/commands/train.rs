@@ -41,6 +41,9 @@ pub struct Arguments {
     pub set: Vec<Override>,
     #[command(flatten)]
     pub automatic: AutomaticArguments,
+    /// Optimizer steps after which the run ends; the same as --set training.max_steps=STEPS.
+    #[arg(long, value_name = "STEPS")]
+    pub max_steps: Option<usize>,
     /// Texts to train on; without --corpus, those of the preset.
     #[command(flatten)]
     pub texts: TrainingTextArguments,
@@ -167,6 +170,12 @@ impl Arguments {
         }
     }
 
+    /// Settings that are given beside the preset.
+    fn overrides(&self) -> Vec<Override> {
+        let max_steps = self.max_steps.map(|steps| Override::new("training", "max_steps", steps as i64));
+        self.set.iter().cloned().chain(max_steps).collect()
+    }
+
     /// Reads settings, starting weights and texts.
     fn plan(
         &self,
@@ -174,8 +183,9 @@ impl Arguments {
         runtime: &Runtime,
         device: &Device,
     ) -> Result<(TrainingPlan, Stopwatch)> {
-        self.automatic.check(&self.preset, &self.set, self.init.is_some())?;
-        let mut preset = Preset::named(&self.preset, &self.set)?;
+        let set = self.overrides();
+        self.automatic.check(&self.preset, &set, self.init.is_some())?;
+        let mut preset = Preset::named(&self.preset, &set)?;
         match (&self.init, &self.tokenizer) {
             (Some(_), _) => {
                 check_decided_by_weights(&self.set)?;
@@ -208,15 +218,18 @@ impl Arguments {
         let corpus = self.texts.load(&settings, &preset, &tokenizer)?;
         stopwatch.lap("reading and encoding the corpus");
         let name = self.name.clone().unwrap_or_else(|| model_name(&settings.sources));
+        let mut expected = None;
         if self.preset == AUTO {
             let automatic =
                 Automatic { command: self, corpus: &corpus, model: &name, runtime, device, started };
-            preset = automatic.preset(preset, &mut notes)?;
+            let planned = automatic.plan(preset, &mut notes)?;
+            (preset, expected) = (planned.preset, Some(planned.expected));
             stopwatch.lap("measuring shapes and planning");
         }
         preset.corpus = Some(settings);
         let mut plan = TrainingPlan::new(name, preset, start, tokenizer, corpus)?;
         plan.notes.splice(0..0, notes);
+        plan.expected = expected;
         Ok((plan, stopwatch))
     }
 

@@ -39,6 +39,11 @@ impl FromStr for Override {
 }
 
 impl Override {
+    /// Another value for a field of a section.
+    pub fn new(section: &str, field: &str, value: impl Into<Value>) -> Self {
+        Self { section: section.to_owned(), field: field.to_owned(), value: value.into() }
+    }
+
     /// The field, with its section.
     pub fn name(&self) -> String {
         format!("{}.{}", self.section, self.field)

@@ -10,6 +10,7 @@ use indicatif::HumanCount;
 use super::error::ReleaseError;
 use super::judgement::ValidationText;
 use super::source::{ModelSource, downloads};
+use crate::auto::Expectation;
 use crate::corpus::{Corpus, Dataset, dataset};
 use crate::model::Gpt;
 use crate::onnx::check_exportable;
@@ -44,6 +45,8 @@ pub struct TrainingPlan {
     pub prompt: String,
     /// What users should know of the settings before the training.
     pub notes: Vec<String>,
+    /// What was promised of the run, if it was planned for a budget.
+    pub expected: Option<Expectation>,
 }
 
 impl TrainingPlan {
@@ -86,6 +89,7 @@ impl TrainingPlan {
             validation_set,
             prompt,
             notes,
+            expected: None,
         })
     }
 

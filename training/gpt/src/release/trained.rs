@@ -177,6 +177,7 @@ fn report(
         loss_curve_svg: curve,
         variants: &manifest.variants,
         samples: &read_samples(samples),
+        expected: plan.expected,
         peak_memory_bytes: manifest.training.as_ref().and_then(|training| training.peak_memory_bytes),
         timings: stopwatch.laps(),
     };

@@ -11,6 +11,7 @@ use askama::Template;
 
 use super::numbers::{duration, figure, small, thousands};
 use super::plot::evenly_chosen;
+use crate::auto::Expectation;
 use crate::train::Evaluation;
 use crate::train::samples::Sample;
 
@@ -49,6 +50,8 @@ pub struct Report<'a> {
     pub variants: &'a [Variant],
     /// Texts that the model wrote during training, in order.
     pub samples: &'a [Sample<'a>],
+    /// What was promised of the run, if it was planned for a budget.
+    pub expected: Option<Expectation>,
     /// The most memory that the training had at once, where that is known.
     pub peak_memory_bytes: Option<u64>,
     /// The parts of the job besides training, and their times.
@@ -146,6 +149,7 @@ mod tests {
             loss_curve_svg: &loss_curve("a run", evaluations).unwrap(),
             variants: &[float32, without_text],
             samples,
+            expected: Some(Expectation { tokens: 9_000, training_seconds: 80.0, bits_per_byte: 1.375 }),
             peak_memory_bytes: Some(3_250_000_000),
             timings: &[("export to ONNX", Duration::from_millis(1520))],
         };
@@ -184,6 +188,9 @@ mod tests {
             "114",
             "1.52 s", // 405 s, 405 s / 90, 46080 / 405 s
             "3.25 GB",
+            "9,000",
+            "80.0",
+            "1.375", // the plan
             "2026-11-23T12:00:00Z",
             "20261123T120000Z-0123abcd",
             "cpu, 2 threads",
@@ -192,6 +199,7 @@ mod tests {
         }
         assert_eq!(rows(&html, "Evaluations"), 2);
         assert_eq!(rows(&html, "Exports"), 2);
+        assert_eq!(rows(&html, "Plan"), 3);
     }
 
     #[test]
