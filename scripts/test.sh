@@ -50,14 +50,8 @@ run_tests() {
 }
 run_tests "programs and libraries" \
     cargo test --quiet --release --workspace --locked --no-fail-fast --lib --bins --tests
-# The tests of the page wait for their browser most of the time. Those of the infrastructure compute meanwhile, at a
-# priority that gives way to the browser.
-nice -n 10 scripts/test_infra.sh >"$logs/infrastructure" 2>&1 &
-infra=$!
+run_tests infrastructure scripts/test_infra.sh
 run_tests page scripts/test_site.sh
-echo "test: infrastructure"
-wait "$infra" || status=1
-tee -a "$logs/tests" <"$logs/infrastructure"
 
 # cargo prints a line for each test binary, vitest one for each of its two runs; this sums them up.
 awk '/^test result:/ { passed += $4; failed += $6; skipped += $8 }
