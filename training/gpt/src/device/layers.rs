@@ -1,55 +1,21 @@
-//! Layers of a transformer with derivatives, on AMX and AVX-512: linear maps, causal attention, LayerNorm and GELU.
+//! Layers of a transformer with derivatives, on AMX and AVX-512: linear maps, causal attention, LayerNorm,
+//! GELU and cross-entropy.
 //!
 //! libtorch's products of float32 are most of a small model's training step, and memory that each operation fetches
 //! anew much of the rest. AMX multiplies bf16 an order of magnitude faster; a float32 as two of them keeps 16 of its
 //! 24 bits. Each function takes tensors with or without autodiff, and has the contract of [this folder](super); where
 //! the processor has no AMX, it is the definition.
 
-use std::num::NonZero;
-use std::sync::LazyLock;
-
 use burn::backend::libtorch::TchTensor;
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor};
 use kernels::training::{
-    AttentionGradients, CausalAttention, LayerNormGradients, Multiplier, column_sums, gelu_gradient,
-    layer_norm as normalise, layer_norm_gradient,
+    AttentionGradients, CausalAttention, LayerNormGradients, column_sums, cross_entropy as loss_and_gradient,
+    gelu_gradient, layer_norm as normalise, layer_norm_gradient,
 };
-use kernels::{Instructions, ThreadPool};
 
 use super::derivative::{Input, apply};
-use super::memory::{Matrix, contiguous, elements, elements_mut, is_float32_on_cpu, unshared, unwritten};
-
-/// What the processor has.
-struct Processor {
-    instructions: Instructions,
-    multiplier: Multiplier,
-    pool: ThreadPool,
-}
-
-static PROCESSOR: LazyLock<Option<Processor>> = LazyLock::new(|| {
-    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
-    Some(Processor {
-        instructions: Instructions::detect()?,
-        multiplier: Multiplier::detect()?,
-        pool: ThreadPool::new(threads).ok()?,
-    })
-});
-
-/// The processor, which is there if a result has been computed with it.
-fn processor() -> &'static Processor {
-    match &*PROCESSOR {
-        Some(processor) => processor,
-        None => panic!("a processor with AMX was expected"),
-    }
-}
-
-/// All tensors, if they are float32 on the CPU of a processor with AMX.
-fn inputs<const N: usize>(tensors: [Option<Input>; N]) -> Option<[Input; N]> {
-    PROCESSOR.as_ref()?;
-    let all: Option<Vec<Input>> = tensors.into_iter().collect();
-    let all = all.filter(|all| all.iter().all(|input| is_float32_on_cpu(input.primitive())))?;
-    all.try_into().ok()
-}
+use super::memory::{Matrix, contiguous, elements, elements_mut, unshared, unwritten};
+use super::processor::{Processor, inputs, processor};
 
 /// Linear map, `x weight + bias`.
 ///
@@ -213,4 +179,44 @@ pub fn causal_attention(
 fn attention([seq, d_model, n_heads]: [usize; 3]) -> CausalAttention {
     let &Processor { instructions, multiplier, .. } = processor();
     CausalAttention { multiplier, instructions, seq, d_model, n_heads }
+}
+
+/// Cross-entropy, `-mean(log softmax(logits)[target])`. Its gradient is computed with it, from one pass over the logits.
+///
+/// # Shapes
+/// - `logits`: `[n, vocab_size]`
+/// - `targets`: `[n]`
+/// - output: `[1]`
+pub fn cross_entropy(
+    logits: Tensor<2>,
+    targets: Tensor<1, Int>,
+    definition: impl FnOnce(Tensor<2>, Tensor<1, Int>) -> Tensor<1>,
+) -> Tensor<1> {
+    let Some(inputs) = inputs([Input::new(logits.clone())]) else { return definition(logits, targets) };
+    let targets: Vec<usize> = targets.into_data().iter::<i64>().map(|target| target as usize).collect();
+    apply(
+        inputs,
+        |[logits]| {
+            let Processor { instructions, pool, .. } = processor();
+            let logits = contiguous(logits.clone());
+            let [mut loss, mut gradient] = [&[1], &*logits.tensor.size()].map(unwritten);
+            let found = loss_and_gradient(
+                *instructions,
+                pool,
+                elements(&logits),
+                &targets,
+                elements_mut(&mut gradient),
+            );
+            elements_mut(&mut loss).fill(found);
+            (loss, gradient)
+        },
+        |kept, gradient| {
+            let factor = elements(&gradient)[0];
+            let mut kept = unshared(kept);
+            if factor != 1.0 {
+                elements_mut(&mut kept).iter_mut().for_each(|number| *number *= factor);
+            }
+            [kept]
+        },
+    )
 }

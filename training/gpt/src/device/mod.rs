@@ -1,11 +1,12 @@
 //! Compute device: libtorch on the CPU, and what it computes faster than burn's tensor primitives do.
 //!
-//! This is the only folder that names libtorch. Functions come in four kinds:
+//! This is the only folder that names libtorch. Functions come in these kinds:
 //!
 //! - [`fused`]: functions with derivatives, in one pass over memory;
 //! - [`layers`]: layers with derivatives, on AMX and AVX-512;
 //! - [`in_place`]: updates of large tensors, in one pass over memory;
 //! - [`linear_algebra`]: factors of matrices, in double precision;
+//! - [`orthogonal`]: matrices made orthogonal, on AMX;
 //! - [`reduction`]: sums over large tensors, in one pass over memory.
 //!
 //! All of them have one contract. The last argument is the function's definition by tensor primitives,
@@ -26,6 +27,8 @@ pub mod in_place;
 pub mod layers;
 pub mod linear_algebra;
 mod memory;
+pub mod orthogonal;
+mod processor;
 pub mod reduction;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -33,3 +36,4 @@ pub(crate) mod testing;
 pub use burn::tensor::Device;
 
 pub use cpu::{cpu, describe, multiplies_bf16};
+pub use processor::{OneThread, keep_libtorch_to_one_thread};

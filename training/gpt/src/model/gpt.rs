@@ -13,6 +13,7 @@ use super::embedding::Embedding;
 use super::feed_forward::FeedForward;
 use super::layer_norm::LayerNorm;
 use super::linear::{self, Linear};
+use super::loss::{cross_entropy, fused_cross_entropy};
 use crate::device::layers;
 
 /// A decoder of the GPT-2 family: from token ids to the logits of the next token at every position.
@@ -83,6 +84,17 @@ impl Gpt {
     pub fn forward(&self, ids: Tensor<2, Int>) -> Tensor<3> {
         let x = self.embed(ids); // [batch, seq, d_model]
         self.logits(self.transform(x))
+    }
+
+    /// Cross-entropy of the tokens that follow each position.
+    ///
+    /// # Shapes
+    /// - `ids`: `[batch, seq]`, as for [`forward`](Self::forward)
+    /// - `targets`: `[batch, seq]`
+    /// - output: `[1]`
+    pub fn loss(&self, ids: Tensor<2, Int>, targets: Tensor<2, Int>) -> Tensor<1> {
+        let cross_entropy = if self.fused { fused_cross_entropy } else { cross_entropy };
+        cross_entropy(self.forward(ids), targets)
     }
 
     /// The logits of the token that follows the last position: all that generation needs.
@@ -196,7 +208,7 @@ mod tests {
             let config = GptConfig { tied_output_head, qkv_bias: tied_output_head, ..small(0.0) };
             let model = crate::model::init::gpt2(Gpt::new(&config, &device));
             let run = |model: &Gpt| {
-                let loss = crate::model::cross_entropy(model.forward(ids.clone()), ids.clone());
+                let loss = model.loss(ids.clone(), ids.clone());
                 let gradients = burn::optim::GradientsParams::from_grads(loss.backward(), model);
                 (loss.into_scalar::<f32>(), parameters::visit(model, Gradients(gradients, Vec::new())).1)
             };

@@ -3,7 +3,7 @@
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor};
 
-use crate::device::fused;
+use crate::device::{fused, layers};
 
 /// Mean cross-entropy in nats: how surprised the model is by the token that really follows,
 /// `-mean(log softmax(logits)[target])`.
@@ -13,10 +13,23 @@ use crate::device::fused;
 /// - `targets`: `[batch, seq]`
 /// - output: `[1]`
 pub fn cross_entropy(logits: Tensor<3>, targets: Tensor<2, Int>) -> Tensor<1> {
-    let [batch, seq, vocab_size] = logits.dims();
-    let logits = logits.reshape([batch * seq, vocab_size]);
-    let targets = targets.reshape([batch * seq]);
+    let (logits, targets) = in_rows(logits, targets);
     fused::cross_entropy(logits, targets, from_primitives)
+}
+
+/// The same by [`layers::cross_entropy`].
+///
+/// # Shapes
+/// - as for [`cross_entropy`]
+pub fn fused_cross_entropy(logits: Tensor<3>, targets: Tensor<2, Int>) -> Tensor<1> {
+    let (logits, targets) = in_rows(logits, targets);
+    layers::cross_entropy(logits, targets, from_primitives)
+}
+
+/// `[batch * seq, vocab_size]` and `[batch * seq]`
+fn in_rows(logits: Tensor<3>, targets: Tensor<2, Int>) -> (Tensor<2>, Tensor<1, Int>) {
+    let [batch, seq, vocab_size] = logits.dims();
+    (logits.reshape([batch * seq, vocab_size]), targets.reshape([batch * seq]))
 }
 
 /// # Shapes
@@ -53,12 +66,13 @@ mod tests {
     }
 
     #[test]
-    fn the_fused_form_is_the_same() {
+    fn the_fused_forms_are_the_same() {
         let targets = |logits: &Tensor<3>| Tensor::from_ints([[4, 0, 2], [1, 1, 3]], &logits.device());
         let definition = |logits: Tensor<3>| {
             let targets = targets(&logits).reshape([6]);
             from_primitives(logits.reshape([6, 5]), targets)
         };
         assert_same([2, 3, 5], |logits| cross_entropy(logits.clone(), targets(&logits)), definition);
+        assert_same([2, 3, 5], |logits| fused_cross_entropy(logits.clone(), targets(&logits)), definition);
     }
 }

@@ -156,8 +156,9 @@ pub struct TrainingSettings {
     /// diverges.
     #[serde(default)]
     pub keep_best: bool,
-    /// Computes linear maps, attention, LayerNorm and GELU by fused operations: the same up to rounding, with the
-    /// first 16 of float32's 24 bits in products, where the processor has AMX. Attention weights are not dropped then.
+    /// Computes linear maps, attention, LayerNorm, GELU, cross-entropy and Muon's iteration by fused operations: the
+    /// same up to rounding, with the first 16 of float32's 24 bits in products, where the processor has AMX. Attention
+    /// weights are not dropped then.
     #[serde(default)]
     pub fused: bool,
     /// Steps from one checkpoint to the next; without it, only Ctrl-C, SIGTERM and the end of the training make

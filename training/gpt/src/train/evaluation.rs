@@ -7,7 +7,7 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use crate::corpus::Dataset;
-use crate::model::{Gpt, cross_entropy};
+use crate::model::Gpt;
 
 /// Losses at some step of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -92,7 +92,7 @@ pub fn mean_loss(
     for windows in spread(dataset.windows(), batch_size, batches) {
         let batch = dataset.batch(&windows, device);
         let count = batch.targets.shape().num_elements();
-        let loss: f32 = cross_entropy(model.forward(batch.inputs), batch.targets).into_scalar();
+        let loss: f32 = model.loss(batch.inputs, batch.targets).into_scalar();
         // Weighted, since the last batch may be smaller.
         total += f64::from(loss) * count as f64;
         tokens += count;

@@ -10,7 +10,7 @@
 use burn::optim::{LearningRate, Optimizer, RecordState, StateSink, StateSource};
 use burn::tensor::{DType, Device, Tensor};
 
-use crate::device;
+use crate::device::{self, orthogonal};
 
 /// Share of the momentum that a step keeps.
 const MOMENTUM: f64 = 0.95;
@@ -32,6 +32,8 @@ pub struct Muon {
     pub rate_scale: f64,
     /// The part of a weight that a step of length 1 takes away.
     pub weight_decay: f64,
+    /// Whether [`orthogonal`] makes updates orthogonal.
+    pub fused: bool,
 }
 
 /// State of one matrix: the running mean of its gradient.
@@ -73,7 +75,7 @@ impl Optimizer for Muon {
         let update = momentum.clone() * MOMENTUM + new;
 
         let [d_in, d_out] = matrix_dims(&update);
-        let update = orthogonalize(update.reshape([d_in, d_out])); // [d_in, d_out]
+        let update = orthogonalize(update.reshape([d_in, d_out]), self.fused); // [d_in, d_out]
         // An orthogonal matrix that has more outputs than inputs gives smaller ones.
         let length = learning_rate * (d_out as f64 / d_in as f64).max(1.0).sqrt();
         let weight_dims = weight.dims();
@@ -94,11 +96,22 @@ fn matrix_dims<const D: usize>(tensor: &Tensor<D>) -> [usize; 2] {
     }
 }
 
-/// A matrix with the same singular vectors and singular values near 1: in bf16 where that is faster.
+/// A matrix with the same singular vectors and singular values near 1.
 ///
 /// # Shapes
 /// - `matrix` and output: `[rows, columns]`
-fn orthogonalize(matrix: Tensor<2>) -> Tensor<2> {
+fn orthogonalize(matrix: Tensor<2>, fused: bool) -> Tensor<2> {
+    match fused {
+        true => orthogonal::newton_schulz(matrix, [A, B, C], ITERATIONS, EPSILON, from_primitives),
+        false => from_primitives(matrix),
+    }
+}
+
+/// The iteration by tensor primitives: in bf16 where that is faster.
+///
+/// # Shapes
+/// - `matrix` and output: `[rows, columns]`
+fn from_primitives(matrix: Tensor<2>) -> Tensor<2> {
     let smaller = matrix.dims().into_iter().min().unwrap_or_default();
     let is_bf16_faster = smaller >= SMALLEST_IN_BF16 && device::multiplies_bf16();
     newton_schulz(matrix, if is_bf16_faster { DType::BF16 } else { DType::F32 })
@@ -145,6 +158,9 @@ mod tests {
     #[test]
     fn the_iteration_is_the_published_one() {
         let expected = [0.609_008_5, 0.813_593_4, 0.098_732_7, 0.360_674_2, 0.087_498_7, 0.748_562_7];
+        assert_close(orthogonalize(matrix(GRADIENT), true), &expected, 1e-3);
+        assert_close(orthogonalize(matrix(GRADIENT).transpose(), true).transpose(), &expected, 1e-3);
+        assert_close(orthogonalize(matrix([[0.0, 0.0]]), true), &[0.0, 0.0], 1e-9);
         assert_close(newton_schulz(matrix(GRADIENT), DType::F32), &expected, 1e-5);
         let tall = newton_schulz(matrix(GRADIENT).transpose(), DType::F32);
         assert_close(tall.transpose(), &expected, 1e-5);
@@ -159,10 +175,25 @@ mod tests {
         let matrix =
             Tensor::<1>::from_floats(diagonal.as_slice(), &device::cpu()).unsqueeze::<2>().transpose();
         let matrix = matrix * Tensor::<2>::eye(8, &device::cpu());
-        let orthogonal = orthogonalize(matrix).into_data().try_to_vec::<f32>().unwrap();
-        for (place, value) in orthogonal.iter().enumerate() {
-            let is_right = if place % 9 == 0 { (0.65..1.25).contains(value) } else { value.abs() < 1e-4 };
-            assert!(is_right, "{value} at {place}");
+        for fused in [false, true] {
+            let orthogonal = orthogonalize(matrix.clone(), fused).into_data().try_to_vec::<f32>().unwrap();
+            for (place, value) in orthogonal.iter().enumerate() {
+                let is_right = if place % 9 == 0 { (0.65..1.25).contains(value) } else { value.abs() < 1e-4 };
+                assert!(is_right, "{value} at {place}");
+            }
+        }
+    }
+
+    /// Of matrices as a model has them, square, wide and tall, and wider than a block of AMX.
+    #[test]
+    fn the_fused_iteration_is_the_same() {
+        for [rows, columns] in [[64, 64], [40, 100], [100, 40]] {
+            let numbers = || {
+                let numbers = device::testing::numbers(&[rows, columns], 0.7);
+                Tensor::<2>::from_data(numbers, &device::cpu())
+            };
+            let expected = newton_schulz(numbers(), DType::F32).into_data().try_to_vec::<f32>().unwrap();
+            assert_close(orthogonalize(numbers(), true), &expected, 1e-3);
         }
     }
 
@@ -170,26 +201,29 @@ mod tests {
     /// update of a matrix with 2 inputs and 3 outputs is `sqrt(1.5)` long, that of 3 and 2 is not stretched.
     #[test]
     fn steps_by_nesterov_momentum_and_decays() {
-        let muon = Muon { rate_scale: 0.5, weight_decay: 0.5 };
-        let ones = || Tensor::<2>::ones([2, 3], &device::cpu());
-        let (weight, state) = muon.step(0.2, ones(), matrix(GRADIENT), None);
-        assert_close(
-            weight.clone(),
-            &[0.875_412, 0.850_355_5, 0.937_907_8, 0.905_826_6, 0.939_283_6, 0.858_320_1],
-            1e-5,
-        );
-        let (weight, _) = muon.step(0.2, weight, matrix([[0.0, 1.0, 1.0], [-2.0, 0.5, 0.25]]), state);
-        assert_close(
-            weight,
-            &[0.801_952_2, 0.689_292_7, 0.859_039_6, 0.955_409_9, 0.891_628_7, 0.728_160_9],
-            1e-5,
-        );
-        let (tall, _) = muon.step(0.2, ones().transpose(), matrix(GRADIENT).transpose(), None);
-        assert_close(
-            tall,
-            &[0.889_099_1, 0.913_932_6, 0.868_640_6, 0.941_250_1, 0.940_126_7, 0.875_143_7],
-            1e-5,
-        );
+        for fused in [false, true] {
+            let muon = Muon { rate_scale: 0.5, weight_decay: 0.5, fused };
+            let tolerance = if fused { 1e-4 } else { 1e-5 };
+            let ones = || Tensor::<2>::ones([2, 3], &device::cpu());
+            let (weight, state) = muon.step(0.2, ones(), matrix(GRADIENT), None);
+            assert_close(
+                weight.clone(),
+                &[0.875_412, 0.850_355_5, 0.937_907_8, 0.905_826_6, 0.939_283_6, 0.858_320_1],
+                tolerance,
+            );
+            let (weight, _) = muon.step(0.2, weight, matrix([[0.0, 1.0, 1.0], [-2.0, 0.5, 0.25]]), state);
+            assert_close(
+                weight,
+                &[0.801_952_2, 0.689_292_7, 0.859_039_6, 0.955_409_9, 0.891_628_7, 0.728_160_9],
+                tolerance,
+            );
+            let (tall, _) = muon.step(0.2, ones().transpose(), matrix(GRADIENT).transpose(), None);
+            assert_close(
+                tall,
+                &[0.889_099_1, 0.913_932_6, 0.868_640_6, 0.941_250_1, 0.940_126_7, 0.875_143_7],
+                tolerance,
+            );
+        }
     }
 
     #[test]

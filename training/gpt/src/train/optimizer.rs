@@ -21,7 +21,7 @@ pub fn new_model(preset: &Preset, device: &Device) -> Gpt {
 
 /// The optimizer of a run.
 pub fn optimizer(settings: &TrainingSettings) -> ModuleOptimizer {
-    let TrainingSettings { beta_1, beta_2, epsilon, weight_decay, learning_rate, .. } = *settings;
+    let TrainingSettings { beta_1, beta_2, epsilon, weight_decay, learning_rate, fused, .. } = *settings;
     let adamw = AdamW { beta_1, beta_2, epsilon, weight_decay };
     let mut optimizer = ModuleOptimizer::from(adamw.clone());
     if !settings.decay_vectors {
@@ -34,7 +34,7 @@ pub fn optimizer(settings: &TrainingSettings) -> ModuleOptimizer {
             // All vectors in a block have other names.
             let matrices = ParamGroup::from_predicates(vec!["blocks.", ".weight"]);
             let rate_scale = settings.muon_learning_rate() / learning_rate;
-            optimizer.with_group(matrices, Muon { rate_scale, weight_decay }, None)
+            optimizer.with_group(matrices, Muon { rate_scale, weight_decay, fused }, None)
         }
     }
 }

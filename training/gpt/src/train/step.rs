@@ -9,7 +9,8 @@ use super::optimizer::optimizer;
 use super::run::Run;
 use super::state::{Position, State};
 use super::{gradients, schedule};
-use crate::model::{Gpt, cross_entropy};
+use crate::device::keep_libtorch_to_one_thread;
+use crate::model::Gpt;
 use crate::preset::TrainingSettings;
 
 impl Run<'_> {
@@ -17,6 +18,7 @@ impl Run<'_> {
     pub(super) fn step(&self, mut state: State) -> (State, Step) {
         let start = Instant::now();
         let (settings, extent, step) = (self.settings, self.extent(), state.position.step);
+        let _one_thread = settings.fused.then(keep_libtorch_to_one_thread);
         let epoch = step / extent.steps_per_epoch() + 1;
         let batches = self.batches_of_step(epoch, step % extent.steps_per_epoch());
 
@@ -79,7 +81,7 @@ impl Run<'_> {
             let batch = self.train_set.batch(windows, self.device);
             tokens += batch.inputs.shape().num_elements();
             // 1. How wrong is the model?
-            let loss = cross_entropy(model.forward(batch.inputs), batch.targets) / batches.len() as f64;
+            let loss = model.loss(batch.inputs, batch.targets) / batches.len() as f64;
             // 2. How does the loss change with each weight?
             let gradients = GradientsParams::from_grads(loss.backward(), model);
             total_loss += f64::from(loss.into_scalar::<f32>());

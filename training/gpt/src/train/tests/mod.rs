@@ -11,7 +11,7 @@ use super::evaluation::mean_loss;
 use super::*;
 use crate::corpus::{Dataset, Loader, Source, dataset};
 use crate::model::Gpt;
-use crate::preset::{Preset, TrainingSettings};
+use crate::preset::{MatrixOptimizer, Preset, TrainingSettings};
 
 /// Takes note of what is noted.
 #[derive(Default)]
@@ -152,6 +152,8 @@ fn a_finished_run_leaves_a_checkpoint_that_is_its_end() {
 fn a_fused_run_goes_on_bit_for_bit() {
     let mut preset = preset();
     preset.training.epochs = 1;
+    preset.training.fused = true;
+    preset.training.optimizer = MatrixOptimizer::Muon;
     let weights = |model: &Gpt| model.token_embedding.weight.val().into_data();
     let run = |stops: bool| {
         with_run(&preset, |run| {

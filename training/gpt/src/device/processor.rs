@@ -1,0 +1,76 @@
+//! Processor with AMX: its instructions, and the threads that compute with them.
+
+use std::num::NonZero;
+use std::sync::LazyLock;
+
+use kernels::training::Multiplier;
+use kernels::{Instructions, ThreadPool};
+
+use super::derivative::Input;
+use super::memory::is_float32_on_cpu;
+
+/// What the processor has.
+pub(super) struct Processor {
+    pub(super) instructions: Instructions,
+    pub(super) multiplier: Multiplier,
+    pub(super) pool: ThreadPool,
+}
+
+static PROCESSOR: LazyLock<Option<Processor>> = LazyLock::new(|| {
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+    Some(Processor {
+        instructions: Instructions::detect()?,
+        multiplier: Multiplier::detect()?,
+        pool: ThreadPool::new(threads).ok()?,
+    })
+});
+
+/// The processor, which is there if a result has been computed with it.
+pub(super) fn processor() -> &'static Processor {
+    match &*PROCESSOR {
+        Some(processor) => processor,
+        None => panic!("a processor with AMX was expected"),
+    }
+}
+
+/// All tensors, if they are float32 on the CPU of a processor with AMX.
+pub(super) fn inputs<const N: usize>(tensors: [Option<Input>; N]) -> Option<[Input; N]> {
+    PROCESSOR.as_ref()?;
+    let all: Option<Vec<Input>> = tensors.into_iter().collect();
+    let all = all.filter(|all| all.iter().all(|input| is_float32_on_cpu(input.primitive())))?;
+    all.try_into().ok()
+}
+
+/// libtorch on one thread, until this is dropped.
+pub struct OneThread {
+    before: i32,
+}
+
+/// Keeps libtorch to one thread, where the processor has AMX and [layers](super::layers) have threads of their own:
+/// two pools that take turns fight for the cores, as threads that have nothing to do spin for a while.
+pub fn keep_libtorch_to_one_thread() -> Option<OneThread> {
+    PROCESSOR.as_ref()?;
+    let before = tch::get_num_threads();
+    tch::set_num_threads(1);
+    Some(OneThread { before })
+}
+
+impl Drop for OneThread {
+    fn drop(&mut self) {
+        tch::set_num_threads(self.before);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libtorch_gets_its_threads_back() {
+        let before = tch::get_num_threads();
+        let kept = keep_libtorch_to_one_thread();
+        assert_eq!(tch::get_num_threads(), if kept.is_some() { 1 } else { before });
+        drop(kept);
+        assert_eq!(tch::get_num_threads(), before);
+    }
+}
