@@ -37,12 +37,19 @@ pub fn update<const D: usize>(
     let mut tensors = tensors.map(|tensor| unshared(primitive(tensor)));
     let x = contiguous(primitive(x));
     let [a, b, c] = tensors.each_mut().map(elements_mut);
-    let chunks = a.par_chunks_mut(CHUNK).zip(b.par_chunks_mut(CHUNK)).zip(c.par_chunks_mut(CHUNK));
-    chunks.zip(elements(&x).par_chunks(CHUNK)).for_each(|(((a, b), c), x)| {
+    let x = elements(&x);
+    let update_chunk = |[a, b, c]: [&mut [f32]; 3], x: &[f32]| {
         for (((a, b), c), x) in a.iter_mut().zip(b).zip(c).zip(x) {
             [*a, *b, *c] = update([*a, *b, *c], *x);
         }
-    });
+    };
+    if x.len() <= CHUNK {
+        update_chunk([a, b, c], x); // sooner than another thread wakes up
+    } else {
+        let chunks = a.par_chunks_mut(CHUNK).zip(b.par_chunks_mut(CHUNK)).zip(c.par_chunks_mut(CHUNK));
+        let chunks = chunks.zip(x.par_chunks(CHUNK));
+        chunks.for_each(|(((a, b), c), x)| update_chunk([a, b, c], x));
+    }
     tensors.map(Tensor::from_primitive::<LibTorch>)
 }
 

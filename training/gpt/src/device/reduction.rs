@@ -20,7 +20,11 @@ pub fn sum_of_squares<const D: usize>(x: Tensor<D>, definition: impl FnOnce(Tens
         return definition(x);
     }
     let x = contiguous(primitive(x));
-    let sums: Vec<f64> = elements(&x).par_chunks(CHUNK).map(sum_of_chunk).collect();
+    let x = elements(&x);
+    if x.len() <= CHUNK {
+        return sum_of_chunk(x); // sooner than another thread wakes up
+    }
+    let sums: Vec<f64> = x.par_chunks(CHUNK).map(sum_of_chunk).collect();
     sums.iter().sum()
 }
 
