@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use anyhow::ensure;
-use e2e::process::{Running, command, eventually, refusal};
+use e2e::process::{Running, command, eventually, refusal, run};
 use e2e::trained::{corpus, only_version, visible_versions};
 use e2e::workbench::{Published, checkpoints_in};
 
@@ -44,8 +44,8 @@ fn a_plan_is_a_preset_that_trains_the_same_weights() {
 fn an_interrupted_run_goes_on_with_its_plan() {
     let folder = tempfile::tempdir().unwrap();
     let planned = ["--preset", "auto", "--budget", "200 steps"];
-    let run = || train(folder.path(), "store", &planned);
-    let mut child = Running(run().stderr(Stdio::null()).spawn().unwrap());
+    let again = || train(folder.path(), "store", &planned);
+    let mut child = Running(again().stderr(Stdio::null()).spawn().unwrap());
     let checkpoints = folder.path().join("store-checkpoints");
     eventually(|| {
         ensure!(!checkpoints_in(&checkpoints).is_empty(), "no checkpoint");
@@ -57,9 +57,9 @@ fn an_interrupted_run_goes_on_with_its_plan() {
     assert!(visible_versions(&folder.path().join("store")).unwrap().is_empty(), "interrupted before the end");
 
     // The plan is the same, so the run is known, and is not begun anew unless that is asked for.
-    let refused = run().output().unwrap();
+    let refused = again().output().unwrap();
     assert!(String::from_utf8_lossy(&refused.stderr).contains("--resume"));
-    let resumed = log(&run().arg("--resume").output().unwrap());
+    let resumed = log(&again().arg("--resume").output().unwrap());
     for text in ["going on with the plan of", "plan.json", "going on after step"] {
         assert!(resumed.contains(text), "{text}: {resumed}");
     }
@@ -85,13 +85,17 @@ fn what_auto_cannot_do_is_refused_before_anything_is_read() {
     let texts = ["--corpus", "no/such/text", "--store", folder.path().to_str().unwrap()];
     for (arguments, expected) in [
         (&["--preset", "tiny", "--budget", "10m"][..], "--budget is for --preset auto"),
-        (&["--preset", "auto", "--budget", "fast"], "expected a time such as 90s, 10m or 1h30m"),
-        (&["--preset", "auto", "--budget", "1s"], "expected a time from 20s to 100d"),
         (&["--preset", "auto", "--set", "model.n_layers=3"], "--preset auto chooses `model.n_layers`"),
         (&["--preset", "auto", "--init", "channel:live"], "--init has one"),
     ] {
         let error = refusal(&[&["train"], arguments, &texts].concat());
         assert!(error.contains(expected), "{expected}: {error}");
+    }
+    for (budget, expected) in [("fast", "such as 90s, 10m or 1h30m"), ("1s", "a time from 20s to 100d")] {
+        let arguments = [&["train", "--preset", "auto", "--budget", budget][..], &texts].concat();
+        let refused = run("gpt", &arguments).unwrap();
+        let error = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(refused.status.code() == Some(2) && error.contains(expected), "{error}");
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }

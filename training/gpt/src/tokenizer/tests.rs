@@ -152,7 +152,7 @@ fn a_trained_vocabulary_has_all_bytes_and_ends_with_the_end_of_a_text() {
 #[test]
 fn the_size_of_a_vocabulary_follows_the_text() {
     for (bytes, expected) in
-        [(0, 512), (20_000, 512), (524_287, 512), (524_288, 1024), (1_390_000, 2048), (100_000_000, 32_768)]
+        [(0, 512), (20_000, 512), (262_143, 512), (262_144, 1024), (1_390_000, 4096), (100_000_000, 32_768)]
     {
         assert_eq!(default_vocab_size(bytes), expected, "{bytes}");
     }

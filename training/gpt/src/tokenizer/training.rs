@@ -3,6 +3,7 @@
 //! From the bytes on, the most frequent pair of neighbours inside words becomes a token, again and again; of equally
 //! frequent pairs the one of lower ids. So the same corpus gives the same tokenizer, on any number of cores.
 
+use indicatif::DecimalBytes;
 use std::collections::HashSet;
 
 use artifact::Tokenizer;
@@ -65,8 +66,8 @@ pub fn train_tokenizer(
     }
     let vocab_size = vocab_size.unwrap_or_else(|| default_vocab_size(words.text_bytes()));
     let tokenizer = train_on_words(&words, pattern, vocab_size)?;
-    let megabytes = words.text_bytes() as f64 / 1e6;
-    (loader.notify)(&format!("tokenizer: {tokenizer}, trained on {megabytes:.1} MB of text"));
+    let bytes = DecimalBytes(words.text_bytes());
+    (loader.notify)(&format!("tokenizer: {tokenizer}, trained on {bytes} of text"));
     Ok(tokenizer)
 }
 
