@@ -41,7 +41,8 @@ pub fn seconds_per_step(
         resume: false,
         stop: &AtomicBool::new(false),
     };
-    let steps = |count| run.measure(new_model(preset, device), FIRST_STEPS + count);
+    let model = || new_model(preset, device).with_fused(training.fused);
+    let steps = |count| run.measure(model(), FIRST_STEPS + count);
     let seconds = steps(FEWEST_STEPS);
     let in_time = (time.as_secs_f64() / median(&seconds)) as usize;
     if in_time <= 3 * FEWEST_STEPS {
