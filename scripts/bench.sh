@@ -4,7 +4,7 @@ set -euo pipefail
 
 usage() {
     cat <<'TEXT'
-usage: scripts/bench.sh BENCHMARK [--json FILE] [--model FOLDER] [--minutes LIST] [--text FILE]
+usage: scripts/bench.sh BENCHMARK [--json FILE] [--model FOLDER] [--minutes LIST] [--text FILE] [--sweep]
 
   training        the training step of the 162M model beside PyTorch's (5 minutes on two cores)
   corpus          speed and memory of tokenising and training on texts of 100 MB and 1 GB (12 minutes,
@@ -21,6 +21,8 @@ usage: scripts/bench.sh BENCHMARK [--json FILE] [--model FOLDER] [--minutes LIST
   --model FOLDER  engine, coldstart, load: measure this published version, store/models/NAME/VERSION; by default what
                   scripts/demo.sh has trained last, or now trains
   --minutes LIST  quality: the budgets (default: 2.5,5,10,20)
+  --sweep         quality: instead, train the experiments that --preset auto is made from, and fit its scaling law; the
+                  table is target/sweep.md (2 hours)
   --text FILE     quality: a text to train on, whose last tenth judges; can be repeated, and by default is the three
                   books in CORPUS_DIR, or without it the project's own story
 
@@ -34,6 +36,7 @@ model=
 needs_model=
 options=()
 of_quality=()
+sweep=
 while [ $# -gt 0 ]; do
     case $1 in
         training | corpus | engine | coldstart | load | quality)
@@ -54,6 +57,7 @@ while [ $# -gt 0 ]; do
             model=$(realpath "$2")
             shift 2
             ;;
+        --sweep) sweep=yes && shift ;;
         --minutes | --text)
             [ $# -ge 2 ] || { echo "error: $1 needs a value" >&2 && exit 2; }
             if [ "$1" = --text ]; then
@@ -73,8 +77,8 @@ case $benchmark in
     engine | coldstart | load) needs_model=yes ;;
     *) [ -z "$model" ] || { echo "error: --model is for the benchmarks engine, coldstart and load" >&2 && exit 2; } ;;
 esac
-[ "$benchmark" = quality ] || [ ${#of_quality[@]} = 0 ] ||
-    { echo "error: --minutes and --text are for the benchmark quality" >&2 && exit 2; }
+[ "$benchmark" = quality ] || [ -z "$sweep${of_quality[*]}" ] ||
+    { echo "error: --minutes, --text and --sweep are for the benchmark quality" >&2 && exit 2; }
 
 cd "$(dirname "$0")/.."
 scripts/setup.sh --tests
@@ -99,8 +103,11 @@ if [ "$benchmark" = quality ]; then
         for book in "${books[@]}"; do of_quality+=(--text "$(realpath "$book")"); done
     fi
     export ORT_DYLIB_PATH=$PWD/target/native/onnxruntime/libonnxruntime.so
-    programs=${CARGO_TARGET_DIR:-target}/release
-    exec target/venv/bin/python tests/bench_quality.py --programs "$(realpath "$programs")" \
-        "${of_quality[@]}" "${options[@]}"
+    programs=(--programs "$(realpath "${CARGO_TARGET_DIR:-target}")/release")
+    if [ -n "$sweep" ]; then
+        exec target/venv/bin/python tests/bench_sweep.py "${programs[@]}" "${of_quality[@]}" \
+            --table target/sweep.md --levers
+    fi
+    exec target/venv/bin/python tests/bench_quality.py "${programs[@]}" "${of_quality[@]}" "${options[@]}"
 fi
 exec cargo bench --quiet --workspace --locked --bench "$benchmark" -- "${options[@]}"
