@@ -83,9 +83,9 @@ pub fn tokens_per_step(shape: Shape) -> usize {
 /// Dropout, against learning by heart.
 pub fn dropout(passes: f64) -> f64 {
     match passes {
-        ..6.0 => 0.0,
-        ..15.0 => 0.05,
-        ..30.0 => 0.1,
+        ..3.0 => 0.0,
+        ..8.0 => 0.05,
+        ..20.0 => 0.1,
         _ => 0.2,
     }
 }
