@@ -3,7 +3,7 @@
 //! `E + A / N^a + B / D^b` bits per byte, of `N` parameters in transformer blocks and `D` bytes trained on (Hoffmann et
 //! al., "Training Compute-Optimal Large Language Models", 2022). A byte that is read again counts for less than a new
 //! one, and after some passes for nothing (Muennighoff et al., "Scaling Data-Constrained Language Models", 2023). The
-//! numbers are fitted to the table in `tests/benches/quality/sweep.md`.
+//! numbers are laid through the rows in `tests/benches/quality/sweep.md` by hand.
 
 /// What no model of this family learns from a text.
 const FLOOR: f64 = 1.46;
