@@ -1,4 +1,4 @@
-//! Which tokenizer a model has: GPT-2's, the 256 bytes, one trained on its texts, one in a file, or none.
+//! Tokenizer of a model: GPT-2's, the 256 bytes, one trained on its texts, one in a file, or none.
 
 use std::fmt;
 use std::path::PathBuf;

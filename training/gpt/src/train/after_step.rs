@@ -1,4 +1,4 @@
-//! What follows an optimizer step: its record, and an evaluation and a sample text where they are due.
+//! Record of an optimizer step, and the evaluation and sample text after it where they are due.
 
 use burn::module::Module;
 use indicatif::HumanCount;

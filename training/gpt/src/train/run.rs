@@ -49,7 +49,7 @@ pub struct Run<'a> {
     pub stop: &'a AtomicBool,
 }
 
-/// A trained model, in evaluation mode.
+/// A trained model, in evaluation mode and computed from primitives.
 pub struct Trained {
     /// The last weights, or the best.
     pub model: Gpt,
@@ -233,6 +233,7 @@ impl Run<'_> {
             (None, Some(evaluation)) => (model.valid(), evaluation),
             (None, None) => return Err(TrainError::NoLoss),
         };
-        Ok(Trained { model, evaluation, position, checkpoint })
+        // Exports are made from the weights and compared with the definition; fused products have fewer bits.
+        Ok(Trained { model: model.with_fused(false), evaluation, position, checkpoint })
     }
 }
