@@ -11,3 +11,4 @@ mod import;
 mod kernels;
 mod onnx_parity;
 mod pytorch_parity;
+mod threads;

@@ -60,17 +60,3 @@ impl Drop for OneThread {
         tch::set_num_threads(self.before);
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn libtorch_gets_its_threads_back() {
-        let before = tch::get_num_threads();
-        let kept = keep_libtorch_to_one_thread();
-        assert_eq!(tch::get_num_threads(), if kept.is_some() { 1 } else { before });
-        drop(kept);
-        assert_eq!(tch::get_num_threads(), before);
-    }
-}

@@ -11,7 +11,7 @@ use super::evaluation::mean_loss;
 use super::*;
 use crate::corpus::{Dataset, Loader, Source, dataset};
 use crate::model::Gpt;
-use crate::preset::{MatrixOptimizer, Preset, TrainingSettings};
+use crate::preset::{Preset, TrainingSettings};
 
 /// Takes note of what is noted.
 #[derive(Default)]
@@ -146,28 +146,6 @@ fn a_finished_run_leaves_a_checkpoint_that_is_its_end() {
         let stopped = Run { resume: true, ..*run }.train(model(), &mut Notes::default()).err().unwrap();
         assert!(matches!(stopped, TrainError::Stopped { .. }), "{stopped}");
     });
-}
-
-#[test]
-fn a_fused_run_goes_on_bit_for_bit() {
-    let mut preset = preset();
-    preset.training.epochs = 1;
-    preset.training.fused = true;
-    preset.training.optimizer = MatrixOptimizer::Muon;
-    let weights = |model: &Gpt| model.token_embedding.weight.val().into_data();
-    let run = |stops: bool| {
-        with_run(&preset, |run| {
-            let model = || new_model(&preset, run.device).with_fused(true);
-            if stops {
-                run.stop.store(true, std::sync::atomic::Ordering::Relaxed);
-                let stopped = run.train(model(), &mut Notes::default()).err().unwrap();
-                assert!(matches!(stopped, TrainError::Stopped { step: 1, .. }), "{stopped}");
-                run.stop.store(false, std::sync::atomic::Ordering::Relaxed);
-            }
-            weights(&Run { resume: stops, ..*run }.train(model(), &mut Notes::default()).unwrap().model)
-        })
-    };
-    assert_eq!(run(true), run(false));
 }
 
 #[test]
