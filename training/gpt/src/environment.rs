@@ -5,7 +5,7 @@ use std::process::Command;
 
 /// What each of them is told, unless the environment says otherwise.
 const SETTINGS_OF_LIBRARIES: [(&str, &str); 4] = [
-    // libtorch's threads wait for each other many times in a step. To sleep at once costs small models a third of
+    // libtorch's threads wait for each other many times in a step. To sleep at once costs small models a fifth of
     // their speed, since waking takes longer than what they wait for; to spin for long, which is the default, is
     // several times slower on a busy machine or under a CPU quota. These turns take a fraction of a millisecond.
     (SPINNING, "10000"),
