@@ -3,7 +3,7 @@
 use super::evaluation::{Evaluation, lowest};
 
 /// A validation loss that is higher by less, as a share of the lowest, may be so by chance.
-const SMALLEST_RISE: f64 = 0.01;
+pub const SMALLEST_RISE: f64 = 0.01;
 /// Evaluations in a row that must show it.
 const EVALUATIONS: usize = 2;
 

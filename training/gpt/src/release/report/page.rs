@@ -13,14 +13,13 @@ use super::numbers::{duration, figure, small, thousands};
 use super::plot::evenly_chosen;
 use crate::auto::Expectation;
 use crate::train::Evaluation;
+use crate::train::memorizing::SMALLEST_RISE;
 use crate::train::samples::Sample;
 
 /// Rows of the table of evaluations; `metrics.jsonl` has all.
 const MAX_EVALUATION_ROWS: usize = 40;
 const MAX_SAMPLES: usize = 12;
 const MAX_CORPUS_ROWS: usize = 50;
-/// A validation loss that rises by less, as a share of the lowest, may have risen by chance.
-const SMALLEST_RISE: f64 = 0.01;
 
 /// Contents of a report.
 #[derive(Template)]
