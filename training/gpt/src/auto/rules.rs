@@ -24,7 +24,7 @@ pub const JUDGING: f64 = 0.05;
 const SHORTEST_CONTEXT: usize = 16;
 
 /// What a plan decides of a preset.
-const CHOSEN: [&str; 17] = [
+const CHOSEN: [&str; 18] = [
     "model.vocab_size",
     "model.context_length",
     "model.d_model",
@@ -42,6 +42,7 @@ const CHOSEN: [&str; 17] = [
     "training.evaluation_batches",
     "training.final_evaluation_windows",
     "training.sample_every_steps",
+    "training.checkpoint_every_steps",
 ];
 
 /// Seconds of a token that is only predicted, beside one that is trained on: the backward pass is twice the forward one.
