@@ -3,13 +3,13 @@
 //! From the bytes on, the most frequent pair of neighbours inside words becomes a token, again and again; of equally
 //! frequent pairs the one of lower ids. So the same corpus gives the same tokenizer, on any number of cores.
 
-use indicatif::DecimalBytes;
 use std::collections::HashSet;
 
 use artifact::Tokenizer;
 use artifact::tokenizer::bpe::BYTES;
 use artifact::tokenizer::byte_level::characters;
 use artifact::tokenizer::{Bpe, Pattern, TokenizerError};
+use indicatif::DecimalBytes;
 use tokenizers::models::bpe::{BPE, BpeTrainer, BpeTrainerBuilder};
 
 use super::source::MIN_VOCAB_SIZE;
