@@ -106,7 +106,7 @@ if [ "$benchmark" = quality ]; then
     programs=(--programs "$(realpath "${CARGO_TARGET_DIR:-target}")/release")
     if [ -n "$sweep" ]; then
         exec target/venv/bin/python tests/bench_sweep.py "${programs[@]}" "${of_quality[@]}" \
-            --table target/sweep.md --levers
+            "${options[@]}" --table target/sweep.md --levers
     fi
     exec target/venv/bin/python tests/bench_quality.py "${programs[@]}" "${of_quality[@]}" "${options[@]}"
 fi
