@@ -12,10 +12,9 @@ use std::collections::HashMap;
 
 use crate::hash::Sha256Hex;
 
+use super::characters::{BYTES, END_OF_TEXT_NAME, bytes_in_order};
 use super::pattern::Pattern;
 
-/// Tokens of one byte, which come before all others.
-pub const BYTES: usize = 256;
 /// The most ids of a tokenizer: as many as a model can have.
 pub const MAX_IDS: usize = 1 << 20;
 /// The longest token.
@@ -61,17 +60,17 @@ pub struct Bpe {
 type Merge = (u32, u32, u32);
 
 impl Bpe {
-    /// The 256 bytes, in the order of their [characters](super::byte_level::characters), and `<|endoftext|>`.
+    /// The 256 bytes, in the order of their [characters](super::characters), and `<|endoftext|>`.
     pub fn bytes() -> Self {
         Self::trained(Pattern::Gpt2, Vec::new())
     }
 
     /// The 256 bytes, the tokens that a training made of them one after the other, and `<|endoftext|>`.
     pub fn trained(pattern: Pattern, made: Vec<Vec<u8>>) -> Self {
-        let bytes = super::byte_level::bytes_in_order().into_iter().map(|byte| vec![byte]);
+        let bytes = bytes_in_order().into_iter().map(|byte| vec![byte]);
         let mut tokens: Vec<Token> = bytes.chain(made).map(Token::Bytes).collect();
         let ranked = (0..tokens.len() as u32).collect();
-        tokens.push(Token::Special(super::byte_level::END_OF_TEXT_NAME.to_owned()));
+        tokens.push(Token::Special(END_OF_TEXT_NAME.to_owned()));
         Self { pattern, tokens, ranked }
     }
 

@@ -3,11 +3,15 @@
 //! - `tokenizer`: text to token ids and back;
 //! - [`bpe`]: a vocabulary, and the order in which merging makes its tokens;
 //! - [`pattern`]: the regular expressions that split texts before;
+//! - [`characters`]: how files spell bytes;
+//! - [`mod@file`]: Hugging Face's files, read;
 //! - [`byte_level`]: a vocabulary as text and merges, to write it and to recognise it;
-//! - [`json`]: Hugging Face's `tokenizer.json`, written and read.
+//! - [`json`]: Hugging Face's `tokenizer.json`, written.
 
 pub mod bpe;
 pub mod byte_level;
+pub mod characters;
+pub mod file;
 pub mod json;
 pub mod pattern;
 #[expect(clippy::module_inception, reason = "it is the tokenizer that this folder makes")]

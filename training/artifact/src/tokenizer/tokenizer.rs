@@ -12,8 +12,8 @@ use crate::hash::Sha256Hex;
 use crate::manifest::TokenizerRef;
 
 use super::bpe::{Bpe, Token, UnsupportedTokenizer};
-use super::byte_level::END_OF_TEXT_NAME;
-use super::json::read_written;
+use super::characters::END_OF_TEXT_NAME;
+use super::file::read_written;
 use super::pattern::Pattern;
 
 /// GPT-2's token id of `<|endoftext|>`, which separates documents.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use artifact::Tokenizer;
 use artifact::tokenizer::byte_level::Vocabulary;
-use artifact::tokenizer::json::TokenizerFile;
+use artifact::tokenizer::file::TokenizerFile;
 use artifact::tokenizer::{FILE_NAME, MAX_FILE_BYTES, Pattern, TokenizerError, UnsupportedTokenizer};
 
 /// Files of tokenizers that are no BPE of bytes, and what writes them.

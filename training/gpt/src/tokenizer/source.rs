@@ -4,7 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use artifact::tokenizer::bpe::{BYTES, MAX_IDS};
+use artifact::tokenizer::bpe::MAX_IDS;
+use artifact::tokenizer::characters::BYTES;
 use serde::{Deserialize, Serialize};
 
 /// The smallest vocabulary: the bytes and the token between documents.

@@ -5,7 +5,8 @@ use std::str::FromStr;
 use std::sync::LazyLock;
 
 use artifact::Tokenizer;
-use artifact::tokenizer::json::{TokenizerFile, tokenizer_json};
+use artifact::tokenizer::file::TokenizerFile;
+use artifact::tokenizer::json::tokenizer_json;
 use artifact::tokenizer::{Bpe, Pattern, UnsupportedTokenizer};
 use proptest::prelude::*;
 use serde_json::{Value, json};

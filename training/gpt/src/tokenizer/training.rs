@@ -6,8 +6,7 @@
 use std::collections::HashSet;
 
 use artifact::Tokenizer;
-use artifact::tokenizer::bpe::BYTES;
-use artifact::tokenizer::byte_level::characters;
+use artifact::tokenizer::characters::{BYTES, characters};
 use artifact::tokenizer::{Bpe, Pattern, TokenizerError};
 use indicatif::DecimalBytes;
 use tokenizers::models::bpe::{BPE, BpeTrainer, BpeTrainerBuilder};
