@@ -1,7 +1,7 @@
 //! `gpt train --preset auto`: the preset that a budget buys, planned once and kept for the run.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Result, bail, ensure};
@@ -15,8 +15,6 @@ use gpt::preset::{AUTO, Override, Preset};
 use gpt::train::{Checkpoints, Mirror};
 use store::{AtomicFile, PathError, Store};
 use tokio::runtime::Runtime;
-
-use super::train;
 
 /// The budget where none is given.
 const DEFAULT_BUDGET: &str = "10m";
@@ -77,8 +75,16 @@ impl AutomaticArguments {
 
 /// A run whose preset is to be planned.
 pub struct Automatic<'a> {
-    /// The command.
-    pub command: &'a train::Arguments,
+    /// What is given on the command line.
+    pub arguments: &'a AutomaticArguments,
+    /// The folder of checkpoints, where plans are kept.
+    pub checkpoints: &'a Path,
+    /// The store that checkpoints and plans are copied to, if they are.
+    pub mirror: Option<&'a str>,
+    /// Whether to plan anew, whatever plan there is.
+    pub restart: bool,
+    /// Whether to keep the plan.
+    pub keep: bool,
     /// Its texts.
     pub corpus: &'a Corpus,
     /// Name of the model in the store.
@@ -97,13 +103,12 @@ impl Automatic<'_> {
     /// # Errors
     /// If the texts are too short, or a plan cannot be read or written.
     pub fn plan(&self, recipe: Preset, notes: &mut Vec<String>) -> Result<SavedPlan> {
-        let budget = self.command.automatic.budget.map_or_else(|| DEFAULT_BUDGET.parse(), Ok)?;
+        let budget = self.arguments.budget.map_or_else(|| DEFAULT_BUDGET.parse(), Ok)?;
         let purpose = purpose(&recipe, self.corpus, &budget);
-        let store = self.mirroring_store()?;
+        let store = self.mirror.map(|location| self.runtime.block_on(Store::open(location))).transpose()?;
         let mirror = store.as_ref().map(|store| Mirror::new(store, self.runtime, self.model, &purpose));
-        let place =
-            PlanPlace::new(&Checkpoints::of_run(&self.command.checkpoints, self.model, purpose), mirror);
-        if !self.command.restart
+        let place = PlanPlace::new(&Checkpoints::of_run(self.checkpoints, self.model, purpose), mirror);
+        if !self.restart
             && let Some(planned) = place.read()?
         {
             notes.push(format!("going on with the plan of {}", place.path().display()));
@@ -122,16 +127,10 @@ impl Automatic<'_> {
         .plan()?;
         notes.push(plan.to_string());
         let plan = SavedPlan { expected: plan.expectation(), preset: plan.preset };
-        if !self.command.dry_run {
+        if self.keep {
             place.write(&plan, |note| notes.push(note.to_owned()))?;
         }
         Ok(plan)
-    }
-
-    /// The store, where checkpoints are copied to it.
-    fn mirroring_store(&self) -> Result<Option<Store>> {
-        let location = self.command.store.as_deref().filter(|_| self.command.mirror_checkpoints);
-        Ok(location.map(|location| self.runtime.block_on(Store::open(location))).transpose()?)
     }
 }
 

@@ -220,8 +220,18 @@ impl Arguments {
         let name = self.name.clone().unwrap_or_else(|| model_name(&settings.sources));
         let mut expected = None;
         if self.preset == AUTO {
-            let automatic =
-                Automatic { command: self, corpus: &corpus, model: &name, runtime, device, started };
+            let automatic = Automatic {
+                arguments: &self.automatic,
+                checkpoints: &self.checkpoints,
+                mirror: self.store.as_deref().filter(|_| self.mirror_checkpoints),
+                restart: self.restart,
+                keep: !self.dry_run,
+                corpus: &corpus,
+                model: &name,
+                runtime,
+                device,
+                started,
+            };
             let planned = automatic.plan(preset, &mut notes)?;
             (preset, expected) = (planned.preset, Some(planned.expected));
             stopwatch.lap("measuring shapes and planning");
