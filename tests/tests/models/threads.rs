@@ -12,7 +12,7 @@ fn libtorch_has_one_thread_in_a_fused_step_and_gets_the_others_back() {
     if kept.is_some() {
         assert!(device::describe().ends_with(" 1 threads"), "{}", device::describe());
     } else {
-        eprintln!("no AMX here: not tested");
+        eprintln!("no kernels for this processor: not tested");
     }
     drop(kept);
     assert_eq!(device::describe(), before);

@@ -168,6 +168,20 @@ unsafe impl Simd for Avx2 {
             Halves(halves::sums_across_quarters(a, b), halves::sums_across_quarters(c, d))
         }
 
+        fn transpose(registers: [Floats; LANES]) -> [Floats; LANES] {
+            let mut columns = registers;
+            for [row, column] in [[0, 0], [0, HALF], [HALF, 0], [HALF, HALF]] {
+                let mut block = [_mm256_setzero_ps(); HALF];
+                for (numbers, register) in block.iter_mut().zip(&registers[row..]) {
+                    *numbers = if column == 0 { register.0 } else { register.1 };
+                }
+                for (numbers, register) in halves::transpose(block).into_iter().zip(&mut columns[column..]) {
+                    *(if row == 0 { &mut register.0 } else { &mut register.1 }) = numbers;
+                }
+            }
+            columns
+        }
+
         fn magnitudes(a: Floats) -> Integers {
             let mask = _mm256_castsi256_ps(_mm256_set1_epi32(i32::MAX));
             Halves(_mm256_castps_si256(_mm256_and_ps(a.0, mask)), _mm256_castps_si256(_mm256_and_ps(a.1, mask)))

@@ -27,6 +27,40 @@ fn sums_of_halves(a: __m512, b: __m512) -> __m512 {
     _mm512_add_ps(_mm512_shuffle_f32x4::<0b10_00_10_00>(a, b), _mm512_shuffle_f32x4::<0b11_01_11_01>(a, b))
 }
 
+/// The transpose of 16 rows of 16.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn transpose(rows: [__m512i; LANES]) -> [__m512i; LANES] {
+    let mut a = rows;
+    for i in (0..LANES).step_by(2) {
+        a[i] = _mm512_unpacklo_epi32(rows[i], rows[i + 1]);
+        a[i + 1] = _mm512_unpackhi_epi32(rows[i], rows[i + 1]);
+    }
+    let mut b = a;
+    for i in (0..LANES).step_by(4) {
+        b[i] = _mm512_unpacklo_epi64(a[i], a[i + 2]);
+        b[i + 1] = _mm512_unpackhi_epi64(a[i], a[i + 2]);
+        b[i + 2] = _mm512_unpacklo_epi64(a[i + 1], a[i + 3]);
+        b[i + 3] = _mm512_unpackhi_epi64(a[i + 1], a[i + 3]);
+    }
+    // Of each four rows, `b[i]` now has columns i, i + 4, i + 8 and i + 12.
+    let mut c = b;
+    for i in 0..4 {
+        for eight in [0, 8] {
+            c[eight + i] = _mm512_shuffle_i32x4::<0b10_00_10_00>(b[eight + i], b[eight + i + 4]);
+            c[eight + i + 4] = _mm512_shuffle_i32x4::<0b11_01_11_01>(b[eight + i], b[eight + i + 4]);
+        }
+    }
+    let mut d = c;
+    for i in 0..4 {
+        d[i] = _mm512_shuffle_i32x4::<0b10_00_10_00>(c[i], c[i + 8]);
+        d[i + 8] = _mm512_shuffle_i32x4::<0b11_01_11_01>(c[i], c[i + 8]);
+        d[i + 4] = _mm512_shuffle_i32x4::<0b10_00_10_00>(c[i + 4], c[i + 12]);
+        d[i + 12] = _mm512_shuffle_i32x4::<0b11_01_11_01>(c[i + 4], c[i + 12]);
+    }
+    d
+}
+
 // SAFETY: loads and stores are masked to the first `count` lanes; 1 and 2 divide 2, 4 and 6 are at most 6; and
 // `detect`, which alone makes a value, has found the instructions.
 unsafe impl Simd for Avx512 {
@@ -161,6 +195,18 @@ unsafe impl Simd for Avx512 {
         fn sums_across_quarters(registers: [__m512; 4]) -> __m512 {
             let [a, b, c, d] = registers;
             sums_of_halves(sums_of_halves(a, b), sums_of_halves(c, d))
+        }
+
+        fn transpose(registers: [__m512; LANES]) -> [__m512; LANES] {
+            let mut rows = [_mm512_setzero_si512(); LANES];
+            for (row, register) in rows.iter_mut().zip(registers) {
+                *row = _mm512_castps_si512(register);
+            }
+            let mut columns = registers;
+            for (column, row) in columns.iter_mut().zip(transpose(rows)) {
+                *column = _mm512_castsi512_ps(row);
+            }
+            columns
         }
 
         fn magnitudes(a: __m512) -> __m512i {

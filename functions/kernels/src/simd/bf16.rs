@@ -10,6 +10,7 @@ use std::arch::x86_64::*;
 use std::marker::PhantomData;
 
 use super::amx::{Amx, Tiles};
+use super::avx512::transpose;
 use super::line::LANES;
 
 /// Rows or columns of a [`Block`], and numbers that lie one after the other in its depth.
@@ -125,40 +126,6 @@ fn split(first: __m512, second: __m512) -> [__m512i; 2] {
     let pair = |first: __m512i, second: __m512i| _mm512_or_si512(_mm512_srli_epi32::<16>(first), second);
     let high = [round(first), round(second)];
     [pair(high[0], high[1]), pair(rest(first, high[0]), rest(second, high[1]))]
-}
-
-/// The transpose of 16 rows of 16.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn transpose(rows: [__m512i; LANES]) -> [__m512i; LANES] {
-    let mut a = rows;
-    for i in (0..LANES).step_by(2) {
-        a[i] = _mm512_unpacklo_epi32(rows[i], rows[i + 1]);
-        a[i + 1] = _mm512_unpackhi_epi32(rows[i], rows[i + 1]);
-    }
-    let mut b = a;
-    for i in (0..LANES).step_by(4) {
-        b[i] = _mm512_unpacklo_epi64(a[i], a[i + 2]);
-        b[i + 1] = _mm512_unpackhi_epi64(a[i], a[i + 2]);
-        b[i + 2] = _mm512_unpacklo_epi64(a[i + 1], a[i + 3]);
-        b[i + 3] = _mm512_unpackhi_epi64(a[i + 1], a[i + 3]);
-    }
-    // Of each four rows, `b[i]` now has columns i, i + 4, i + 8 and i + 12.
-    let mut c = b;
-    for i in 0..4 {
-        for eight in [0, 8] {
-            c[eight + i] = _mm512_shuffle_i32x4::<0b10_00_10_00>(b[eight + i], b[eight + i + 4]);
-            c[eight + i + 4] = _mm512_shuffle_i32x4::<0b11_01_11_01>(b[eight + i], b[eight + i + 4]);
-        }
-    }
-    let mut d = c;
-    for i in 0..4 {
-        d[i] = _mm512_shuffle_i32x4::<0b10_00_10_00>(c[i], c[i + 8]);
-        d[i + 8] = _mm512_shuffle_i32x4::<0b11_01_11_01>(c[i], c[i + 8]);
-        d[i + 4] = _mm512_shuffle_i32x4::<0b10_00_10_00>(c[i + 4], c[i + 12]);
-        d[i + 12] = _mm512_shuffle_i32x4::<0b11_01_11_01>(c[i + 4], c[i + 12]);
-    }
-    d
 }
 
 /// The proof that this thread has its tiles, and that they can be multiplied as bf16.

@@ -98,6 +98,31 @@ pub(super) fn sums_across_quarters(a: Floats, b: Floats) -> __m256 {
     _mm256_add_ps(lower, upper)
 }
 
+/// The transpose of 8 rows of 8.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn transpose(rows: [__m256; HALF]) -> [__m256; HALF] {
+    let mut a = rows;
+    for i in (0..HALF).step_by(2) {
+        a[i] = _mm256_unpacklo_ps(rows[i], rows[i + 1]);
+        a[i + 1] = _mm256_unpackhi_ps(rows[i], rows[i + 1]);
+    }
+    // Of each four rows, `b[i]` has columns i and i + 4.
+    let mut b = a;
+    for i in (0..HALF).step_by(4) {
+        b[i] = _mm256_shuffle_ps::<0b01_00_01_00>(a[i], a[i + 2]);
+        b[i + 1] = _mm256_shuffle_ps::<0b11_10_11_10>(a[i], a[i + 2]);
+        b[i + 2] = _mm256_shuffle_ps::<0b01_00_01_00>(a[i + 1], a[i + 3]);
+        b[i + 3] = _mm256_shuffle_ps::<0b11_10_11_10>(a[i + 1], a[i + 3]);
+    }
+    let mut c = b;
+    for i in 0..4 {
+        c[i] = _mm256_permute2f128_ps::<0x20>(b[i], b[i + 4]);
+        c[i + 4] = _mm256_permute2f128_ps::<0x31>(b[i], b[i + 4]);
+    }
+    c
+}
+
 /// 16 integers as numbers of 16 bits.
 #[inline]
 #[target_feature(enable = "avx2")]

@@ -90,6 +90,9 @@ pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
     /// Sums of the four quarters of each register, lane by lane: each quarter of the result has those of a register.
     fn sums_across_quarters(self, registers: [Self::Floats; 4]) -> Self::Floats;
 
+    /// The transpose of 16 registers: each has a lane of all of them.
+    fn transpose(self, registers: [Self::Floats; LANES]) -> [Self::Floats; LANES];
+
     /// The bits of numbers without their signs.
     fn magnitudes(self, a: Self::Floats) -> Self::Integers;
     /// The greater ones, none of them negative.

@@ -4,7 +4,8 @@
 //! <https://arxiv.org/abs/2205.14135>: the backward pass computes the weights anew.
 
 use super::matrix::MatrixView;
-use super::multiply::{Multiplier, Output};
+use super::multiply::Multiplier;
+use super::output::Output;
 use crate::exp::exp;
 use crate::instructions::{Instructions, dispatch};
 use crate::simd::{LANES, Simd};
@@ -50,7 +51,7 @@ impl CausalAttention {
                 let [queries, keys, values] = inputs.map(|numbers| self.head(numbers, text, head));
                 self.weights(queries, keys, &mut weights);
                 let weights = MatrixView::new(&weights, seq, seq);
-                self.multiplier.multiply_here(weights, values, &mut self.head_of(output, head));
+                self.multiplier.multiply_here(weights, values, self.head_of(output, head));
             }
         });
     }
@@ -97,10 +98,10 @@ impl CausalAttention {
     ) {
         let (multiplier, seq) = (self.multiplier, self.seq);
         self.weights(queries, keys, weights);
-        let mut output = Output { numbers: of_weights, stride: seq, bias: None };
-        multiplier.multiply_here(gradient, values.transpose(), &mut output);
+        let output = Output { numbers: of_weights, stride: seq, bias: None };
+        multiplier.multiply_here(gradient, values.transpose(), output);
         let view = MatrixView::new(weights, seq, seq);
-        multiplier.multiply_here(view.transpose(), gradient, &mut self.head_of(of_values, head));
+        multiplier.multiply_here(view.transpose(), gradient, self.head_of(of_values, head));
         let scale = self.scale();
         dispatch!(self.instructions, |simd| simd.vectorize(
             #[inline(always)]
@@ -111,15 +112,15 @@ impl CausalAttention {
             }
         ));
         let of_scores = MatrixView::new(of_weights, seq, seq);
-        multiplier.multiply_here(of_scores, keys, &mut self.head_of(of_queries, head));
-        multiplier.multiply_here(of_scores.transpose(), queries, &mut self.head_of(of_keys, head));
+        multiplier.multiply_here(of_scores, keys, self.head_of(of_queries, head));
+        multiplier.multiply_here(of_scores.transpose(), queries, self.head_of(of_keys, head));
     }
 
     /// Attention weights of a head, `[seq, seq]`.
     fn weights(self, queries: MatrixView, keys: MatrixView, weights: &mut [f32]) {
         let seq = self.seq;
-        let mut output = Output { numbers: weights, stride: seq, bias: None };
-        self.multiplier.multiply_here(queries, keys.transpose(), &mut output);
+        let output = Output { numbers: weights, stride: seq, bias: None };
+        self.multiplier.multiply_here(queries, keys.transpose(), output);
         let scale = self.scale();
         dispatch!(self.instructions, |simd| simd.vectorize(
             #[inline(always)]

@@ -51,6 +51,16 @@ impl<'a> MatrixView<'a> {
         self.transposed
     }
 
+    /// Lines in memory: rows, or columns.
+    pub(super) fn lines(self) -> usize {
+        self.lines
+    }
+
+    /// Numbers of a line.
+    pub(super) fn length(self) -> usize {
+        self.length
+    }
+
     /// At most `count` numbers from a place of a line on; none beyond the end.
     pub(super) fn line(self, line: usize, from: usize, count: usize) -> &'a [f32] {
         if line >= self.lines || from >= self.length {

@@ -1,6 +1,6 @@
 //! Forward and backward passes of a transformer in float32, for training.
 //!
-//! - [`Multiplier`] multiplies float32 matrices by AMX;
+//! - [`Multiplier`] multiplies float32 matrices, by AMX or in SIMD registers;
 //! - [`causal_attention`] and its gradient are made of such products;
 //! - [`NewtonSchulz`] makes matrices orthogonal, by such products too;
 //! - [`layer_norm`], [`gelu_gradient`] and [`column_sums`] are what stands between;
@@ -16,6 +16,9 @@ mod layer_norm;
 mod matrix;
 mod multiply;
 mod newton_schulz;
+mod output;
+mod registers;
+mod tiles;
 
 pub use attention::{AttentionGradients, CausalAttention};
 pub use columns::column_sums;

@@ -1,10 +1,10 @@
-//! Layers of a transformer with derivatives, on AMX and AVX-512: linear maps, causal attention, LayerNorm,
-//! GELU and cross-entropy.
+//! Layers of a transformer with derivatives, by kernels of our own: linear maps, causal attention,
+//! LayerNorm, GELU and cross-entropy.
 //!
-//! libtorch's products of float32 are most of a small model's training step, and memory that each operation fetches
-//! anew much of the rest. AMX multiplies bf16 an order of magnitude faster; a float32 as two of them keeps 16 of its
-//! 24 bits. Each function takes tensors with or without autodiff, and has the contract of [this folder](super); where
-//! the processor has no AMX, it is the definition.
+//! Of a small model's training step, libtorch spends much on memory that each operation fetches anew, on passes over it
+//! that one would do for, and on attention weights that are not needed. AMX also multiplies bf16 an order of magnitude
+//! faster than float32, and a float32 as two of them keeps 16 of its 24 bits. Each function takes tensors with or without
+//! autodiff, and has the contract of [this folder](super).
 
 use burn::backend::libtorch::TchTensor;
 use burn::tensor::{Int, Tensor};

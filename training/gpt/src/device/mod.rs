@@ -3,10 +3,10 @@
 //! This is the only folder that names libtorch. Functions come in these kinds:
 //!
 //! - [`fused`]: functions with derivatives, in one pass over memory;
-//! - [`layers`]: layers with derivatives, on AMX and AVX-512;
+//! - [`layers`]: layers with derivatives, by the kernels of training;
 //! - [`in_place`]: updates of large tensors, in one pass over memory;
 //! - [`linear_algebra`]: factors of matrices, in double precision;
-//! - [`orthogonal`]: matrices made orthogonal, on AMX;
+//! - [`orthogonal`]: matrices made orthogonal, by the same kernels;
 //! - [`reduction`]: sums over large tensors, in one pass over memory.
 //!
 //! All of them have one contract. The last argument is the function's definition by tensor primitives,

@@ -1,7 +1,7 @@
-//! Matrices made orthogonal by a Newton-Schulz iteration, on AMX.
+//! Matrices made orthogonal by a Newton-Schulz iteration.
 //!
-//! It is a dozen products of a matrix in turn. libtorch multiplies small ones in float32 at a twentieth of AMX's speed.
-//! The contract is that of [this folder](super); where the processor has no AMX, it is the definition.
+//! It is a dozen products of a matrix in turn; libtorch multiplies small ones in float32 at a twentieth of AMX's speed.
+//! The contract is that of [this folder](super).
 
 use burn::backend::LibTorch;
 use burn::tensor::Tensor;

@@ -1,4 +1,4 @@
-//! Processor with AMX: its instructions, and the threads that compute with them.
+//! Processor with AVX2 at least: its instructions, and the threads that compute with them.
 
 use std::num::NonZero;
 use std::sync::LazyLock;
@@ -18,9 +18,10 @@ pub(super) struct Processor {
 
 static PROCESSOR: LazyLock<Option<Processor>> = LazyLock::new(|| {
     let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let instructions = Instructions::detect()?;
     Some(Processor {
-        instructions: Instructions::detect()?,
-        multiplier: Multiplier::detect()?,
+        instructions,
+        multiplier: Multiplier::new(instructions),
         pool: ThreadPool::new(threads).ok()?,
     })
 });
@@ -29,11 +30,11 @@ static PROCESSOR: LazyLock<Option<Processor>> = LazyLock::new(|| {
 pub(super) fn processor() -> &'static Processor {
     match &*PROCESSOR {
         Some(processor) => processor,
-        None => panic!("a processor with AMX was expected"),
+        None => panic!("a processor with AVX2 was expected"),
     }
 }
 
-/// All tensors, if they are float32 on the CPU of a processor with AMX.
+/// All tensors, if they are float32 on the CPU of a processor with AVX2.
 pub(super) fn inputs<const N: usize>(tensors: [Option<Input>; N]) -> Option<[Input; N]> {
     PROCESSOR.as_ref()?;
     let all: Option<Vec<Input>> = tensors.into_iter().collect();
@@ -46,7 +47,7 @@ pub struct OneThread {
     before: i32,
 }
 
-/// Keeps libtorch to one thread, where the processor has AMX and [layers](super::layers) have threads of their own:
+/// Keeps libtorch to one thread, where [layers](super::layers) have threads of their own:
 /// two pools that take turns fight for the cores, as threads that have nothing to do spin for a while.
 pub fn keep_libtorch_to_one_thread() -> Option<OneThread> {
     PROCESSOR.as_ref()?;

@@ -157,7 +157,7 @@ pub struct TrainingSettings {
     #[serde(default)]
     pub keep_best: bool,
     /// Computes linear maps, attention, LayerNorm, GELU, cross-entropy and Muon's iteration by fused operations: the
-    /// same up to rounding, with the first 16 of float32's 24 bits in products, where the processor has AMX. Attention
+    /// same up to rounding; where the processor has AMX, products take the first 16 of float32's 24 bits. Attention
     /// weights are not dropped then.
     #[serde(default)]
     pub fused: bool,
