@@ -70,9 +70,10 @@ impl Workbench {
     pub fn new(epochs: usize) -> Self {
         let tiny = include_str!("../../training/presets/tiny.toml");
         let epochs = format!("epochs = {epochs}");
-        // Cheap steps, many of them: of few tokens, which cost the logits of a whole vocabulary each.
+        // Cheap steps and exports: GPT-2's vocabulary would be nearly all of the model.
         let changes = [
-            ("context_length = 64", "context_length = 16"),
+            ("vocab_size = 50257 # GPT-2's byte-pair encoding", "vocab_size = 257"),
+            ("[model]", "[tokenizer]\nsource = \"bytes\"\n\n[model]"),
             ("train_fraction = 0.9", "train_fraction = 0.3\nfinal_evaluation_windows = 8"),
             ("batch_size = 2", "batch_size = 2\naccumulate_batches = 2"),
             (

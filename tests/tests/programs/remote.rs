@@ -11,12 +11,13 @@ use e2e::trained::{corpus, only_version, visible_versions};
 use e2e::workbench::{EPOCHS, Published, Workbench, uninterrupted};
 use s3_server::{ACCESS_KEY, BUCKET, KEEPING_KEY, S3Server};
 
-/// Trains the preset `tiny` with checkpoints in a folder of its own, as on a new machine; gives what
+/// Trains the preset `tiny` on bytes, with checkpoints in a folder of its own, as on a new machine; gives what
 /// it said.
 fn train(corpus: &str, store: &str, more: &[&str], environment: &[(&str, String)]) -> String {
     let machine = tempfile::tempdir().unwrap();
     let mut command = command("gpt", &["train", "--preset", "tiny", "--corpus", corpus]).unwrap();
-    command.args(["--set", "training.epochs=1", "--set", "training.final_evaluation_windows=2"]);
+    command.args(["--tokenizer", "bytes", "--set", "training.epochs=1"]);
+    command.args(["--set", "training.final_evaluation_windows=2"]);
     command.args(["--store", store]).args(more);
     command.arg("--checkpoints").arg(machine.path().join("checkpoints"));
     let output = command.envs(environment.iter().cloned()).output().unwrap();
@@ -59,7 +60,7 @@ fn checkpoints_that_may_not_be_removed_do_no_harm() {
     let environment = server.environment(KEEPING_KEY);
     let location = format!("s3://{BUCKET}/team");
     let corpus = corpus();
-    let more = ["--resume", "--mirror-checkpoints", "--set", "training.checkpoint_every_steps=10"];
+    let more = ["--resume", "--mirror-checkpoints", "--set", "training.checkpoint_every_steps=40"];
     let log = train(text(&corpus), &location, &more, &environment);
     assert!(log.contains("starting anew"), "{log}");
     assert_eq!(log.matches("no longer needed stay in the store").count(), 1, "{log}");

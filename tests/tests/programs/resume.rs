@@ -13,7 +13,7 @@ use e2e::trained::{only_version, visible_versions};
 use e2e::workbench::{EPOCHS, Published, Workbench, uninterrupted};
 
 /// Long enough to be killed many times.
-const LONG_EPOCHS: usize = 12;
+const LONG_EPOCHS: usize = 24;
 
 /// What a long run that nobody interrupts ends with.
 fn long_uninterrupted() -> &'static Published {
@@ -21,7 +21,7 @@ fn long_uninterrupted() -> &'static Published {
     EXPECTED.get_or_init(|| {
         let bench = Workbench::new(LONG_EPOCHS);
         let published = bench.finish("uninterrupted");
-        assert!(published.steps >= 250, "{}", published.steps);
+        assert!(published.steps >= 500, "{}", published.steps);
         assert!(bench.checkpoints("uninterrupted").is_empty(), "a finished run leaves no checkpoints");
         published
     })
