@@ -387,7 +387,7 @@ fn texts_are_not_disclosed_where_that_is_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     let (corpus, store, checkpoints) =
         (corpus(), folder.path().join("store"), folder.path().join("checkpoints"));
-    let arguments = ["train", "--preset", "tiny", "--set", "training.epochs=1", "--corpus", text(&corpus)];
+    let arguments = ["train", "--preset", "tiny", "--tokenizer", "bytes", "--corpus", text(&corpus)];
     let places = ["--store", text(&store), "--checkpoints", text(&checkpoints)];
     gpt(&[&arguments[..], &places, &["--no-draft-index", "--no-example-prompts"]].concat());
     let (version, manifest) = only_version(&store).unwrap();

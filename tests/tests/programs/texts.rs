@@ -39,7 +39,8 @@ impl Bench {
         let common = ["train", "--preset", "tiny", "--name", "tiny", "--corpus", &texts, "--store", &store];
         let folders = ["--checkpoints", &checkpoints, "--cache", &cache];
         let quick = ["--set", "training.epochs=1", "--set", "training.final_evaluation_windows=2"];
-        run("gpt", &[&common[..], &folders, &quick, arguments].concat()).unwrap()
+        let tokenizer = ["--tokenizer", "bytes"];
+        run("gpt", &[&common[..], &folders, &quick, &tokenizer, arguments].concat()).unwrap()
     }
 
     /// What a training says that succeeds, whether its version is better than the last or not.
