@@ -174,5 +174,10 @@ fn train_here() -> Result<Measurement> {
     let mut clock = Clock::new(usize::MAX, &stop);
     run.train(new_model(&preset, &device), &mut clock)?;
     let Clock { seconds, losses, .. } = clock;
-    Ok(Measurement { version: device::describe(), seconds, losses, peak_rss_bytes: peak_rss_bytes()? })
+    Ok(Measurement {
+        version: device::describe(&device::cpu()),
+        seconds,
+        losses,
+        peak_rss_bytes: peak_rss_bytes()?,
+    })
 }

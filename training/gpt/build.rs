@@ -1,13 +1,18 @@
-//! Tells the crate where libtorch is and which commit it is built from.
+//! Tells the crate where libtorch is, its version, and which commit it is built from.
 
 use std::process::Command;
 
 fn main() {
     // Binaries and tests find libtorch at run time: the path that it is linked from is not inherited.
     println!("cargo:rerun-if-env-changed=LIBTORCH");
-    if let Ok(libtorch) = std::env::var("LIBTORCH") {
+    let libtorch = std::env::var("LIBTORCH").unwrap_or_default();
+    if !libtorch.is_empty() {
         println!("cargo:rustc-link-arg=-Wl,-rpath,{libtorch}/lib");
+        println!("cargo:rerun-if-changed={libtorch}/build-version");
     }
+    let version = std::fs::read_to_string(format!("{libtorch}/build-version")).unwrap_or_default();
+    let version = if version.trim().is_empty() { "of an unknown version" } else { version.trim() };
+    println!("cargo:rustc-env=LIBTORCH_VERSION={version}");
 
     // Every model records the commit that trained it. An image is built without .git and passes it.
     println!("cargo:rerun-if-env-changed=SOURCE_COMMIT");

@@ -7,13 +7,17 @@ use gpt::device;
 #[test]
 fn libtorch_has_one_thread_in_a_fused_step_and_gets_the_others_back() {
     device::cpu();
-    let before = device::describe();
+    let before = device::describe(&device::cpu());
     let kept = device::keep_libtorch_to_one_thread();
     if kept.is_some() {
-        assert!(device::describe().ends_with(" 1 threads"), "{}", device::describe());
+        assert!(
+            device::describe(&device::cpu()).ends_with(" 1 threads"),
+            "{}",
+            device::describe(&device::cpu())
+        );
     } else {
         eprintln!("no kernels for this processor: not tested");
     }
     drop(kept);
-    assert_eq!(device::describe(), before);
+    assert_eq!(device::describe(&device::cpu()), before);
 }

@@ -102,6 +102,8 @@ fn every_field_of_a_preset_can_be_set_and_what_was_set_is_kept() {
     let set = |setting| refusal(&["train", "--preset", "tiny", "--set", setting, "--store", text(&store)]);
     assert!(set("training.epoch=1").contains("unknown field `epoch`"));
     assert!(set("training.lr=1").contains("it is called `training.learning_rate` here"));
+    let device = ["train", "--preset", "tiny", "--device", "cuda:999", "--store", text(&store)];
+    assert!(refusal(&device).contains("cuda:999 was asked for"));
 }
 
 #[test]

@@ -2,12 +2,12 @@
 
 use anyhow::{Context, Result};
 use clap::Args;
-use gpt::device;
 use gpt::release::Judgement;
 use gpt::release::source::downloads;
 use serde_json::{Value, json};
 
 use super::corpus_arguments::TextArguments;
+use super::device_argument::DeviceArgument;
 use super::model_argument::ModelArgument;
 
 /// Arguments of `gpt evaluate`.
@@ -20,6 +20,8 @@ pub struct Arguments {
     /// Print JSON instead of a table.
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub device: DeviceArgument,
 }
 
 /// Prints loss, bits per byte and perplexity of the model and of each of its exports, and how far each export is
@@ -28,7 +30,7 @@ pub struct Arguments {
 /// # Errors
 /// If the model or the text cannot be read.
 pub async fn run(arguments: Arguments) -> Result<()> {
-    let device = device::cpu();
+    let device = arguments.device.open()?;
     let source = arguments.model.find(&device).await?;
     let text = arguments.text.load(source.tokenizer().await?.as_ref())?;
     let (corpus, text) = text.context("there is no text to evaluate the model on: pass --corpus")?;

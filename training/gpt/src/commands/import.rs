@@ -7,13 +7,13 @@ use artifact::manifest::ImportSummary;
 use burn::module::Module;
 use clap::Args;
 use gpt::corpus::Corpus;
-use gpt::device;
 use gpt::release::export::write_exports;
 use gpt::release::{Judgement, Outcome, Promotion, Release};
 use gpt::weights::{self, Imported};
 use store::Store;
 
 use super::corpus_arguments::TextArguments;
+use super::device_argument::DeviceArgument;
 use super::model_argument::ShapeArguments;
 use super::store_arguments::{GateArguments, StoreArgument};
 
@@ -45,6 +45,8 @@ pub struct Arguments {
     pub promote: Option<String>,
     #[command(flatten)]
     pub gate: GateArguments,
+    #[command(flatten)]
+    pub device: DeviceArgument,
 }
 
 /// Publishes a model from elsewhere with its ONNX files.
@@ -55,7 +57,7 @@ pub async fn run(arguments: Arguments) -> Result<Outcome> {
     engine::runtime::environment()?;
     let store = Store::open(&arguments.store.location).await?;
     let staged = store.stage(&arguments.name).await?;
-    let imported = weights::import(&arguments.path, &(&arguments.shape).into(), &device::cpu())?;
+    let imported = weights::import(&arguments.path, &(&arguments.shape).into(), &arguments.device.open()?)?;
     let tokenizer = imported.tokenizer()?;
     if let Some(note) = imported.tokenizer_note()? {
         eprintln!("{note}");

@@ -2,12 +2,14 @@
 //!
 //! - `model_argument`: a model in a store or a file of weights;
 //! - `corpus_arguments`: texts;
+//! - `device_argument`: the CPU or a GPU;
 //! - `store_arguments`: a store, a channel and the promotion gate.
 //!
 //! `training_job` is what `train` does.
 
 pub mod automatic;
 pub mod corpus_arguments;
+pub mod device_argument;
 pub mod evaluate;
 pub mod export;
 pub mod import;

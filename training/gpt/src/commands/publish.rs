@@ -2,7 +2,6 @@
 
 use anyhow::Result;
 use clap::Args;
-use gpt::device;
 use gpt::release::publication::copy;
 use gpt::release::source::downloads;
 use gpt::release::{Judgement, ModelSource, ModelSpec, Outcome, Promotion};
@@ -10,6 +9,7 @@ use gpt::weights::ImportOptions;
 use store::Store;
 
 use super::corpus_arguments::TextArguments;
+use super::device_argument::DeviceArgument;
 use super::store_arguments::{GateArguments, StoreArgument};
 
 /// Arguments of `gpt publish`.
@@ -30,6 +30,8 @@ pub struct Arguments {
     pub promote: Option<String>,
     #[command(flatten)]
     pub gate: GateArguments,
+    #[command(flatten)]
+    pub device: DeviceArgument,
 }
 
 /// Copies a version, verified, and promotes it if that was asked for and the gate lets it pass.
@@ -38,7 +40,7 @@ pub struct Arguments {
 /// If the version cannot be read or is damaged, or the store cannot be written; then no version is
 /// visible in it.
 pub async fn run(arguments: Arguments) -> Result<Outcome> {
-    let device = device::cpu();
+    let device = arguments.device.open()?;
     let from = arguments.from.as_deref();
     let source = ModelSource::find(&arguments.model, from, &ImportOptions::default(), &device).await?;
     let ModelSource::Version(version, _) = &source else {

@@ -8,7 +8,6 @@ use anyhow::Result;
 use artifact::Tokenizer;
 use burn::tensor::Device;
 use clap::Args;
-use gpt::device;
 use gpt::preset::{AUTO, CorpusSettings, Override, Preset, TokenizerSettings, check_decided_by_weights};
 use gpt::release::naming::model_name;
 use gpt::release::plan::{check_vocabulary, fit_vocabulary};
@@ -23,6 +22,7 @@ use tokio::runtime::Runtime;
 
 use super::automatic::{Automatic, AutomaticArguments};
 use super::corpus_arguments::TrainingTextArguments;
+use super::device_argument::DeviceArgument;
 use super::store_arguments::GateArguments;
 use super::training_job::{Begin, Beginning, Job};
 
@@ -109,6 +109,8 @@ pub struct Arguments {
     /// Format of the progress messages.
     #[arg(long, value_enum, default_value_t)]
     pub log: LogFormat,
+    #[command(flatten)]
+    pub device: DeviceArgument,
 }
 
 /// Trains, exports, judges, publishes and promotes, as far as no earlier process has done so; nothing comes of a
@@ -121,7 +123,7 @@ pub fn run(arguments: Arguments, runtime: &Runtime, stop: &AtomicBool) -> Result
     let started = Instant::now();
     // Exports need ONNX Runtime after the training; if it is missing, that is an error now.
     engine::runtime::environment()?;
-    let device = device::cpu().autodiff();
+    let device = arguments.device.open()?.autodiff();
     let (plan, stopwatch) = arguments.plan(started, runtime, &device)?;
     arguments.automatic.save(&plan.preset_toml)?;
     let checkpoints = plan.checkpoints(&arguments.checkpoints)?;

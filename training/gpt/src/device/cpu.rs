@@ -26,8 +26,3 @@ pub fn multiplies_bf16() -> bool {
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     false
 }
-
-/// How a manifest records [`cpu`].
-pub fn describe() -> String {
-    format!("cpu, libtorch 2.9.0, {} threads", tch::get_num_threads())
-}

@@ -1,4 +1,4 @@
-//! Compute device: libtorch on the CPU, and what it computes faster than burn's tensor primitives do.
+//! Compute device: libtorch on the CPU or a GPU, and what it computes faster than burn's tensor primitives do.
 //!
 //! This is the only folder that names libtorch. Functions come in these kinds:
 //!
@@ -20,6 +20,7 @@
 // why that version is pinned and why its deprecation is accepted here.
 #![allow(deprecated)]
 
+mod choice;
 mod cpu;
 mod derivative;
 pub mod fused;
@@ -35,5 +36,6 @@ pub(crate) mod testing;
 
 pub use burn::tensor::Device;
 
-pub use cpu::{cpu, describe, multiplies_bf16};
+pub use choice::{DeviceChoice, DeviceError, UnknownDevice, describe};
+pub use cpu::{cpu, multiplies_bf16};
 pub use processor::{OneThread, keep_libtorch_to_one_thread};

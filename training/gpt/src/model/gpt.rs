@@ -37,6 +37,11 @@ pub struct Gpt {
 }
 
 impl Gpt {
+    /// Where its weights lie.
+    pub fn device(&self) -> Device {
+        self.token_embedding.weight.device()
+    }
+
     /// A model with random weights, drawn from the device's random state. `config` must be
     /// [valid](GptConfig::validate).
     pub fn new(config: &GptConfig, device: &Device) -> Self {

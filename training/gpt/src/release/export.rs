@@ -8,7 +8,6 @@ use engine::OnnxModel;
 
 use super::error::ReleaseError;
 use crate::corpus::{Batch, Corpus, Dataset};
-use crate::device;
 use crate::model::Gpt;
 use crate::onnx::{self, Calibration, ExportError, Recipe, Target};
 
@@ -59,7 +58,7 @@ pub fn write_exports(
     corpus: Option<&Corpus>,
     folder: &Path,
 ) -> Result<Vec<Export>, ReleaseError> {
-    let windows = corpus.and_then(|corpus| calibration_windows(corpus, model.config().context_length));
+    let windows = corpus.and_then(|corpus| calibration_windows(corpus, model));
     if corpus.is_some() && windows.is_none() {
         eprintln!("the training part of the corpus fills no window: quantization is not calibrated on it");
     }
@@ -101,10 +100,11 @@ pub fn write_export<'a>(
 }
 
 /// Calibration windows: from all over the training part of a corpus, in batches.
-fn calibration_windows(corpus: &Corpus, window: usize) -> Option<Vec<Batch>> {
+fn calibration_windows(corpus: &Corpus, model: &Gpt) -> Option<Vec<Batch>> {
+    let window = model.config().context_length;
     let dataset = Dataset::new(corpus.training().clone(), window, window, 1).ok()?;
     let windows = |tokens: usize| (tokens / window).max(1);
-    Some(dataset.spread(windows(CALIBRATION_TOKENS), windows(CALIBRATION_BATCH_TOKENS), &device::cpu()))
+    Some(dataset.spread(windows(CALIBRATION_TOKENS), windows(CALIBRATION_BATCH_TOKENS), &model.device()))
 }
 
 /// Threads for ONNX Runtime: one for each core.

@@ -103,7 +103,7 @@ fn measured_time(
         "about {} without evaluations and the export: {step:.2} s for a step, the mean of {} on {}",
         HumanDuration(Duration::from_secs_f64(all)),
         counted.len(),
-        device::describe(),
+        device::describe(device),
     ))
 }
 

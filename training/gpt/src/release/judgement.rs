@@ -89,7 +89,7 @@ pub struct Judgement {
 }
 
 impl Judgement {
-    /// Runs a model, which lies on the CPU in evaluation mode, and its exports over the validation text;
+    /// Runs a model, in evaluation mode, and its exports over the validation text;
     /// without a text, over random ids.
     ///
     /// # Errors
@@ -102,7 +102,7 @@ impl Judgement {
         let (names, mut loaded): (Vec<_>, Vec<_>) =
             exports.into_iter().map(|export| ((export.precision, export.file), export.model)).unzip();
         let mut borrowed: Vec<&mut OnnxModel> = loaded.iter_mut().collect();
-        let device = device::cpu();
+        let device = model.device();
         let (score, comparisons) = match text {
             Some(text) => {
                 let dataset = text.dataset(model.config().context_length)?;

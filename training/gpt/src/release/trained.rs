@@ -150,7 +150,7 @@ fn training_summary(
         final_train_loss: trained.evaluation.train_loss,
         final_val_loss: trained.evaluation.val_loss,
         wall_seconds: trained.position.seconds,
-        device: device::describe(),
+        device: device::describe(&trained.model.device()),
         peak_memory_bytes,
     })
 }
@@ -168,7 +168,7 @@ fn report(
         name: &manifest.name,
         version: &manifest.version,
         created_at: &manifest.created_at,
-        device: &device::describe(),
+        device: &device::describe(&trained.model.device()),
         parameters: manifest.config.num_parameters(),
         corpus: &plan.corpus.entries(),
         preset_toml,
