@@ -12,6 +12,8 @@ trap 'jobs -p | xargs --no-run-if-empty kill 2>/dev/null || true; rm -rf "$logs"
 nice -n 5 scripts/setup.sh --tests --infra --site >"$logs/packages" 2>&1 &
 packages=$!
 export GPT_CACHE=$PWD/target/test-cache
+# Some machines set it; each start of Python would then compile PyTorch and transformers anew, for 9 seconds.
+unset PYTHONDONTWRITEBYTECODE
 
 echo "test: formatting"
 cargo fmt --check
