@@ -52,13 +52,8 @@ run_tests() {
 }
 run_tests "programs and libraries" \
     cargo test --quiet --release --workspace --locked --no-fail-fast --lib --bins --tests
-# Side by side: both wait for servers and for a browser half of their time.
-scripts/test_infra.sh >"$logs/infrastructure" 2>&1 &
-infrastructure=$!
+run_tests infrastructure scripts/test_infra.sh
 run_tests page scripts/test_site.sh
-echo "test: infrastructure"
-wait "$infrastructure" || status=1
-tee -a "$logs/tests" <"$logs/infrastructure"
 
 # cargo prints a line for each test binary, vitest one for each of its two runs; this sums them up.
 awk '/^test result:/ { passed += $4; failed += $6; skipped += $8 }

@@ -14,7 +14,8 @@ let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 beforeAll(async () => {
   folder = await temporaryFolder();
   const slowStore = join(folder.path, 'slow');
-  await trainTiny(CORPUS, slowStore, ['--set', 'model.n_layers=48', '--set', 'training.epochs=1']);
+  const quick = ['--max-steps', '1', '--set', 'training.final_evaluation_windows=2'];
+  await trainTiny(CORPUS, slowStore, ['--set', 'model.n_layers=48', ...quick]);
   browser = await startBrowser();
   server = await startServer(tinyStore());
   slowServer = await startServer(slowStore, ['--precision', 'float32']);

@@ -29,8 +29,8 @@ use super::training_job::{Begin, Beginning, Job};
 /// Arguments of `gpt train`.
 #[derive(Args)]
 pub struct Arguments {
-    /// Model and training settings: `the-verdict`, `books`, `tiny`, `auto` for what is best in a --budget, or the path of
-    /// a .toml file.
+    /// Model and training settings: `the-verdict`, `books`, `tiny`, `gpt2` for gigabytes of text, `auto` for what is
+    /// best in a --budget, or the path of a .toml file.
     #[arg(long, default_value = "the-verdict")]
     pub preset: String,
     /// Set a field of the preset to another value, such as training.epochs=3; can be repeated.

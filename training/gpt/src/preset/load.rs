@@ -13,10 +13,11 @@ use super::synonyms::find_synonym;
 pub const AUTO: &str = "auto";
 
 /// The presets that are built in, by name.
-const BUILT_IN: [(&str, &str); 4] = [
+const BUILT_IN: [(&str, &str); 5] = [
     ("the-verdict", include_str!("../../../presets/the-verdict.toml")),
     ("tiny", include_str!("../../../presets/tiny.toml")),
     ("books", include_str!("../../../presets/books.toml")),
+    ("gpt2", include_str!("../../../presets/gpt2.toml")),
     (AUTO, include_str!("../../../presets/auto.toml")),
 ];
 
@@ -98,6 +99,8 @@ mod tests {
         let tiny = Preset::named("tiny", &[]).unwrap().model.num_parameters();
         assert!((500_000..2_000_000).contains(&tiny), "{tiny}");
         assert_eq!(Preset::named("books", &[]).unwrap().corpus.unwrap().sources.len(), 3);
+        // As OpenAI's, which GPT2LMHeadModel counts.
+        assert_eq!(Preset::named("gpt2", &[]).unwrap().model.num_parameters(), 124_439_808);
     }
 
     #[test]
