@@ -7,7 +7,7 @@ usage() {
 usage: scripts/bench.sh BENCHMARK [--json FILE] [--model FOLDER] [--minutes LIST] [--text FILE] [--sweep]
 
   training        the training step of the 162M model beside PyTorch's (5 minutes on two cores)
-  corpus          speed and memory of tokenising and training on texts of 100 MB and 1 GB (12 minutes,
+  corpus          speed and memory of tokenising and training on texts of 100 MB and 1 GB (more than 12 minutes,
                   2 GB in the temporary folder)
   engine          generation beside llama.cpp, CTranslate2 and PyTorch with the same weights (10 minutes;
                   the first time it fetches them from PyPI and builds llama.cpp, 6 minutes more)

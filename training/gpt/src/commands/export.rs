@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use artifact::{GptConfig, Tokenizer};
 use clap::{Args, ValueEnum};
+use gpt::device;
 use gpt::onnx::target::data_path;
 use gpt::release::ModelSource;
 use gpt::release::publication::WEIGHTS;
@@ -13,7 +14,6 @@ use gpt::release::source::downloads;
 use gpt::weights::{self, gguf};
 use store::AtomicFolder;
 
-use super::device_argument::DeviceArgument;
 use super::model_argument::ModelArgument;
 
 /// Arguments of `gpt export`.
@@ -30,8 +30,6 @@ pub struct Arguments {
     /// Precision of the weights in a GGUF file [default: float32]; the other formats have their own.
     #[arg(long, value_enum)]
     pub precision: Option<gguf::Precision>,
-    #[command(flatten)]
-    pub device: DeviceArgument,
 }
 
 /// A format of models.
@@ -57,7 +55,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     anyhow::ensure!(!to.exists(), "{}", exists(to));
     let is_gguf = arguments.format == Format::Gguf;
     anyhow::ensure!(is_gguf || arguments.precision.is_none(), "--precision is for --format gguf alone");
-    let device = arguments.device.open()?;
+    let device = device::cpu();
     let source = arguments.model.find(&device).await?;
     let downloads = downloads()?;
     let tokenizer = source.tokenizer().await?;
