@@ -1,7 +1,7 @@
 //! The preset `auto`: a plan for a text and a budget, which is kept, saved and trained.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use anyhow::ensure;
@@ -22,6 +22,19 @@ fn log(output: &Output) -> String {
     let log = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{log}");
     log
+}
+
+/// Runs a training until there is a checkpoint besides those of `before`, and interrupts it; gives the checkpoints.
+fn interrupt(mut training: Command, checkpoints: &Path, before: &[PathBuf]) -> Vec<PathBuf> {
+    let mut child = Running(training.stderr(Stdio::null()).spawn().unwrap());
+    eventually(|| {
+        ensure!(checkpoints_in(checkpoints).iter().any(|path| !before.contains(path)), "no checkpoint");
+        Ok(())
+    })
+    .unwrap();
+    child.signal("TERM").unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    checkpoints_in(checkpoints)
 }
 
 #[test]
@@ -49,15 +62,7 @@ fn an_interrupted_run_goes_on_with_its_plan() {
     let folder = tempfile::tempdir().unwrap();
     let planned = ["--preset", "auto", "--budget", "200 steps"];
     let again = || train(folder.path(), "store", &planned);
-    let mut child = Running(again().stderr(Stdio::null()).spawn().unwrap());
-    let checkpoints = folder.path().join("store-checkpoints");
-    eventually(|| {
-        ensure!(!checkpoints_in(&checkpoints).is_empty(), "no checkpoint");
-        Ok(())
-    })
-    .unwrap();
-    child.signal("TERM").unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(1));
+    interrupt(again(), &folder.path().join("store-checkpoints"), &[]);
     assert!(visible_versions(&folder.path().join("store")).unwrap().is_empty(), "interrupted before the end");
 
     // The plan is the same, so the run is known, and is not begun anew unless that is asked for.
@@ -71,6 +76,29 @@ fn an_interrupted_run_goes_on_with_its_plan() {
     assert!(whole.contains("plan for 200 steps"), "{whole}");
     let [resumed, whole] = ["store", "whole"].map(|store| Published::read(&folder.path().join(store)));
     resumed.assert_same(&whole);
+}
+
+/// Another plan is another run: its checkpoints would lie beside those of the plan before it.
+#[test]
+fn a_new_plan_leaves_no_checkpoints_of_the_one_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoints = folder.path().join("store-checkpoints");
+    let planned = ["--preset", "auto", "--budget", "200 steps"];
+    let training = |more: &str| train(folder.path(), "store", &[&planned[..], &[more]].concat());
+    // The plan of another machine, or of an earlier version of this program.
+    interrupt(training("--log=json"), &checkpoints, &[]);
+    let mut files =
+        fs::read_dir(checkpoints.join("run")).unwrap().map(|entry| entry.unwrap().path().join("plan.json"));
+    let file = files.find(|file| file.exists()).unwrap();
+    let plan = fs::read_to_string(&file).unwrap();
+    let rate = plan.lines().find(|line| line.contains("\"learning_rate\"")).unwrap();
+    fs::write(&file, plan.replace(rate, "\"learning_rate\": 0.001234,")).unwrap();
+    for checkpoint in checkpoints_in(&checkpoints) {
+        fs::remove_dir_all(checkpoint).unwrap();
+    }
+    let of_old_plan = interrupt(training("--resume"), &checkpoints, &[]);
+    let left = interrupt(training("--restart"), &checkpoints, &of_old_plan);
+    assert!(of_old_plan.iter().all(|path| !left.contains(path)), "{of_old_plan:?} {left:?}");
 }
 
 #[test]

@@ -306,7 +306,12 @@ fn a_tokenizer_is_told_by_its_contents_and_never_by_its_size() {
     edit(&spaced.path().join("tokenizer.json"), |json| {
         json["pre_tokenizer"]["add_prefix_space"] = json!(true)
     });
-    assert!(refusal(spaced.path(), &[]).contains("a space before each text (`add_prefix_space`)"));
+    assert!(accepted(spaced.path(), &[]).0);
+    let wrapped = copy(&hf);
+    edit(&wrapped.path().join("tokenizer.json"), |json| {
+        json["post_processor"] = json!({"type": "RobertaProcessing", "sep": ["</s>", 2], "cls": ["<s>", 0]})
+    });
+    assert!(refusal(wrapped.path(), &[]).contains("special tokens to each text by RobertaProcessing"));
 
     // None beside it: its size alone decides nothing.
     let alone = without(&["tokenizer.json", "vocab.json", "merges.txt"]);
@@ -319,14 +324,14 @@ fn a_tokenizer_is_told_by_its_contents_and_never_by_its_size() {
 
     // Training, sampling and evaluation ask the same question.
     for command in [
-        &["sample", text(spaced.path()), "--prompt", "x"][..],
-        &["evaluate", text(spaced.path()), "--corpus", text(&e2e::trained::corpus())],
-        &["train", "--preset", "tiny", "--init", text(spaced.path()), "--store", text(&store)],
-        &["export", text(spaced.path()), "--format", "onnx", "--to", text(&exported.path().join("onnx"))],
+        &["sample", text(wrapped.path()), "--prompt", "x"][..],
+        &["evaluate", text(wrapped.path()), "--corpus", text(&e2e::trained::corpus())],
+        &["train", "--preset", "tiny", "--init", text(wrapped.path()), "--store", text(&store)],
+        &["export", text(wrapped.path()), "--format", "onnx", "--to", text(&exported.path().join("onnx"))],
     ] {
         let message = self::refusal(command);
         assert!(
-            message.contains("`add_prefix_space`") && message.contains("--tokenizer none takes"),
+            message.contains("RobertaProcessing") && message.contains("--tokenizer none takes"),
             "{command:?}: {message}"
         );
     }

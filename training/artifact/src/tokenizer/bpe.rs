@@ -13,20 +13,27 @@ use std::collections::HashMap;
 use crate::hash::Sha256Hex;
 
 use super::characters::{BYTES, END_OF_TEXT_NAME, bytes_in_order};
+use super::error::UnsupportedTokenizer;
 use super::pattern::Pattern;
+use super::pre_tokenizer::PreTokenizer;
 
 /// The most ids of a tokenizer: as many as a model can have.
 pub const MAX_IDS: usize = 1 << 20;
 /// The longest token.
 const MAX_TOKEN_BYTES: usize = 4096;
 /// Spellings of the token between texts, the likelier first.
-const ENDS_OF_TEXT: [&str; 8] =
-    ["<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>", "[EOS]", "<|begin_of_text|>", "<s>", "[SEP]"];
-
-/// A vocabulary that is not supported, and why.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("{0}")]
-pub struct UnsupportedTokenizer(pub String);
+const ENDS_OF_TEXT: [&str; 10] = [
+    "<|endoftext|>",
+    "<|end_of_text|>",
+    "<｜end▁of▁sentence｜>",
+    "</s>",
+    "<eos>",
+    "[EOS]",
+    "<EOT>",
+    "<|begin_of_text|>",
+    "<s>",
+    "[SEP]",
+];
 
 /// A token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +57,7 @@ impl Token {
 /// A byte-level BPE vocabulary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bpe {
-    pattern: Pattern,
+    pre_tokenizer: PreTokenizer,
     tokens: Vec<Token>,
     /// Ids by their rank: the bytes, then what merging makes.
     ranked: Vec<u32>,
@@ -71,7 +78,7 @@ impl Bpe {
         let mut tokens: Vec<Token> = bytes.chain(made).map(Token::Bytes).collect();
         let ranked = (0..tokens.len() as u32).collect();
         tokens.push(Token::Special(END_OF_TEXT_NAME.to_owned()));
-        Self { pattern, tokens, ranked }
+        Self { pre_tokenizer: pattern.into(), tokens, ranked }
     }
 
     /// A vocabulary from elsewhere, with its merges in their order as pairs of ids.
@@ -79,7 +86,7 @@ impl Bpe {
     /// # Errors
     /// If a byte has no token, a merge makes none, or two tokens are one.
     pub fn imported(
-        pattern: Pattern,
+        pre_tokenizer: PreTokenizer,
         tokens: Vec<Token>,
         merges: &[(u32, u32)],
     ) -> Result<Self, UnsupportedTokenizer> {
@@ -100,7 +107,7 @@ impl Bpe {
         }
         made.sort_unstable();
         let ranked = sorted(&bytes).into_iter().chain(made.into_iter().map(|(_, id)| id)).collect();
-        Ok(Self { pattern, tokens, ranked })
+        Ok(Self { pre_tokenizer, tokens, ranked })
     }
 
     /// A vocabulary that this program has written: each merge makes a token that is in use, and no two the same.
@@ -108,7 +115,7 @@ impl Bpe {
     /// # Errors
     /// As of [`imported`](Self::imported), or if two merges make the same token.
     pub fn written(
-        pattern: Pattern,
+        pre_tokenizer: PreTokenizer,
         tokens: Vec<Token>,
         merges: &[(u32, u32)],
     ) -> Result<Self, UnsupportedTokenizer> {
@@ -120,12 +127,12 @@ impl Bpe {
             }
         }
         let ranked = sorted(&bytes).into_iter().chain(merges.into_iter().map(|(_, _, made)| made)).collect();
-        Ok(Self { pattern, tokens, ranked })
+        Ok(Self { pre_tokenizer, tokens, ranked })
     }
 
-    /// How it splits texts.
-    pub fn pattern(&self) -> Pattern {
-        self.pattern
+    /// What it does to texts before.
+    pub fn pre_tokenizer(&self) -> &PreTokenizer {
+        &self.pre_tokenizer
     }
 
     /// The token of each id.
@@ -159,9 +166,14 @@ impl Bpe {
         ENDS_OF_TEXT.iter().find_map(id)
     }
 
-    /// Digest of everything that ids and texts depend on: pattern, tokens, ranks.
+    /// Digest of everything that ids and texts depend on: pre-tokenizer, tokens, ranks.
     pub fn sha256(&self) -> Sha256Hex {
-        let mut recipe = format!("byte-level BPE\n{}\n{}\n", self.pattern, self.tokens.len()).into_bytes();
+        // A known pattern by its name alone, as before there were others.
+        let pre_tokenizer = match self.pre_tokenizer.known() {
+            Some(pattern) => pattern.to_string(),
+            None => self.pre_tokenizer.recipe(),
+        };
+        let mut recipe = format!("byte-level BPE\n{pre_tokenizer}\n{}\n", self.tokens.len()).into_bytes();
         for token in &self.tokens {
             recipe.push(u8::from(matches!(token, Token::Special(_))));
             recipe.extend((token.bytes().len() as u32).to_le_bytes());
@@ -252,23 +264,23 @@ mod tests {
     fn tokens_are_ranked_by_the_merge_that_makes_them() {
         // ab is 256, ba 257, aba 258; aba is made of ab and a, since ab comes first.
         let tokens = tokens(&["ab", "ba", "aba"]);
-        let bpe =
-            Bpe::imported(Pattern::Gpt2, tokens.clone(), &[(A, B), (256, A), (B, A), (A, 257)]).unwrap();
+        let bpe = Bpe::imported(Pattern::Gpt2.into(), tokens.clone(), &[(A, B), (256, A), (B, A), (A, 257)])
+            .unwrap();
         assert_eq!(bpe.ranked()[BYTES..], [256, 258, 257]);
         assert_eq!(bpe.unused(), None);
         // Without that merge, nothing makes aba: a and ba are never neighbours.
-        let bpe = Bpe::imported(Pattern::Gpt2, tokens.clone(), &[(A, B), (B, A), (A, 257)]).unwrap();
+        let bpe = Bpe::imported(Pattern::Gpt2.into(), tokens.clone(), &[(A, B), (B, A), (A, 257)]).unwrap();
         assert_eq!((&bpe.ranked()[BYTES..], bpe.unused()), (&[256, 257][..], Some(&b"aba"[..])));
         // The same as it is written: what is in use.
-        let written = Bpe::written(Pattern::Gpt2, tokens.clone(), &[(A, B), (B, A)]).unwrap();
+        let written = Bpe::written(Pattern::Gpt2.into(), tokens.clone(), &[(A, B), (B, A)]).unwrap();
         assert_eq!((written.sha256(), written), (bpe.sha256(), bpe));
-        assert!(Bpe::written(Pattern::Gpt2, tokens, &[(A, B), (A, B)]).is_err());
+        assert!(Bpe::written(Pattern::Gpt2.into(), tokens, &[(A, B), (A, B)]).is_err());
     }
 
     #[test]
     fn a_vocabulary_that_is_none_is_refused_by_token() {
         let refusal = |tokens: Vec<Token>, merges: &[(u32, u32)]| {
-            Bpe::imported(Pattern::Gpt2, tokens, merges).unwrap_err().to_string()
+            Bpe::imported(Pattern::Gpt2.into(), tokens, merges).unwrap_err().to_string()
         };
         assert!(refusal(tokens(&[])[..255].to_vec(), &[]).contains("the byte 0xff"));
         assert!(refusal(tokens(&["ab", "ab"]), &[]).contains("its tokens 256 and 257 are the same"));
@@ -278,8 +290,8 @@ mod tests {
 
     #[test]
     fn the_digest_depends_on_pattern_tokens_and_ranks() {
-        let digest = |pattern, more: &[&str], merges: &[(u32, u32)]| {
-            Bpe::imported(pattern, tokens(more), merges).unwrap().sha256()
+        let digest = |pattern: Pattern, more: &[&str], merges: &[(u32, u32)]| {
+            Bpe::imported(pattern.into(), tokens(more), merges).unwrap().sha256()
         };
         let first = digest(Pattern::Gpt2, &["ab", "ba"], &[(A, B), (B, A)]);
         assert_eq!(digest(Pattern::Gpt2, &["ab", "ba"], &[(A, B), (B, A)]), first);
@@ -290,6 +302,9 @@ mod tests {
         ] {
             assert_ne!(other, first);
         }
+        let with_space = PreTokenizer { prefix_space: true, ..Pattern::Gpt2.into() };
+        let merges = [(A, B), (B, A)];
+        assert_ne!(Bpe::imported(with_space, tokens(&["ab", "ba"]), &merges).unwrap().sha256(), first);
     }
 
     #[test]
@@ -297,7 +312,7 @@ mod tests {
         let with = |specials: &[&str]| {
             let specials = specials.iter().map(|text| Token::Special((*text).to_owned()));
             let tokens = tokens(&[]).into_iter().chain(specials).collect();
-            Bpe::imported(Pattern::Gpt2, tokens, &[]).unwrap().end_of_text()
+            Bpe::imported(Pattern::Gpt2.into(), tokens, &[]).unwrap().end_of_text()
         };
         assert_eq!(with(&["<s>", "<pad>", "</s>"]), Some(258));
         assert_eq!(with(&["<s>", "<|endoftext|>"]), Some(257));

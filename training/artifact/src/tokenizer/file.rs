@@ -6,9 +6,11 @@ use std::collections::{HashMap, HashSet};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::bpe::{Bpe, MAX_IDS, Token, UnsupportedTokenizer};
+use super::bpe::{Bpe, MAX_IDS, Token};
 use super::characters::characters;
+use super::error::UnsupportedTokenizer;
 use super::pattern::Pattern;
+use super::pre_tokenizer::{Normalizer, PreTokenizer};
 
 /// The ids of two tokens that are joined.
 type MergedIds = (u32, u32);
@@ -16,8 +18,8 @@ type MergedIds = (u32, u32);
 /// A tokenizer in a file, as far as it decides the ids of a text.
 #[derive(Clone, Debug)]
 pub struct TokenizerFile {
-    /// How it splits texts.
-    pub pattern: Pattern,
+    /// What it does to texts before.
+    pub pre_tokenizer: PreTokenizer,
     /// Ids of the tokens as text.
     pub tokens: HashMap<String, u32>,
     /// Merges, each a pair of tokens as text.
@@ -86,12 +88,12 @@ impl TokenizerFile {
     /// Reads a `tokenizer.json`.
     ///
     /// # Errors
-    /// If it is none, or gives ids that a byte-level BPE with a known pattern does not.
+    /// If it is none, or gives ids that a byte-level BPE does not.
     pub fn from_json(json: &[u8]) -> Result<Self, UnsupportedTokenizer> {
         let file: Json = serde_json::from_slice(json).map_err(invalid)?;
         check_kind(&file.model)?;
-        check_normalizer(&file.normalizer)?;
-        let pattern = pattern(&file.pre_tokenizer)?;
+        let normalizer = normalizer(&file.normalizer)?;
+        let pre_tokenizer = PreTokenizer { normalizer, ..pre_tokenizer(&file.pre_tokenizer)? };
         check_post_processor(&file.post_processor)?;
         let model: Model = serde_json::from_value(file.model).map_err(invalid)?;
         let affixes = [model.continuing_subword_prefix, model.end_of_word_suffix];
@@ -108,14 +110,14 @@ impl TokenizerFile {
         let mut tokens = model.vocab;
         let (mut special, mut plain_addition) = (HashSet::new(), None);
         for AddedToken { id, content, special: is_special } in file.added_tokens {
-            if !is_special {
+            if !is_special && !is_marker(&content) {
                 plain_addition.get_or_insert_with(|| content.clone());
             }
             tokens.insert(content.clone(), id);
             special.insert(content);
         }
         Ok(Self {
-            pattern,
+            pre_tokenizer,
             tokens,
             merges: merges.collect::<Result<_, _>>()?,
             special,
@@ -136,9 +138,9 @@ impl TokenizerFile {
             .enumerate()
             .filter(|(number, line)| !(line.is_empty() || *number == 0 && line.starts_with("#version")));
         let merges = lines.map(|(_, line)| pair(line)).collect::<Result<_, _>>()?;
-        let pattern = Pattern::Gpt2;
+        let pre_tokenizer = Pattern::Gpt2.into();
         let special = HashSet::new();
-        Ok(Self { pattern, tokens, merges, special, plain_addition: None, ignores_merges: false })
+        Ok(Self { pre_tokenizer, tokens, merges, special, plain_addition: None, ignores_merges: false })
     }
 
     /// The vocabulary of a file from elsewhere.
@@ -147,7 +149,7 @@ impl TokenizerFile {
     /// If its ids are not those of a byte-level BPE; names the token.
     pub fn imported(&self) -> Result<Bpe, UnsupportedTokenizer> {
         let (tokens, merges) = self.parts()?;
-        let bpe = Bpe::imported(self.pattern, tokens, &merges)?;
+        let bpe = Bpe::imported(self.pre_tokenizer.clone(), tokens, &merges)?;
         if self.ignores_merges
             && let Some(token) = bpe.unused()
         {
@@ -197,10 +199,24 @@ impl TokenizerFile {
     /// Whether a token is no text: it says so, or nothing makes it and it is in brackets, as special tokens are in
     /// files that do not say so.
     fn is_special(&self, name: &str, made: &HashSet<String>) -> bool {
-        let is_bracketed =
-            name.starts_with('<') && name.ends_with('>') || name.starts_with('[') && name.ends_with(']');
-        self.special.contains(name) || is_bracketed && name.chars().count() > 1 && !made.contains(name)
+        self.special.contains(name) || is_bracketed(name) && !made.contains(name)
     }
+}
+
+/// Whether an added token is a mark between texts, such as `<think>` or `｜DSML｜`, whatever the file calls it: no text is
+/// encoded to it, as to no special token.
+fn is_marker(name: &str) -> bool {
+    let is_sign = |character: Option<char>| {
+        character.is_some_and(|character| !character.is_alphanumeric() && !character.is_whitespace())
+    };
+    let has_a_name = name.chars().any(char::is_alphanumeric);
+    has_a_name && is_sign(name.chars().next()) && is_sign(name.chars().next_back())
+}
+
+/// Whether a token is in brackets, as special ones are.
+fn is_bracketed(name: &str) -> bool {
+    let is_between = |open, close| name.starts_with(open) && name.ends_with(close);
+    name.len() > 1 && (is_between('<', '>') || is_between('[', ']'))
 }
 
 /// The vocabulary in a file that [`tokenizer_json`](super::json::tokenizer_json) has written.
@@ -210,7 +226,7 @@ impl TokenizerFile {
 pub fn read_written(json: &[u8]) -> Result<Bpe, UnsupportedTokenizer> {
     let file = TokenizerFile::from_json(json)?;
     let (tokens, merges) = file.parts()?;
-    Bpe::written(file.pattern, tokens, &merges)
+    Bpe::written(file.pre_tokenizer, tokens, &merges)
 }
 
 fn type_of(value: &Value) -> &str {
@@ -231,53 +247,76 @@ fn check_kind(model: &Value) -> Result<(), UnsupportedTokenizer> {
     Ok(())
 }
 
-fn check_normalizer(normalizer: &Value) -> Result<(), UnsupportedTokenizer> {
-    let is_empty = |steps: &Value| steps.as_array().is_some_and(Vec::is_empty);
-    if normalizer.is_null() || is_empty(&normalizer["normalizers"]) {
-        return Ok(());
+fn normalizer(json: &Value) -> Result<Option<Normalizer>, UnsupportedTokenizer> {
+    let steps = match json["normalizers"].as_array() {
+        Some(steps) => steps.iter().collect(),
+        None if json.is_null() => Vec::new(),
+        None => vec![json],
+    };
+    let [step] = steps[..] else {
+        let types: Vec<&str> = steps.iter().map(|step| type_of(step)).collect();
+        return if types.is_empty() {
+            Ok(None)
+        } else {
+            refuse(format!("it normalizes texts by {}", types.join(", ")))
+        };
+    };
+    match Normalizer::ALL.into_iter().find(|form| form.to_string() == type_of(step)) {
+        Some(form) => Ok(Some(form)),
+        None => refuse(format!("it normalizes texts by {}, expected NFC, NFD, NFKC or NFKD", type_of(step))),
     }
-    refuse(format!("it normalizes texts by {}", type_of(normalizer)))
 }
 
-/// The split pattern of a pre-tokenizer.
-fn pattern(pre_tokenizer: &Value) -> Result<Pattern, UnsupportedTokenizer> {
-    let steps = match (type_of(pre_tokenizer), pre_tokenizer["pretokenizers"].as_array()) {
+/// What a file's pre-tokenizer does: splits, then `ByteLevel`, which splits by GPT-2's pattern unless it says otherwise.
+fn pre_tokenizer(json: &Value) -> Result<PreTokenizer, UnsupportedTokenizer> {
+    let steps = match (type_of(json), json["pretokenizers"].as_array()) {
         ("Sequence", Some(steps)) => steps.iter().collect(),
-        _ => vec![pre_tokenizer],
+        _ => vec![json],
     };
-    let last = steps.last().copied().unwrap_or(pre_tokenizer);
+    let (last, steps) = steps.split_last().map_or((json, &[][..]), |(last, steps)| (*last, steps));
     if type_of(last) != "ByteLevel" {
         let found = type_of(last);
         return refuse(format!("it splits texts by {found}, expected ByteLevel: it is no BPE of bytes"));
     }
-    if last["add_prefix_space"] != Value::Bool(false) {
-        return refuse("it puts a space before each text (`add_prefix_space`), expected ByteLevel without");
+    let prefix_space = last["add_prefix_space"] != Value::Bool(false);
+    if prefix_space && !steps.is_empty() {
+        return refuse("it puts a space before each piece of a text (`add_prefix_space` after other steps)");
     }
-    let splits_again = last["use_regex"] != Value::Bool(false);
-    match steps[..] {
-        [_] if splits_again => Ok(Pattern::Gpt2),
-        [_] => refuse("it does not split texts, expected one of the patterns gpt2, cl100k, qwen2, o200k"),
-        [split, _] if type_of(split) == "Split" && !splits_again => split_pattern(split),
-        _ => {
-            let types: Vec<&str> = steps.iter().map(|step| type_of(step)).collect();
-            refuse(format!("it splits texts by {}, expected Split and ByteLevel", types.join(", ")))
-        }
+    let mut splits = steps.iter().map(|step| split(step)).collect::<Result<Vec<_>, _>>()?;
+    let mut pattern = (last["use_regex"] != Value::Bool(false)).then_some(Pattern::Gpt2);
+    if splits.is_empty() && pattern.is_none() {
+        return refuse("it does not split texts, expected a Split before ByteLevel, or its `use_regex`");
     }
+    if let (None, [only]) = (pattern, &splits[..])
+        && let Some(known) = Pattern::of_expression(only)
+    {
+        (splits, pattern) = (Vec::new(), Some(known));
+    }
+    Ok(PreTokenizer { normalizer: None, prefix_space, splits, pattern })
 }
 
-fn split_pattern(split: &Value) -> Result<Pattern, UnsupportedTokenizer> {
-    let expression = split["pattern"]["Regex"].as_str().unwrap_or_default();
-    // Matches are kept as they are, or what is between them, which is nothing, is removed.
-    let keeps_matches = matches!(
-        (split["behavior"].as_str(), split["invert"].as_bool()),
-        (Some("Isolated"), Some(false) | None) | (Some("Removed"), Some(true))
-    );
-    match Pattern::of_expression(expression) {
-        Some(pattern) if keeps_matches => Ok(pattern),
-        _ => refuse(format!(
-            "it splits texts by the pattern `{expression}` ({}), expected that of gpt2, cl100k, qwen2 or o200k",
-            split["behavior"].as_str().unwrap_or_default()
-        )),
+/// The expression by which a step splits texts: its matches are pieces, and so is what is between them.
+fn split(step: &Value) -> Result<String, UnsupportedTokenizer> {
+    let (behavior, invert) =
+        (step["behavior"].as_str().unwrap_or("Isolated"), step["invert"] == Value::Bool(true));
+    match type_of(step) {
+        "Digits" if step["individual_digits"] == Value::Bool(true) => Ok(r"\p{N}".to_owned()),
+        "Digits" => Ok(r"\p{N}+".to_owned()),
+        "Punctuation" if behavior == "Isolated" => Ok(r"[\p{P}$+<=>^`|~]".to_owned()),
+        "Split" => {
+            let text = step["pattern"]["String"].as_str().map(|text| fancy_regex::escape(text).into_owned());
+            let expression = text.or_else(|| step["pattern"]["Regex"].as_str().map(str::to_owned));
+            let expression = expression.unwrap_or_default();
+            // A known pattern leaves nothing between its matches, so that nothing is removed.
+            let keeps_all = behavior == "Removed" && invert && Pattern::of_expression(&expression).is_some();
+            if behavior == "Isolated" && !expression.is_empty() || keeps_all {
+                return Ok(expression);
+            }
+            refuse(format!("it splits texts by the pattern `{expression}` ({behavior}), expected Isolated"))
+        }
+        other => {
+            refuse(format!("it splits texts by {other} ({behavior}), expected Split, Digits or Punctuation"))
+        }
     }
 }
 
@@ -333,7 +372,8 @@ mod tests {
             let json = tokenizer_json(&tokenizer);
             let [imported, written] =
                 [TokenizerFile::from_json(&json).unwrap().imported().unwrap(), read_written(&json).unwrap()];
-            assert_eq!((imported.pattern(), imported.sha256()), (pattern, tokenizer.reference().sha256));
+            let known = imported.pre_tokenizer().known();
+            assert_eq!((known, imported.sha256()), (Some(pattern), tokenizer.reference().sha256));
             assert_eq!(written, imported);
         }
     }
@@ -345,6 +385,7 @@ mod tests {
             &(|json: &mut Value| json["model"]["ignore_merges"] = true.into()) as &dyn Fn(&mut Value),
             &|json| json["normalizer"] = json!({"type": "Sequence", "normalizers": []}),
             &|json| json["post_processor"] = Value::Null,
+            &|json| json["added_tokens"][0]["special"] = false.into(), // spelled as one
             &|json| {
                 let single = json!([{"Sequence": {"id": "A", "type_id": 0}}]);
                 json["post_processor"] = json!({"type": "TemplateProcessing", "single": single});
@@ -362,17 +403,38 @@ mod tests {
     #[test]
     fn what_changes_ids_is_refused_by_name() {
         for (change, expected) in [
-            (&(|json: &mut Value| json["normalizer"] = json!({"type": "NFC"})) as &dyn Fn(&mut Value), "NFC"),
+            (
+                &(|json: &mut Value| json["normalizer"] = json!({"type": "Lowercase"}))
+                    as &dyn Fn(&mut Value),
+                "Lowercase",
+            ),
+            (
+                &|json| {
+                    let both = json!([{"type": "NFC"}, {"type": "Strip"}]);
+                    json["normalizer"] = json!({"type": "Sequence", "normalizers": both});
+                },
+                "NFC, Strip",
+            ),
             (&|json| json["model"]["type"] = "Unigram".into(), "its model is Unigram, expected BPE"),
             (&|json| json["model"]["byte_fallback"] = true.into(), "SentencePiece"),
             (&|json| json["model"]["dropout"] = 0.1.into(), "`dropout`"),
             (&|json| json["model"]["end_of_word_suffix"] = "</w>".into(), "`</w>`"),
             (&|json| json["pre_tokenizer"] = json!({"type": "Metaspace"}), "Metaspace"),
-            (&|json| json["pre_tokenizer"] = byte_level(true, true, true), "`add_prefix_space`"),
+            (
+                &|json| json["pre_tokenizer"]["pretokenizers"][1] = byte_level(true, true, true),
+                "`add_prefix_space`",
+            ),
             (&|json| json["pre_tokenizer"] = byte_level(false, true, false), "does not split texts"),
-            (&|json| json["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = r"\w+".into(), r"`\w+`"),
+            (
+                &|json| json["pre_tokenizer"]["pretokenizers"][0]["behavior"] = "MergedWithNext".into(),
+                "MergedWithNext",
+            ),
+            (&|json| json["pre_tokenizer"]["pretokenizers"][0]["type"] = "Whitespace".into(), "Whitespace"),
             (&|json| json["post_processor"] = json!({"type": "RobertaProcessing"}), "RobertaProcessing"),
-            (&|json| json["added_tokens"][0]["special"] = false.into(), "`<|endoftext|>` is not marked"),
+            (
+                &|json| json["added_tokens"] = json!([{"id": 300, "content": "Ada", "special": false}]),
+                "`Ada` is not marked",
+            ),
             (&|json| json["model"]["vocab"]["the"] = 1000.into(), "none of its tokens has the id 257"),
             (&|json| json["model"]["vocab"]["the"] = 256.into(), "have the same id, 256"),
             (&|json| json["model"]["merges"] = json!(["t x"]), "makes `tx`"),

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::byte_level::Vocabulary;
 use super::pattern::Pattern;
+use super::pre_tokenizer::PreTokenizer;
 use super::tokenizer::Tokenizer;
 
 /// The `tokenizer.json` of a tokenizer, with which Hugging Face's library gives the same ids.
@@ -11,6 +12,8 @@ pub fn tokenizer_json(tokenizer: &Tokenizer) -> Vec<u8> {
     let Vocabulary { tokens, merges } = Vocabulary::of(tokenizer);
     let ids: Map<String, Value> = tokens.into_iter().zip((0_u32..).map(Value::from)).collect();
     let merges: Vec<String> = merges.into_iter().map(|(left, right)| format!("{left} {right}")).collect();
+    let before = tokenizer.pre_tokenizer();
+    let normalizer = before.normalizer.map(|normalizer| json!({"type": normalizer.to_string()}));
     let special = tokenizer.special_tokens();
     let special: Vec<Value> = special.into_iter().map(|(id, name)| added_token(name, Some(id))).collect();
     let json = json!({
@@ -18,8 +21,8 @@ pub fn tokenizer_json(tokenizer: &Tokenizer) -> Vec<u8> {
         "truncation": null,
         "padding": null,
         "added_tokens": special,
-        "normalizer": null,
-        "pre_tokenizer": pre_tokenizer(tokenizer.pattern()),
+        "normalizer": normalizer,
+        "pre_tokenizer": pre_tokenizer(&before),
         "post_processor": byte_level(true, false, true),
         "decoder": byte_level(true, true, true),
         "model": {
@@ -63,15 +66,22 @@ pub(super) fn byte_level(add_prefix_space: bool, trim_offsets: bool, use_regex: 
     })
 }
 
-fn pre_tokenizer(pattern: Pattern) -> Value {
-    if pattern == Pattern::Gpt2 {
-        return byte_level(false, true, true);
-    }
-    let split = json!({
-        "type": "Split",
-        "pattern": {"Regex": pattern.expression()},
-        "behavior": "Isolated",
-        "invert": false,
+fn pre_tokenizer(PreTokenizer { prefix_space, splits, pattern, .. }: &PreTokenizer) -> Value {
+    let by_itself = *pattern == Some(Pattern::Gpt2);
+    let last = pattern.filter(|_| !by_itself).map(Pattern::expression);
+    let steps = splits.iter().map(String::as_str).chain(last).map(|expression| {
+        json!({
+            "type": "Split",
+            "pattern": {"Regex": expression},
+            "behavior": "Isolated",
+            "invert": false,
+        })
     });
-    json!({"type": "Sequence", "pretokenizers": [split, byte_level(false, true, false)]})
+    let mut steps: Vec<Value> = steps.collect();
+    let byte_level = byte_level(*prefix_space, true, by_itself);
+    if steps.is_empty() {
+        return byte_level;
+    }
+    steps.push(byte_level);
+    json!({"type": "Sequence", "pretokenizers": steps})
 }

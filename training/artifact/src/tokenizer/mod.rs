@@ -2,7 +2,7 @@
 //!
 //! - `tokenizer`: text to token ids and back;
 //! - [`bpe`]: a vocabulary, and the order in which merging makes its tokens;
-//! - [`pattern`]: the regular expressions that split texts before;
+//! - [`pattern`]: the regular expressions that split texts before, [`pre_tokenizer`]: all that is done to texts before;
 //! - [`characters`]: how files spell bytes;
 //! - [`mod@file`]: Hugging Face's files, read;
 //! - [`byte_level`]: a vocabulary as text and merges, to write it and to recognise it;
@@ -11,12 +11,16 @@
 pub mod bpe;
 pub mod byte_level;
 pub mod characters;
+mod error;
 pub mod file;
 pub mod json;
 pub mod pattern;
+pub mod pre_tokenizer;
 #[expect(clippy::module_inception, reason = "it is the tokenizer that this folder makes")]
 mod tokenizer;
 
-pub use bpe::{Bpe, UnsupportedTokenizer};
+pub use bpe::Bpe;
+pub use error::UnsupportedTokenizer;
 pub use pattern::Pattern;
+pub use pre_tokenizer::PreTokenizer;
 pub use tokenizer::{END_OF_TEXT, FILE_NAME, GPT2, MAX_FILE_BYTES, Tokenizer, TokenizerError, UnknownToken};

@@ -11,10 +11,12 @@ use tiktoken_rs::CoreBPE;
 use crate::hash::Sha256Hex;
 use crate::manifest::TokenizerRef;
 
-use super::bpe::{Bpe, Token, UnsupportedTokenizer};
+use super::bpe::{Bpe, Token};
 use super::characters::END_OF_TEXT_NAME;
+use super::error::UnsupportedTokenizer;
 use super::file::read_written;
 use super::pattern::Pattern;
+use super::pre_tokenizer::{PreTokenizer, Splitter};
 
 /// GPT-2's token id of `<|endoftext|>`, which separates documents.
 pub const END_OF_TEXT: u32 = 50_256;
@@ -62,7 +64,7 @@ pub enum TokenizerError {
         /// The digest in the manifest.
         sha256: String,
     },
-    /// The file that a version carries is none that this program has written.
+    /// It does what is not supported.
     #[error("{FILE_NAME}: {0}")]
     File(#[from] UnsupportedTokenizer),
     /// The file that a version carries is another tokenizer than the manifest names.
@@ -89,7 +91,12 @@ struct Own {
     sha256: Sha256Hex,
     /// Whether ranks are ids.
     is_ranked: bool,
+    /// What is done to texts before, if that is more than to cut them by a known pattern.
+    splitter: Option<Splitter>,
 }
+
+/// The expression of what is not cut further.
+const WHOLE: &str = "(?s:.+)";
 
 impl Tokenizer {
     /// Loads GPT-2's vocabulary, 50,257 ids, which takes 20 to 30 ms.
@@ -104,14 +111,20 @@ impl Tokenizer {
     /// The tokenizer with this vocabulary.
     ///
     /// # Errors
-    /// If the pattern does not compile.
+    /// If an expression that splits texts does not compile, or leaves words together.
     pub fn new(bpe: Bpe) -> Result<Self, TokenizerError> {
         let token = |id: u32| bpe.tokens()[id as usize].bytes().to_vec();
         let ranks = bpe.ranked().iter().map(|&id| token(id)).zip(0..).collect();
-        let core = CoreBPE::new(ranks, std::iter::empty().collect(), bpe.pattern().expression_to_run());
+        let pre_tokenizer = bpe.pre_tokenizer();
+        let expression = pre_tokenizer.pattern.map_or(WHOLE, Pattern::expression_to_run);
+        let core = CoreBPE::new(ranks, std::iter::empty().collect(), expression);
         let core = core.map_err(|error| TokenizerError::Vocabulary(error.to_string()))?;
         let is_ranked = bpe.ranked().iter().copied().eq(0..bpe.ranked().len() as u32);
-        Ok(Self { bpe: core, own: Some(Own { sha256: bpe.sha256(), bpe, is_ranked }) })
+        let splitter = match pre_tokenizer.known() {
+            Some(_) => None,
+            None => Some(Splitter::new(pre_tokenizer)?),
+        };
+        Ok(Self { bpe: core, own: Some(Own { sha256: bpe.sha256(), bpe, is_ranked, splitter }) })
     }
 
     /// One token for each byte, and `<|endoftext|>`: 257 ids.
@@ -157,9 +170,14 @@ impl Tokenizer {
         self.own.is_none()
     }
 
-    /// How it splits texts.
-    pub fn pattern(&self) -> Pattern {
-        self.own.as_ref().map_or(Pattern::Gpt2, |own| own.bpe.pattern())
+    /// What it does to texts before it encodes them.
+    pub fn pre_tokenizer(&self) -> PreTokenizer {
+        self.own.as_ref().map_or_else(|| Pattern::Gpt2.into(), |own| own.bpe.pre_tokenizer().clone())
+    }
+
+    /// How it splits texts, if that is all that it does before.
+    pub fn pattern(&self) -> Option<Pattern> {
+        self.own.as_ref().map_or(Some(Pattern::Gpt2), |own| own.bpe.pre_tokenizer().known())
     }
 
     /// Number of ids; all ids are below it.
@@ -191,7 +209,19 @@ impl Tokenizer {
     /// Encodes text. The spelling of a special token is text like any other, so that a prompt
     /// cannot smuggle one in.
     pub fn encode(&self, text: &str) -> Vec<u32> {
-        let mut ids = self.bpe.encode_ordinary(text);
+        self.encode_part(text, true)
+    }
+
+    /// Encodes a part of a text that is cut where a piece ends; `begins` says whether the text begins with it. Some
+    /// tokenizers put a space before each text.
+    pub fn encode_part(&self, text: &str, begins: bool) -> Vec<u32> {
+        let mut ids = match self.own.as_ref().and_then(|own| own.splitter.as_ref()) {
+            None => self.bpe.encode_ordinary(text),
+            Some(splitter) => {
+                let text = splitter.normalized(text, begins);
+                splitter.pieces(&text).into_iter().flat_map(|piece| self.bpe.encode_ordinary(piece)).collect()
+            }
+        };
         if let Some(own) = self.own.as_ref().filter(|own| !own.is_ranked) {
             ids.iter_mut().for_each(|rank| *rank = own.bpe.ranked()[*rank as usize]);
         }
@@ -241,11 +271,10 @@ impl Tokenizer {
 impl fmt::Display for Tokenizer {
     /// In words.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (ids, pattern) = (self.vocab_size(), self.pattern());
         if self.is_gpt2() {
             return f.write_str("GPT-2's");
         }
-        write!(f, "byte-level BPE of {ids} ids with the split pattern {pattern}")
+        write!(f, "byte-level BPE of {} ids, {}", self.vocab_size(), self.pre_tokenizer())
     }
 }
 
@@ -361,7 +390,8 @@ mod tests {
         tokens.push(Token::Bytes(b"th".to_vec()));
         let id = |byte: u8| 257 - u32::from(byte);
         let merges = [(id(b't'), id(b'h')), (258, id(b'e'))];
-        let tokenizer = Tokenizer::new(Bpe::imported(Pattern::Gpt2, tokens, &merges).unwrap()).unwrap();
+        let tokenizer =
+            Tokenizer::new(Bpe::imported(Pattern::Gpt2.into(), tokens, &merges).unwrap()).unwrap();
         assert_eq!(tokenizer.encode("thethx<s>"), [1, 258, id(b'x'), id(b'<'), id(b's'), id(b'>')]);
         assert_eq!(tokenizer.decode(&[0, 1, 258]).unwrap(), "<s>theth");
         assert_eq!(tokenizer.end_of_text(), Some(0));

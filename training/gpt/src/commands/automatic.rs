@@ -12,6 +12,7 @@ use gpt::auto::saved::{PlanPlace, purpose};
 use gpt::auto::{Budget, Planner, SavedPlan};
 use gpt::corpus::Corpus;
 use gpt::preset::{AUTO, Override, Preset};
+use gpt::train::identity::identity;
 use gpt::train::{Checkpoints, Mirror};
 use store::{AtomicFile, PathError, Store};
 use tokio::runtime::Runtime;
@@ -108,9 +109,9 @@ impl Automatic<'_> {
         let store = self.mirror.map(|location| self.runtime.block_on(Store::open(location))).transpose()?;
         let mirror = store.as_ref().map(|store| Mirror::new(store, self.runtime, self.model, &purpose));
         let place = PlanPlace::new(&Checkpoints::of_run(self.checkpoints, self.model, purpose), mirror);
-        if !self.restart
-            && let Some(planned) = place.read()?
-        {
+        if self.restart {
+            self.forget(&place, store.as_ref(), notes)?;
+        } else if let Some(planned) = place.read()? {
             notes.push(format!("going on with the plan of {}", place.path().display()));
             // Paths and samples are no part of a run.
             let preset = Preset { tokenizer: recipe.tokenizer, sample: recipe.sample, ..planned.preset };
@@ -131,6 +132,25 @@ impl Automatic<'_> {
             place.write(&plan, |note| notes.push(note.to_owned()))?;
         }
         Ok(plan)
+    }
+
+    /// Removes the checkpoints of the run that an earlier plan was for: a new plan is another run, which would leave
+    /// them where they are.
+    fn forget(&self, place: &PlanPlace<'_>, store: Option<&Store>, notes: &mut Vec<String>) -> Result<()> {
+        // Of a plan that cannot be read, the run is not known.
+        let Ok(Some(planned)) = place.read() else { return Ok(()) };
+        if !self.keep {
+            return Ok(());
+        }
+        let run = identity(&planned.preset, self.corpus.sha256(), None);
+        let mirror = store.map(|store| Mirror::new(store, self.runtime, self.model, &run));
+        let checkpoints = Checkpoints::of_run(self.checkpoints, self.model, run);
+        let _lock = checkpoints.lock()?;
+        checkpoints.clear()?;
+        if let Some(mirror) = mirror {
+            mirror.clear(|note| notes.push(note.to_owned()));
+        }
+        Ok(())
     }
 }
 

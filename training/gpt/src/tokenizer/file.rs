@@ -50,9 +50,7 @@ pub enum TokenizerFileError {
         source: io::Error,
     },
     /// It is another kind of tokenizer.
-    #[error(
-        "{path}: {reason}. Only byte-level BPE with the pattern of GPT-2, GPT-4 (Llama 3), Qwen 2 or GPT-4o is supported"
-    )]
+    #[error("{path}: {reason}. Only byte-level BPE is supported, as of GPT-2, GPT-4, Llama 3 or Qwen")]
     Unsupported {
         /// The file.
         path: PathBuf,
@@ -121,34 +119,35 @@ fn read_pair(path: &Path, merges: &str) -> Result<Option<FoundTokenizer>, Tokeni
     let Some(merges_text) = read_small(&path.with_file_name(merges))? else {
         return Err(unsupported(path)(UnsupportedTokenizer(format!("{merges} is not beside it"))));
     };
-    if let Some(setting) = setting_that_adds(&path.with_file_name(CONFIG))? {
+    let config = read_config(&path.with_file_name(CONFIG))?;
+    if let Some(setting) =
+        ["add_bos_token", "add_eos_token"].into_iter().find(|setting| config[*setting] == true)
+    {
         let reason = format!("{CONFIG} beside it adds something to each text (`{setting}`)");
         return Err(unsupported(path)(UnsupportedTokenizer(reason)));
     }
-    let file = TokenizerFile::from_pair(&tokens, &merges_text).map_err(unsupported(path))?;
+    let mut file = TokenizerFile::from_pair(&tokens, &merges_text).map_err(unsupported(path))?;
+    file.pre_tokenizer.prefix_space = config["add_prefix_space"] == true;
     recognised(path, &file).map(Some)
 }
 
-/// A setting of transformers that adds something to each text, if one is on.
-fn setting_that_adds(config: &Path) -> Result<Option<&'static str>, TokenizerFileError> {
-    let json: serde_json::Value = match read_small(config)? {
+/// Settings of transformers; null if there are none.
+fn read_config(path: &Path) -> Result<serde_json::Value, TokenizerFileError> {
+    match read_small(path)? {
         Some(json) => serde_json::from_slice(&json)
-            .map_err(|error| unsupported(config)(UnsupportedTokenizer(error.to_string())))?,
-        None => return Ok(None),
-    };
-    Ok(["add_prefix_space", "add_bos_token", "add_eos_token"]
-        .into_iter()
-        .find(|setting| json[*setting] == true))
+            .map_err(|error| unsupported(path)(UnsupportedTokenizer(error.to_string()))),
+        None => Ok(serde_json::Value::Null),
+    }
 }
 
 /// GPT-2's, if it has the same ids, or the tokenizer in the file.
 fn recognised(path: &Path, file: &TokenizerFile) -> Result<FoundTokenizer, TokenizerFileError> {
     let gpt2 = Tokenizer::gpt2()?;
-    let beyond_gpt2 = match file.pattern {
-        Pattern::Gpt2 => Vocabulary::of(&gpt2)
+    let beyond_gpt2 = match file.pre_tokenizer.known() {
+        Some(Pattern::Gpt2) => Vocabulary::of(&gpt2)
             .compare(&file.tokens, &file.merges)
             .map_err(|difference| difference.to_string()),
-        other => Err(format!("its split pattern is {other}")),
+        _ => Err(format!("it prepares texts otherwise: {}", file.pre_tokenizer)),
     };
     let tokenizer = match &beyond_gpt2 {
         Ok(_) => gpt2,

@@ -98,8 +98,65 @@ static PAIRS: LazyLock<Vec<Pair>> = LazyLock::new(|| {
     let theirs = tokenizers::Tokenizer::from_str(&json.to_string()).unwrap();
     pairs.push(Pair::of("foreign, written".to_owned(), Tokenizer::new(foreign_bpe(&json).unwrap()).unwrap()));
     pairs.push(Pair { name: "foreign".to_owned(), ours, theirs });
+    for (name, normalizer, pre_tokenizer) in pre_tokenizers() {
+        let mut json = json.clone();
+        (json["normalizer"], json["pre_tokenizer"]) = (normalizer, pre_tokenizer);
+        let ours = || Tokenizer::new(foreign_bpe(&json).unwrap()).unwrap();
+        let theirs = tokenizers::Tokenizer::from_str(&json.to_string()).unwrap();
+        pairs.push(Pair::of(format!("{name}, written"), ours()));
+        pairs.push(Pair { name: name.to_owned(), ours: ours(), theirs });
+    }
     pairs
 });
+
+/// What tokenizers of known models do before, by the kind of model: normalizers and pre-tokenizers.
+fn pre_tokenizers() -> Vec<(&'static str, Value, Value)> {
+    let byte_level = |space: bool, regex: bool| json!({"type": "ByteLevel", "add_prefix_space": space, "trim_offsets": true, "use_regex": regex});
+    let split = |regex: &str| json!({"type": "Split", "pattern": {"Regex": regex}, "behavior": "Isolated", "invert": false});
+    let sequence = |steps: Vec<Value>| json!({"type": "Sequence", "pretokenizers": steps});
+    let digits = |individual: bool| json!({"type": "Digits", "individual_digits": individual});
+    let text =
+        json!({"type": "Split", "pattern": {"String": "a.c"}, "behavior": "Isolated", "invert": false});
+    vec![
+        ("RoBERTa", Value::Null, byte_level(true, true)),
+        ("GPT-NeoX", json!({"type": "NFC"}), byte_level(false, true)),
+        (
+            "decomposed",
+            json!({"type": "Sequence", "normalizers": [{"type": "NFKD"}]}),
+            byte_level(true, true),
+        ),
+        ("StarCoder", Value::Null, sequence(vec![digits(true), byte_level(false, true)])),
+        (
+            "Falcon",
+            Value::Null,
+            sequence(vec![
+                json!({"type": "Punctuation", "behavior": "Isolated"}),
+                split("[0-9][0-9][0-9]"),
+                digits(false),
+                text,
+                byte_level(false, true),
+            ]),
+        ),
+        (
+            "DeepSeek",
+            Value::Null,
+            sequence(vec![
+                split("[\r\n]"),
+                split(r"\s?[A-Za-zµÀ-ÖØ-öø-ƺ]+"),
+                split(r"\s?[!-/:-~！-／：-～‘-‟　-。]+"),
+                split(r"\s+$"),
+                split("[一-龥ࠀ-一가-퟿]+"),
+                digits(true),
+                byte_level(false, false),
+            ]),
+        ),
+        (
+            "BLOOM",
+            Value::Null,
+            sequence(vec![split(r" ?[^(\s|[.,!?…。，、।۔،])]+"), byte_level(false, false)]),
+        ),
+    ]
+}
 
 fn foreign_bpe(json: &Value) -> Result<Bpe, UnsupportedTokenizer> {
     TokenizerFile::from_json(json.to_string().as_bytes())?.imported()

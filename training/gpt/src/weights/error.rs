@@ -245,6 +245,12 @@ pub enum SaveError {
         /// The model's activation.
         found: Activation,
     },
+    /// The format has no name for what the tokenizer does to texts first.
+    #[error("llama.cpp has no name for the model's pre-tokenizer ({found})")]
+    PreTokenizer {
+        /// The model's.
+        found: String,
+    },
     /// A weight is beyond the numbers of float16.
     #[error("tensor `{name}` has a weight of {value:e}, beyond float16; export it as float32")]
     BeyondFloat16 {

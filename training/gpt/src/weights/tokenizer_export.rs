@@ -29,7 +29,7 @@ pub fn write_tokenizer(tokenizer: &Tokenizer, context_length: usize, folder: &Pa
     fs::write(&path, tokenizer_json(tokenizer)).map_err(PathError::at(&path))?;
     write_json(&tokenizer_config(tokenizer, context_length), &folder.join("tokenizer_config.json"))?;
     write_json(&special_tokens(tokenizer), &folder.join("special_tokens_map.json"))?;
-    if tokenizer.pattern() == Pattern::Gpt2 {
+    if tokenizer.pattern() == Some(Pattern::Gpt2) {
         let Vocabulary { tokens, merges } = Vocabulary::of(tokenizer);
         let ids: Map<String, Value> = tokens.into_iter().zip((0_u32..).map(Value::from)).collect();
         write_json(&Value::Object(ids), &folder.join("vocab.json"))?;
@@ -52,10 +52,10 @@ fn tokenizer_config(tokenizer: &Tokenizer, context_length: usize) -> Value {
     let mut config = special_tokens(tokenizer);
     // GPT2Tokenizer has GPT-2's pattern, whatever the file says.
     config["tokenizer_class"] = match tokenizer.pattern() {
-        Pattern::Gpt2 => "GPT2Tokenizer".into(),
+        Some(Pattern::Gpt2) => "GPT2Tokenizer".into(),
         _ => "PreTrainedTokenizerFast".into(),
     };
-    config["add_prefix_space"] = false.into();
+    config["add_prefix_space"] = tokenizer.pre_tokenizer().prefix_space.into();
     config["clean_up_tokenization_spaces"] = false.into();
     config["errors"] = "replace".into();
     config["model_max_length"] = context_length.into();

@@ -26,6 +26,9 @@
 //!
 //! - before white space that follows another character, unless it is a line end after a sign;
 //! - between a letter and a sign: but not an apostrophe, and no mark.
+//!
+//! With any other pre-tokenizer, a text is cut before white space that follows a letter: one that leaves these together
+//! is refused. What normalizes texts leaves white space and what is before it apart.
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -72,12 +75,13 @@ pub struct Chunker {
     /// Characters to train on.
     training_characters: u64,
     moves_to_a_gap: bool,
-    pattern: Pattern,
+    pattern: Option<Pattern>,
 }
 
 impl Chunker {
-    /// Cuts a document of the file at `path`, whose place in the corpus is `file`, for tokenizers with this pattern.
-    pub fn new(file: usize, path: &Path, placement: Placement, pattern: Pattern) -> Self {
+    /// Cuts a document of the file at `path`, whose place in the corpus is `file`, for tokenizers with this pattern,
+    /// or with another pre-tokenizer.
+    pub fn new(file: usize, path: &Path, placement: Placement, pattern: Option<Pattern>) -> Self {
         let (training_characters, moves_to_a_gap) = match placement {
             Placement::Training => (u64::MAX, false),
             Placement::Validation | Placement::LeftOut => (0, false),
@@ -192,14 +196,15 @@ static KINDS: LazyLock<[Regex; 3]> = LazyLock::new(|| {
 });
 
 /// The last place where `text` may be cut.
-fn last_cut(text: &str, pattern: Pattern) -> Option<usize> {
+fn last_cut(text: &str, pattern: Option<Pattern>) -> Option<usize> {
     let mut after = None;
     for (offset, character) in text.char_indices().rev() {
         let before = (character, Kind::of(character));
         if let Some(after) = after
             && match pattern {
-                Pattern::Gpt2 => may_be_cut(before, after),
-                Pattern::Cl100k | Pattern::Qwen2 | Pattern::O200k => newer_may_be_cut(before, after),
+                Some(Pattern::Gpt2) => may_be_cut(before, after),
+                Some(Pattern::Cl100k | Pattern::Qwen2 | Pattern::O200k) => newer_may_be_cut(before, after),
+                None => before.1 == Kind::Letter && after.1 == Kind::Space,
             }
         {
             return Some(offset + character.len_utf8());
@@ -231,22 +236,47 @@ fn newer_may_be_cut((_, kind): (char, Kind), (next, after): (char, Kind)) -> boo
 mod tests {
     use artifact::Tokenizer;
     use artifact::tokenizer::Bpe;
+    use artifact::tokenizer::file::TokenizerFile;
+    use artifact::tokenizer::json::tokenizer_json;
     use proptest::prelude::*;
+    use serde_json::{Value, json};
 
     use super::*;
 
     static TOKENIZER: LazyLock<Tokenizer> = LazyLock::new(|| Tokenizer::gpt2().unwrap());
 
     /// For each pattern one that has a token for most pieces, so that other pieces are other ids.
-    static TOKENIZERS: LazyLock<Vec<(Pattern, Tokenizer)>> = LazyLock::new(|| {
+    static TOKENIZERS: LazyLock<Vec<(Option<Pattern>, Tokenizer)>> = LazyLock::new(|| {
         let bytes: Vec<_> = (256..50_256).map(|id| TOKENIZER.decode_bytes(&[id]).unwrap()).collect();
         let tokenizer = |pattern| Tokenizer::new(Bpe::trained(pattern, bytes.clone())).unwrap();
-        Pattern::ALL.map(|pattern| (pattern, tokenizer(pattern))).into()
+        let known = Pattern::ALL.map(|pattern| (Some(pattern), tokenizer(pattern)));
+        let other = others(&known[0].1).map(|tokenizer| (None, tokenizer));
+        known.into_iter().chain(other).collect()
     });
+
+    /// Tokenizers that do more to a text before than to cut it by a known pattern.
+    fn others(tokenizer: &Tokenizer) -> [Tokenizer; 3] {
+        let json: Value = serde_json::from_slice(&tokenizer_json(tokenizer)).unwrap();
+        let byte_level =
+            |space, regex| json!({"type": "ByteLevel", "add_prefix_space": space, "use_regex": regex});
+        let words = json!({"type": "Split", "pattern": {"Regex": r"\s?\p{L}+"}, "behavior": "Isolated"});
+        let steps = json!([words, {"type": "Digits", "individual_digits": true}, byte_level(false, false)]);
+        [
+            (Value::Null, byte_level(true, true)),
+            (json!({"type": "NFC"}), byte_level(false, true)),
+            (Value::Null, json!({"type": "Sequence", "pretokenizers": steps})),
+        ]
+        .map(|(normalizer, pre_tokenizer)| {
+            let mut json = json.clone();
+            (json["normalizer"], json["pre_tokenizer"]) = (normalizer, pre_tokenizer);
+            let file = TokenizerFile::from_json(json.to_string().as_bytes()).unwrap();
+            Tokenizer::new(file.imported().unwrap()).unwrap()
+        })
+    }
 
     /// The chunks of a text that comes in blocks.
     fn chunks(text: &str, placement: Placement) -> Result<Vec<Chunk>, CorpusError> {
-        let mut chunker = Chunker::new(7, Path::new("a.txt"), placement, Pattern::Gpt2);
+        let mut chunker = Chunker::new(7, Path::new("a.txt"), placement, Some(Pattern::Gpt2));
         let (mut chunks, mut rest) = (Vec::new(), text);
         while !rest.is_empty() {
             let (block, after) = rest.split_at(rest.floor_char_boundary(1 << 16));
@@ -286,7 +316,7 @@ mod tests {
             ("กำ", None),
             ("กี่", Some("ก")),
         ] {
-            assert_eq!(last_cut(text, Pattern::Gpt2).map(|cut| &text[..cut]), expected, "{text:?}");
+            assert_eq!(last_cut(text, Some(Pattern::Gpt2)).map(|cut| &text[..cut]), expected, "{text:?}");
         }
     }
 
@@ -354,8 +384,8 @@ mod tests {
             let mut head = text;
             while let Some(cut) = last_cut(head, *pattern) {
                 head = &head[..cut];
-                let ids = [tokenizer.encode(head), tokenizer.encode(&text[cut..])].concat();
-                assert_eq!(ids, whole, "{text:?} cut at {cut} for {pattern}");
+                let ids = [tokenizer.encode(head), tokenizer.encode_part(&text[cut..], false)].concat();
+                assert_eq!(ids, whole, "{text:?} cut at {cut} for {tokenizer}");
             }
         }
     }
@@ -376,7 +406,11 @@ mod tests {
             ("กี่", None),
         ] {
             for pattern in [Pattern::Cl100k, Pattern::Qwen2, Pattern::O200k] {
-                assert_eq!(last_cut(text, pattern).map(|cut| &text[..cut]), expected, "{text:?} {pattern}");
+                assert_eq!(
+                    last_cut(text, Some(pattern)).map(|cut| &text[..cut]),
+                    expected,
+                    "{text:?} {pattern}"
+                );
             }
         }
     }

@@ -122,11 +122,13 @@ struct ChunkIds {
 impl ChunkIds {
     fn of(chunk: &Chunk, tokenizer: &Tokenizer) -> Self {
         let (training, validation) = chunk.text.split_at(chunk.border);
-        let (training, validation) = (tokenizer.encode(training), tokenizer.encode(validation));
+        let begins = chunk.is_first;
+        let validation = tokenizer.encode_part(validation, begins && training.is_empty());
+        let training = tokenizer.encode_part(training, begins);
         let whole = if training.is_empty() || validation.is_empty() {
             training.len() + validation.len()
         } else {
-            tokenizer.encode(&chunk.text).len()
+            tokenizer.encode_part(&chunk.text, begins).len()
         };
         Self { training, validation, whole: whole as u64 }
     }

@@ -63,7 +63,7 @@ struct Document<'a> {
 }
 
 impl<'a> Document<'a> {
-    fn new(folder: &'a Path, pattern: Pattern) -> Self {
+    fn new(folder: &'a Path, pattern: Option<Pattern>) -> Self {
         let chunker = Chunker::new(0, folder, Placement::Validation, pattern);
         Self { folder, chunker, begun: Vec::new() }
     }

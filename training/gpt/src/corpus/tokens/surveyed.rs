@@ -84,7 +84,7 @@ impl<'a> Surveyed<'a> {
     pub fn read_chunks(
         &self,
         settings: &CorpusSettings,
-        pattern: Pattern,
+        pattern: Option<Pattern>,
         sink: &mut dyn ChunkSink,
     ) -> Result<Placed, CorpusError> {
         let mut entries = self.outline.entries().map_err(CorpusError::cache(&self.folder))?;
@@ -113,7 +113,7 @@ struct DocumentReader<'a> {
     corpus: &'a Surveyed<'a>,
     index: usize,
     file: &'a TextFile,
-    pattern: Pattern,
+    pattern: Option<Pattern>,
     entries: &'a mut dyn Iterator<Item = io::Result<Entry>>,
     placed: &'a mut Placed,
     sink: &'a mut dyn ChunkSink,

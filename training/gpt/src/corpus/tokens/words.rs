@@ -85,7 +85,7 @@ pub fn count_words(
     let folder = tempfile::tempdir_in(loader.cache).map_err(CorpusError::cache(loader.cache))?;
     let corpus = Surveyed::of(loader, files, settings, folder.path())?;
     let mut counter = WordCounter::new(pattern, MAX_WORDS)?;
-    corpus.read_chunks(settings, pattern, &mut counter)?;
+    corpus.read_chunks(settings, Some(pattern), &mut counter)?;
     counter.finish()
 }
 

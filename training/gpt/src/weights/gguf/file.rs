@@ -31,6 +31,9 @@ pub fn export(
     if model.config().activation != Activation::GeluTanh {
         return Err(SaveError::Activation { found: model.config().activation });
     }
+    if let Some(tokenizer) = tokenizer.filter(|tokenizer| tokenizer.pattern().is_none()) {
+        return Err(SaveError::PreTokenizer { found: tokenizer.pre_tokenizer().to_string() });
+    }
     if path.exists() {
         return Err(SaveError::Exists { path: path.to_owned() });
     }

@@ -64,7 +64,9 @@ impl Metadata {
         let n_tokens = vocabulary.tokens.len();
         let special: HashSet<u32> = tokenizer.special_tokens().into_iter().map(|(id, _)| id).collect();
         self.text("tokenizer.ggml.model", "gpt2");
-        self.text("tokenizer.ggml.pre", pre_tokenizer(tokenizer.pattern()));
+        if let Some(pattern) = tokenizer.pattern() {
+            self.text("tokenizer.ggml.pre", pre_tokenizer(pattern));
+        }
         let padding: Vec<String> = (n_tokens..vocab_size).map(|id| format!("[PAD{id}]")).collect();
         let tokens = || vocabulary.tokens.iter().chain(&padding);
         self.array("tokenizer.ggml.tokens", STRING, tokens().count());
