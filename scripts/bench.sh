@@ -15,7 +15,8 @@ usage: scripts/bench.sh BENCHMARK [--json FILE] [--model FOLDER] [--minutes LIST
                   localhost (1 minute)
   quality         the loss that a budget of time buys, beside nanoGPT's recipe in PyTorch: three trainings for each
                   number of minutes (2 hours)
-  load            the server under more requests than it can answer, for LOAD_SECONDS (default: 600)
+  load            1 to 32 texts at once; then the server under more requests than it can answer, for LOAD_SECONDS
+                  (default: 600; 0 leaves it out)
 
   --json FILE     also write the results, each measurement among them, to FILE
   --model FOLDER  engine, coldstart, load: measure this published version, store/models/NAME/VERSION; by default what

@@ -57,6 +57,7 @@ fn a_token_takes_few_allocations_and_each_the_same() {
     let [few, some, many] = [5, 15, 25].map(count);
     let per_token = (some - few) / 10;
     println!("{per_token} allocations a token, of a model of {} layers", model.config().n_layers);
-    assert_eq!(many - some, some - few);
+    // Now and then the engine's thread allocates once as it waits for the next text, whenever that is.
+    assert!((many - some).abs_diff(some - few) < 10, "{few}, {some} and {many}: less than one a token apart");
     assert!(per_token <= 10 + 8 * model.config().n_layers, "{per_token}");
 }

@@ -1,57 +1,60 @@
 //! Continuation of a prompt: ids that are sampled one by one, until there is a reason to end.
 
-use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use artifact::Sampler;
 
-use crate::generation::{FinishReason, GenerationOptions, Token};
+use crate::generation::{FinishReason, Generation, GenerationOptions, Token, Work};
+use crate::sink::Sink;
 
 /// Room that a text gets at the beginning; a longer one makes more when it needs it.
 const MAX_RESERVED_IDS: usize = 1 << 12;
 
 /// A prompt and its continuation, which grows token by token.
-pub(crate) struct Continuation<'a, F> {
+pub(crate) struct Continuation {
     pub(crate) ids: Vec<u32>,
     pub(crate) prompt_length: usize,
-    options: &'a GenerationOptions,
+    pub(crate) options: GenerationOptions,
     sampler: Sampler,
     /// Number of ids that a text can have; logits of further ones are left out.
     n_ids: usize,
-    take: F,
+    sink: Box<dyn Sink>,
+    /// Whether the caller is to read the logits at the prompt's positions.
+    pub(crate) reads_prompt: bool,
     start: Instant,
-    pub(crate) first_token: Duration,
+    first_token: Duration,
     pub(crate) finish_reason: Option<FinishReason>,
 }
 
-impl<'a, F: FnMut(Token<'_>) -> ControlFlow<()>> Continuation<'a, F> {
-    pub(crate) fn new(
-        prompt: &[u32],
-        n_ids: usize,
-        options: &'a GenerationOptions,
-        start: Instant,
-        take: F,
-    ) -> Self {
+impl Continuation {
+    /// Begins with a prompt, which is not empty.
+    pub(crate) fn new(prompt: &[u32], n_ids: usize, options: GenerationOptions, sink: Box<dyn Sink>) -> Self {
         let mut ids = Vec::with_capacity(prompt.len() + options.max_tokens.min(MAX_RESERVED_IDS));
         ids.extend_from_slice(prompt);
-        let mut continuation = Self {
+        Self {
             ids,
             prompt_length: prompt.len(),
-            options,
             sampler: Sampler::new(options.sampling, options.seed),
+            reads_prompt: options.reads_prompt,
+            options,
             n_ids,
-            take,
-            start,
+            sink,
+            start: Instant::now(),
             first_token: Duration::ZERO,
             finish_reason: None,
-        };
-        continuation.end_if_due();
-        continuation
+        }
     }
 
     /// Number of tokens that may still come.
     pub(crate) fn remaining(&self) -> usize {
         self.options.max_tokens - (self.ids.len() - self.prompt_length)
+    }
+
+    /// Gives the logits at a position of the prompt to the caller.
+    pub(crate) fn read_prompt(&mut self, position: usize, logits: &[f32]) {
+        if self.finish_reason.is_none() && self.sink.read_prompt(position, &logits[..self.n_ids]).is_break() {
+            self.finish_reason = Some(FinishReason::Cancelled);
+        }
     }
 
     /// Chooses the next id from its logits.
@@ -66,7 +69,7 @@ impl<'a, F: FnMut(Token<'_>) -> ControlFlow<()>> Continuation<'a, F> {
             return id;
         }
         self.ids.push(id);
-        if (self.take)(Token { id, logits }).is_break() {
+        if self.sink.take(Token { id, logits }).is_break() {
             self.finish_reason = Some(FinishReason::Cancelled);
             return id;
         }
@@ -74,11 +77,34 @@ impl<'a, F: FnMut(Token<'_>) -> ControlFlow<()>> Continuation<'a, F> {
         id
     }
 
-    fn end_if_due(&mut self) {
-        if self.remaining() == 0 {
-            self.finish_reason = Some(FinishReason::Length);
+    /// Ends if the caller has left, all tokens have come, or the deadline has.
+    pub(crate) fn end_if_due(&mut self) {
+        if self.finish_reason.is_some() {
+            return;
+        }
+        if !self.sink.is_open() {
+            self.finish_reason = Some(FinishReason::Cancelled);
         } else if self.options.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             self.finish_reason = Some(FinishReason::Deadline);
+        } else if self.remaining() == 0 && !self.reads_prompt {
+            self.finish_reason = Some(FinishReason::Length);
         }
+    }
+
+    /// Tells the caller how it has ended.
+    pub(crate) fn finish(mut self, work: Work) {
+        let generation = Generation {
+            ids: self.ids.split_off(self.prompt_length),
+            finish_reason: self.finish_reason.unwrap_or(FinishReason::Length),
+            first_token: self.first_token,
+            total: self.start.elapsed(),
+            work,
+        };
+        self.sink.end(Ok(generation));
+    }
+
+    /// The caller, to be told of an error.
+    pub(crate) fn into_sink(self) -> Box<dyn Sink> {
+        self.sink
     }
 }

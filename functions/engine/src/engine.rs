@@ -1,49 +1,85 @@
-//! Text generation engine: one model that continues prompts, one at a time.
+//! Text generation engine: one model that continues prompts, many at a time.
 
 use std::ops::ControlFlow;
-use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
 
 use artifact::GptConfig;
 
+use crate::cache::memory::KvMemory;
+use crate::cache::{CacheShape, PAGE};
 use crate::continuation::Continuation;
 use crate::error::EngineError;
-use crate::generation::{FinishReason, Generation, GenerationOptions, Token, Work};
+use crate::generation::{Generation, GenerationOptions, Token};
 use crate::inspection::Inspection;
 use crate::model::OnnxModel;
 use crate::prefix_cache::PrefixCache;
-pub use crate::runner::PREFILL_CHUNK;
-use crate::runner::{ALL, Runner};
+pub use crate::scheduler::PREFILL_CHUNK;
+use crate::scheduler::job::{Group, Job};
+use crate::scheduler::occupancy::{Gauge, Occupancy};
+use crate::scheduler::worker::Worker;
 use crate::session::LoadTimes;
-use crate::speculation::{DraftLength, Drafter, MAX_DRAFT, run_costs};
+use crate::sink::{Sink, ToCaller, WaitingCaller};
+use crate::speculation::Drafter;
 
-/// Memory for the keys and values of earlier prompts: three whole contexts of the largest preset.
-pub const PREFIX_CACHE_BYTES: usize = 64 << 20;
+/// Texts that run at the same time, unless an engine is told otherwise.
+pub const DEFAULT_SLOTS: usize = 8;
+/// Whole contexts whose keys and values are kept for later prompts, unless an engine is told otherwise; of a small model
+/// as many as fit into [`MIN_PREFIX_BYTES`].
+pub const DEFAULT_PREFIX_CONTEXTS: usize = 4;
+/// Memory for the keys and values of earlier prompts that any model gets, unless an engine is told otherwise.
+pub const MIN_PREFIX_BYTES: usize = 64 << 20;
 
-/// Generates with one model, one text at a time; callers wait for each other.
+/// Generates with one model, on a thread that owns it. Texts run at the same time, and none depends on the others: the
+/// same options give the same text alone and among many.
 pub struct Engine {
-    state: Mutex<State>,
+    thread: Mutex<Thread>,
+    gauge: Arc<Gauge>,
+    groups: AtomicU64,
     config: GptConfig,
+    cache_shape: CacheShape,
     load_times: LoadTimes,
-    slide_stride: usize,
+    limits: Limits,
     /// Number of ids that a text can have; the model may have more, for padding.
     n_ids: usize,
 }
 
-struct State {
-    model: OnnxModel,
-    prefixes: PrefixCache,
-    drafter: Option<Box<dyn Drafter>>,
+/// What texts may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Texts that run at the same time.
+    pub slots: usize,
+    /// Memory for the keys and values of texts that run. One whose need does not fit beside the others waits.
+    pub kv_bytes: usize,
+    /// Memory for the keys and values of earlier prompts.
+    pub prefix_bytes: usize,
+}
+
+/// The thread of the model: it starts with the first text.
+enum Thread {
+    Idle(Box<Worker>),
+    Runs(Sender<Job>, JoinHandle<()>),
+    /// It could not start.
+    None,
 }
 
 impl Engine {
-    /// An engine that, when the context is full, lets go of a quarter of it at once.
+    /// An engine that, when the context is full, lets go of a quarter of it at once; with room for
+    /// [`DEFAULT_SLOTS`] whole contexts, and for [`DEFAULT_PREFIX_CONTEXTS`] of earlier prompts.
     pub fn new(model: OnnxModel) -> Self {
-        let config = model.config().clone();
-        let (slide_stride, n_ids) = ((config.context_length / 4).max(1), config.vocab_size);
-        let load_times = model.load_times();
-        let state = State { model, prefixes: PrefixCache::new(PREFIX_CACHE_BYTES), drafter: None };
-        Self { state: Mutex::new(state), config, load_times, slide_stride, n_ids }
+        let (config, load_times) = (model.config().clone(), model.load_times());
+        let graph = model.into_graph();
+        let cache_shape = graph.cache_shape();
+        let limits = Limits { slots: DEFAULT_SLOTS, kv_bytes: 0, prefix_bytes: 0 };
+        let worker = Worker::new(graph, KvMemory::new(0), PrefixCache::new(0), limits.slots);
+        let gauge = worker.gauge();
+        let (n_ids, thread) = (config.vocab_size, Mutex::new(Thread::Idle(Box::new(worker))));
+        let engine =
+            Self { thread, gauge, groups: AtomicU64::new(0), config, cache_shape, load_times, limits, n_ids };
+        let prefix_bytes = (DEFAULT_PREFIX_CONTEXTS * engine.context_bytes()).max(MIN_PREFIX_BYTES);
+        engine.with_slots(DEFAULT_SLOTS).with_prefix_cache(prefix_bytes)
     }
 
     /// Sets how many ids the tokenizer has, if the model has more: the others, with which a vocabulary is filled up
@@ -55,28 +91,51 @@ impl Engine {
     }
 
     /// Sets how many of the oldest positions are let go of when the context is full, from 1 to the
-    /// context length.
+    /// context length. Before the first text, as all that follow.
     ///
     /// Positions are absolute, so everything that stays is computed anew. 1 lets the model see as
     /// much as it can at every token, at the price of a whole context for each; a larger stride
     /// pays that price once in `stride` tokens.
     #[must_use]
-    pub fn with_slide_stride(mut self, stride: usize) -> Self {
-        self.slide_stride = stride.clamp(1, self.config.context_length);
-        self
+    pub fn with_slide_stride(self, stride: usize) -> Self {
+        let stride = stride.clamp(1, self.config.context_length);
+        self.configured(|worker| worker.slide_stride = stride)
     }
 
     /// Uses speculative decoding with the drafts of `drafter`.
     #[must_use]
-    pub fn with_drafter(mut self, drafter: Box<dyn Drafter>) -> Self {
-        self.state.get_mut().unwrap_or_else(PoisonError::into_inner).drafter = Some(drafter);
-        self
+    pub fn with_drafter(self, drafter: Box<dyn Drafter>) -> Self {
+        self.configured(|worker| worker.drafter = Some(drafter))
+    }
+
+    /// Sets how many texts run at the same time, at least 1, with memory for a whole context of each.
+    #[must_use]
+    pub fn with_slots(mut self, slots: usize) -> Self {
+        self.limits.slots = slots.max(1);
+        let (slots, kv_bytes) = (self.limits.slots, self.limits.slots * self.context_bytes());
+        self.configured(|worker| worker.slots = slots).with_kv_cache(kv_bytes)
+    }
+
+    /// Sets how much memory the keys and values of texts that run may take: at least that of one context.
+    #[must_use]
+    pub fn with_kv_cache(mut self, bytes: usize) -> Self {
+        self.limits.kv_bytes = bytes.max(self.context_bytes());
+        let positions = self.limits.kv_bytes / self.cache_shape.position_bytes().max(1);
+        self.configured(|worker| worker.memory = KvMemory::new(positions))
     }
 
     /// Sets how much memory the keys and values of earlier prompts may take; 0 keeps none.
     #[must_use]
     pub fn with_prefix_cache(mut self, bytes: usize) -> Self {
-        self.state.get_mut().unwrap_or_else(PoisonError::into_inner).prefixes = PrefixCache::new(bytes);
+        self.limits.prefix_bytes = bytes;
+        self.configured(|worker| worker.prefixes = PrefixCache::new(bytes))
+    }
+
+    /// Its thread has not started: that takes a reference, which nobody has who owns the engine and has not used it.
+    fn configured(mut self, set: impl FnOnce(&mut Worker)) -> Self {
+        if let Thread::Idle(worker) = self.thread.get_mut().unwrap_or_else(PoisonError::into_inner) {
+            set(worker);
+        }
         self
     }
 
@@ -90,25 +149,102 @@ impl Engine {
         self.n_ids
     }
 
-    /// Checks that ids are those that a text can have.
-    fn check(&self, ids: &[u32]) -> Result<(), EngineError> {
-        match ids.iter().find(|&&id| id as usize >= self.n_ids) {
-            Some(&id) => Err(EngineError::TokenOutOfRange { id, vocab_size: self.n_ids }),
-            None => Ok(()),
-        }
-    }
-
     /// Times of loading the model.
     pub fn load_times(&self) -> LoadTimes {
         self.load_times
     }
 
-    /// Continues `prompt`. Of a prompt that is longer than the context, the model sees the end.
+    /// What texts may take.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// Memory of the keys and values of a whole context, in whole pages.
+    pub fn context_bytes(&self) -> usize {
+        self.config.context_length.next_multiple_of(PAGE) * self.cache_shape.position_bytes()
+    }
+
+    /// How busy it is.
+    pub fn occupancy(&self) -> Occupancy {
+        self.gauge.get()
+    }
+
+    /// A new group of texts, such as those of one request: where slots are short, groups get as many as each other.
+    pub fn group(&self) -> Group {
+        Group(self.groups.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Continues `prompt`, and gives what comes to `sink`. Of a prompt that is longer than the context, the model sees
+    /// the end.
     ///
     /// # Errors
-    /// If the prompt is empty or has ids outside the vocabulary, or ONNX Runtime fails.
+    /// If the prompt is empty or has ids outside the vocabulary, if it is to be read and does not fit into the context,
+    /// or if there is no thread; all else is told to the sink.
+    pub fn submit(
+        &self,
+        group: Group,
+        prompt: &[u32],
+        options: GenerationOptions,
+        sink: Box<dyn Sink>,
+    ) -> Result<(), EngineError> {
+        if prompt.is_empty() {
+            return Err(EngineError::EmptyPrompt);
+        }
+        self.check(prompt)?;
+        let context_length = self.config.context_length;
+        if options.reads_prompt && prompt.len() > context_length {
+            return Err(EngineError::ContextOverflow { positions: prompt.len(), context_length });
+        }
+        let text = Box::new(Continuation::new(prompt, self.n_ids, options, sink));
+        self.send(Job::Text { group, text })
+    }
+
+    /// Continues `prompt` and waits for the whole text.
+    ///
+    /// # Errors
+    /// As of [`submit`](Self::submit), or if ONNX Runtime fails.
     pub fn generate(&self, prompt: &[u32], options: &GenerationOptions) -> Result<Generation, EngineError> {
-        self.generate_with(prompt, options, |_| ControlFlow::Continue(()))
+        self.wait(prompt, options, None, |_| ControlFlow::Continue(()))
+    }
+
+    /// Continues `prompt` and gives each token to `take` when it is chosen, on this thread, until that breaks. Other
+    /// texts wait meanwhile.
+    ///
+    /// # Errors
+    /// As of [`generate`](Self::generate).
+    pub fn generate_with(
+        &self,
+        prompt: &[u32],
+        options: &GenerationOptions,
+        mut take: impl FnMut(Token<'_>) -> ControlFlow<()>,
+    ) -> Result<Generation, EngineError> {
+        let (answer, answers) = mpsc::channel();
+        self.wait(prompt, options, Some(answers), |token| {
+            let goes_on = take(token);
+            // If nobody listens, the text has ended, and that is told next.
+            let _ = answer.send(goes_on);
+            goes_on
+        })
+    }
+
+    fn wait(
+        &self,
+        prompt: &[u32],
+        options: &GenerationOptions,
+        answers: Option<Receiver<ControlFlow<()>>>,
+        mut take: impl FnMut(Token<'_>) -> ControlFlow<()>,
+    ) -> Result<Generation, EngineError> {
+        let (to_caller, told) = mpsc::channel();
+        self.submit(self.group(), prompt, *options, Box::new(WaitingCaller { to_caller, answers }))?;
+        for message in told {
+            match message {
+                ToCaller::Token(id, logits) => {
+                    let _ = take(Token { id, logits: &logits }); // the answer has been sent
+                }
+                ToCaller::End(result) => return result,
+            }
+        }
+        Err(EngineError::Ended)
     }
 
     /// Runs `ids` and gives the activations inside the model; `None` if its graph does not have them.
@@ -117,80 +253,49 @@ impl Engine {
     /// If `ids` is empty, too long or has ids outside the vocabulary, or ONNX Runtime fails.
     pub fn inspect(&self, ids: &[u32]) -> Result<Option<Inspection>, EngineError> {
         self.check(ids)?;
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if !state.model.is_inspectable() {
-            return Ok(None);
+        let (reply, replied) = mpsc::channel();
+        self.send(Job::Inspection { group: self.group(), ids: ids.to_vec(), reply })?;
+        let mut inspection = replied.recv().map_err(|_| EngineError::Ended)??;
+        if let Some(inspection) = &mut inspection {
+            inspection.logits.truncate(self.n_ids);
         }
-        let mut inspection = state.model.inspect(ids)?;
-        inspection.logits.truncate(self.n_ids);
-        Ok(Some(inspection))
+        Ok(inspection)
     }
 
-    /// Runs `ids`, which must fit into the context, and gives the logits at each position, of the token
-    /// that follows it, to `read`.
-    ///
-    /// # Errors
-    /// If `ids` is empty, too long or has ids outside the vocabulary, or ONNX Runtime fails.
-    pub fn read_logits(&self, ids: &[u32], mut read: impl FnMut(usize, &[f32])) -> Result<(), EngineError> {
-        if ids.is_empty() {
-            return Err(EngineError::EmptyPrompt);
+    /// Checks that ids are those that a text can have.
+    fn check(&self, ids: &[u32]) -> Result<(), EngineError> {
+        match ids.iter().find(|&&id| id as usize >= self.n_ids) {
+            Some(&id) => Err(EngineError::TokenOutOfRange { id, vocab_size: self.n_ids }),
+            None => Ok(()),
         }
-        self.check(ids)?;
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.model.truncate(0)?;
-        for (chunk, ids) in ids.chunks(ALL.len()).enumerate() {
-            state.model.run(ids, &ALL[..ids.len()], |logits| {
-                for (index, logits) in logits.chunks(self.config.vocab_size).enumerate() {
-                    read(chunk * ALL.len() + index, &logits[..self.n_ids]);
-                }
-            })?;
-        }
-        Ok(())
     }
 
-    /// Continues `prompt` and gives each token to `take` when it is chosen, until that breaks.
-    ///
-    /// # Errors
-    /// As of [`generate`](Self::generate).
-    pub fn generate_with(
-        &self,
-        prompt: &[u32],
-        options: &GenerationOptions,
-        take: impl FnMut(Token<'_>) -> ControlFlow<()>,
-    ) -> Result<Generation, EngineError> {
-        if prompt.is_empty() {
-            return Err(EngineError::EmptyPrompt);
+    /// Hands a job to the thread, which starts with the first.
+    fn send(&self, job: Job) -> Result<(), EngineError> {
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Thread::Idle(_) = &*thread
+            && let Thread::Idle(worker) = std::mem::replace(&mut *thread, Thread::None)
+        {
+            let (sender, jobs) = mpsc::channel();
+            let started = thread::Builder::new().name("model".to_owned()).spawn(move || worker.work(&jobs));
+            *thread = Thread::Runs(sender, started.map_err(EngineError::Thread)?);
         }
-        self.check(prompt)?;
-        let start = Instant::now();
-        // A generation that panicked leaves nothing behind that the next one would look at.
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let State { model, prefixes, drafter } = &mut *state;
-        model.truncate(0)?;
-        let mut text = Continuation::new(prompt, self.n_ids, options, start, take);
-        let draft_length = DraftLength::new(run_costs(model.precision(), model.kernels()));
-        let mut runner = Runner {
-            context_length: self.config.context_length,
-            vocab_size: self.config.vocab_size,
-            slide_stride: self.slide_stride,
-            window_start: prompt.len().saturating_sub(self.config.context_length),
-            model,
-            prefixes,
-            drafter: drafter.as_deref().filter(|_| options.draft),
-            draft_length,
-            drafted: Vec::with_capacity(MAX_DRAFT + 1),
-            work: Work::default(),
-        };
-        while text.finish_reason.is_none() {
-            runner.advance(&mut text)?;
+        match &*thread {
+            Thread::Runs(jobs, _) => jobs.send(job).map_err(|_| EngineError::Ended),
+            Thread::Idle(_) | Thread::None => Err(EngineError::Ended),
         }
-        let mut ids = text.ids;
-        Ok(Generation {
-            ids: ids.split_off(prompt.len()),
-            finish_reason: text.finish_reason.unwrap_or(FinishReason::Length),
-            first_token: text.first_token,
-            total: start.elapsed(),
-            work: runner.work,
-        })
+    }
+}
+
+impl Drop for Engine {
+    /// Waits until the model is released, unless it is the model's own thread that lets go of the engine last.
+    fn drop(&mut self) {
+        let thread = self.thread.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Thread::Runs(jobs, handle) = std::mem::replace(thread, Thread::None) {
+            drop(jobs);
+            if handle.thread().id() != thread::current().id() {
+                let _ = handle.join(); // its panics are caught, and told by the hook
+            }
+        }
     }
 }

@@ -55,6 +55,15 @@ pub enum EngineError {
     /// ONNX Runtime failed to run the model, or an operator panicked.
     #[error("running the model: {0}")]
     Run(#[from] ort::Error),
+    /// The system gave no thread to the model.
+    #[error("no thread for the model: {0}")]
+    Thread(#[source] std::io::Error),
+    /// What takes a text or chooses its tokens panicked; the panic hook has said why.
+    #[error("generating the text panicked")]
+    Panicked,
+    /// The thread of the model has ended before the text.
+    #[error("the model's thread has ended")]
+    Ended,
     /// A prompt without tokens.
     #[error("the prompt is empty: a model needs at least one token to continue")]
     EmptyPrompt,

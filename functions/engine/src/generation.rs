@@ -21,12 +21,14 @@ pub struct GenerationOptions {
     /// our own ([`OnnxModel::has_own_kernels`](crate::OnnxModel::has_own_kernels)) it can be another text of the
     /// same distribution, where two tokens are so near to each other that roundings decide.
     pub draft: bool,
+    /// Whether the sink reads the logits at each position of the prompt, which must fit into the context.
+    pub reads_prompt: bool,
 }
 
 impl GenerationOptions {
     /// At most `max_tokens` tokens, without an end other than that.
     pub fn new(max_tokens: usize, sampling: Sampling, seed: u64) -> Self {
-        Self { max_tokens, sampling, seed, stop_id: None, deadline: None, draft: true }
+        Self { max_tokens, sampling, seed, stop_id: None, deadline: None, draft: true, reads_prompt: false }
     }
 }
 
@@ -48,7 +50,7 @@ pub enum FinishReason {
     Stop,
     /// It reached its deadline.
     Deadline,
-    /// The caller, who takes the tokens, wanted no more.
+    /// The caller, who takes the tokens, wanted no more or has left.
     Cancelled,
 }
 
@@ -70,9 +72,9 @@ pub struct Generation {
 /// Work of a generation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Work {
-    /// Runs of the model.
+    /// Passes of the model that it took part in.
     pub runs: usize,
-    /// Time inside them.
+    /// Time of these passes.
     pub run_time: Duration,
     /// Positions of the prompt that were run.
     pub prefilled: usize,

@@ -5,9 +5,7 @@ use artifact::onnx::{
     TOTAL_SEQUENCE_LENGTH, attention_weights, past_key, past_value,
 };
 use ort::session::{Session, SessionInputValue, SessionOutputs};
-use ort::value::Tensor;
-
-use crate::cache::{KvCache, Layout};
+use ort::value::{DynValue, Tensor};
 
 /// The activations of a run over `seq` tokens.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,11 +25,12 @@ pub(crate) fn is_possible(session: &Session) -> bool {
     session.outputs().iter().any(|output| output.name() == attention_weights(0))
 }
 
-/// Runs `ids` from an empty cache, whose memory is not written.
+/// Runs `ids` from the first position on. `past` are keys and values of each layer that go in, those of no positions
+/// or memory in which none counts; `in_place` says which.
 pub(crate) fn inspect(
     session: &mut Session,
-    cache: &KvCache,
-    layout: Layout,
+    past: &[DynValue],
+    in_place: bool,
     ids: &[u32],
     n_layers: usize,
 ) -> ort::Result<Inspection> {
@@ -42,12 +41,12 @@ pub(crate) fn inspect(
         (POSITION_IDS.to_owned(), row((0..seq as i64).collect())?.into()),
         (LOGIT_POSITIONS.to_owned(), Tensor::from_array(([1], vec![seq as i64 - 1]))?.into()),
     ];
-    if layout == Layout::InPlace {
+    if in_place {
         let total = Tensor::from_array(([0_usize; 0], vec![seq as i32]))?;
         inputs.push((SEQLENS_K.to_owned(), Tensor::from_array(([1], vec![seq as i32 - 1]))?.into()));
         inputs.push((TOTAL_SEQUENCE_LENGTH.to_owned(), total.into()));
     }
-    for (layer, tensors) in cache.tensors.chunks_exact(2).enumerate() {
+    for (layer, tensors) in past.chunks_exact(2).enumerate() {
         inputs.push((past_key(layer), (&tensors[0]).into()));
         inputs.push((past_value(layer), (&tensors[1]).into()));
     }

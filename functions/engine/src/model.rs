@@ -1,40 +1,21 @@
-//! Exported model with its KV cache: new ids in, some logits out.
+//! Exported model with the KV cache of one text: new ids in, some logits out.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use artifact::GptConfig;
 use artifact::manifest::Precision;
-use artifact::onnx::{
-    INPUT_IDS, LOGIT_POSITIONS, LOGITS, POSITION_IDS, past_key, past_value, present_key, present_value,
-};
-use ort::session::{Session, SessionInputValue};
-use ort::value::Tensor;
 
-use crate::cache::{CacheRows, KvCache, Layout};
+use crate::cache::{CacheRows, TextCache};
 use crate::error::EngineError;
-use crate::inspection::{self, Inspection};
+use crate::graph::{Graph, Part};
+use crate::inspection::Inspection;
 use crate::kernel_set::Kernels;
 use crate::session::{self, LoadTimes, LoadedSession};
-use crate::step::Step;
 
-/// Runs of at most so many new positions are kept bound: decoding, and verifying a draft.
-const MAX_KEPT_IDS: usize = 8;
-
-/// A model loaded into ONNX Runtime, and the positions that it has run.
+/// A model loaded into ONNX Runtime, and the positions of one text that it has run.
 pub struct OnnxModel {
-    session: Session,
-    config: GptConfig,
-    precision: Precision,
-    kernels: Kernels,
-    /// Tells the attention operator that its weights are asked for.
-    inspected: Arc<AtomicBool>,
-    layout: Layout,
-    cache: KvCache,
-    /// Bound runs on the memory of the cache.
-    steps: Vec<Step>,
-    load_times: LoadTimes,
+    graph: Graph,
+    cache: TextCache,
 }
 
 impl OnnxModel {
@@ -73,37 +54,40 @@ impl OnnxModel {
         precision: Precision,
         config: &GptConfig,
     ) -> Result<Self, EngineError> {
-        let LoadedSession { session, kernels, inspected, layout, d_head, load_times } = loaded;
-        let failed = |source: ort::Error| EngineError::Load { path: path.to_owned(), source };
-        let cache = KvCache::new(layout, config, d_head).map_err(failed)?;
-        let (config, steps) = (config.clone(), Vec::new());
-        Ok(Self { session, config, precision, kernels, inspected, layout, cache, steps, load_times })
+        let graph = Graph::new(loaded, path, precision, config)?;
+        let cache = graph.new_cache()?;
+        Ok(Self { graph, cache })
+    }
+
+    /// Without the text.
+    pub(crate) fn into_graph(self) -> Graph {
+        self.graph
     }
 
     /// Its shape.
     pub fn config(&self) -> &GptConfig {
-        &self.config
+        self.graph.config()
     }
 
     /// The precision of its stored weights.
     pub fn precision(&self) -> Precision {
-        self.precision
+        self.graph.precision()
     }
 
     /// The kernels that it runs on.
     pub fn kernels(&self) -> Kernels {
-        self.kernels
+        self.graph.kernels()
     }
 
     /// Whether it runs on the crate `kernels`, where a row gives the same bits alone and among others. It does
-    /// where the processor has AVX2.
+    /// where its weights are quantized and the processor has AVX2.
     pub fn has_own_kernels(&self) -> bool {
-        self.kernels != Kernels::OnnxRuntime
+        self.graph.shares_passes()
     }
 
     /// Times of loading it.
     pub fn load_times(&self) -> LoadTimes {
-        self.load_times
+        self.graph.load_times()
     }
 
     /// Number of positions that have been run.
@@ -152,25 +136,13 @@ impl OnnxModel {
         wanted: &[usize],
         read: impl FnOnce(&[f32]) -> R,
     ) -> Result<R, EngineError> {
-        let GptConfig { vocab_size, context_length, .. } = self.config;
-        if let Some(&id) = ids.iter().find(|&&id| id as usize >= vocab_size) {
-            return Err(EngineError::TokenOutOfRange { id, vocab_size });
-        }
-        let total = self.cache.length() + ids.len();
-        if total > context_length {
-            return Err(EngineError::ContextOverflow { positions: total, context_length });
-        }
-        let result = match self.layout {
-            Layout::InPlace => self.run_in_place(ids, wanted, read)?,
-            Layout::Growing => self.run_growing(ids, wanted, read)?,
-        };
-        self.cache.grown_to(total);
-        Ok(result)
+        self.graph.check(self.cache.length(), ids)?;
+        self.graph.run(&mut [Part { cache: &mut self.cache, ids, wanted }], read)
     }
 
     /// Whether the graph has its activations among its outputs: those of earlier exporters do not.
     pub fn is_inspectable(&self) -> bool {
-        inspection::is_possible(&self.session)
+        self.graph.is_inspectable()
     }
 
     /// Runs `ids` from the first position on, and gives the activations. No position counts as run afterwards.
@@ -178,76 +150,7 @@ impl OnnxModel {
     /// # Errors
     /// If an id is outside the vocabulary, there are none or too many, or ONNX Runtime fails.
     pub fn inspect(&mut self, ids: &[u32]) -> Result<Inspection, EngineError> {
-        self.truncate(0)?;
-        let GptConfig { vocab_size, context_length, n_layers, .. } = self.config;
-        if ids.is_empty() {
-            return Err(EngineError::EmptyPrompt);
-        }
-        if let Some(&id) = ids.iter().find(|&&id| id as usize >= vocab_size) {
-            return Err(EngineError::TokenOutOfRange { id, vocab_size });
-        }
-        if ids.len() > context_length {
-            return Err(EngineError::ContextOverflow { positions: ids.len(), context_length });
-        }
-        self.inspected.store(true, Ordering::Relaxed);
-        let result = inspection::inspect(&mut self.session, &self.cache, self.layout, ids, n_layers);
-        self.inspected.store(false, Ordering::Relaxed);
-        Ok(result?)
-    }
-
-    fn run_in_place<R>(
-        &mut self,
-        ids: &[u32],
-        wanted: &[usize],
-        read: impl FnOnce(&[f32]) -> R,
-    ) -> ort::Result<R> {
-        let (past, vocab_size) = (self.cache.length(), self.config.vocab_size);
-        let Self { session, cache, steps, .. } = self;
-        if let Some(step) = steps.iter_mut().find(|step| step.fits(ids.len(), wanted.len())) {
-            return Ok(read(step.run(session, ids, wanted, past)?));
-        }
-        let mut step = Step::new(session, cache, ids.len(), wanted.len(), vocab_size)?;
-        let result = read(step.run(session, ids, wanted, past)?);
-        if ids.len() <= MAX_KEPT_IDS {
-            steps.push(step);
-        }
-        Ok(result)
-    }
-
-    fn run_growing<R>(
-        &mut self,
-        ids: &[u32],
-        wanted: &[usize],
-        read: impl FnOnce(&[f32]) -> R,
-    ) -> ort::Result<R> {
-        let past = self.cache.length();
-        let row = |values: Vec<i64>| Tensor::from_array(([1, values.len()], values));
-        let input_ids = row(ids.iter().map(|&id| i64::from(id)).collect())?;
-        let position_ids = row((past as i64..(past + ids.len()) as i64).collect())?;
-        let wanted: Vec<i64> = wanted.iter().map(|&position| position as i64).collect();
-        let logit_positions = Tensor::from_array(([wanted.len()], wanted))?;
-
-        let mut inputs: Vec<(String, SessionInputValue<'_>)> = vec![
-            (INPUT_IDS.to_owned(), input_ids.into()),
-            (POSITION_IDS.to_owned(), position_ids.into()),
-            (LOGIT_POSITIONS.to_owned(), logit_positions.into()),
-        ];
-        for (layer, tensors) in self.cache.tensors.chunks_exact(2).enumerate() {
-            inputs.push((past_key(layer), (&tensors[0]).into()));
-            inputs.push((past_value(layer), (&tensors[1]).into()));
-        }
-        let mut outputs = self.session.run(inputs)?;
-
-        let missing = |name: String| ort::Error::new(format!("the run gave no output `{name}`"));
-        let mut take = |name: String| outputs.remove(&name).ok_or_else(|| missing(name));
-        let mut tensors = Vec::with_capacity(2 * self.config.n_layers);
-        for layer in 0..self.config.n_layers {
-            tensors.extend([take(present_key(layer))?, take(present_value(layer))?]);
-        }
-        let logits = take(LOGITS.to_owned())?;
-        let result = read(logits.try_extract_tensor::<f32>()?.1);
-        drop(outputs);
-        self.cache.tensors = tensors;
-        Ok(result)
+        self.cache.truncate(0)?;
+        self.graph.inspect(&mut self.cache, ids)
     }
 }

@@ -65,7 +65,8 @@ impl PrefixCache {
         self.chunks.front()
     }
 
-    /// Keeps a run; those that have not been used for the longest make room for it.
+    /// Keeps a run, if it fits in; those that have not been used for the longest make room for it, but no run that the
+    /// same prompt began with: without its beginning it would not be found.
     pub(crate) fn insert(&mut self, chunk: Chunk) {
         // Found without the logits that were needed, it has been run again.
         if let Some(index) =
@@ -73,39 +74,29 @@ impl PrefixCache {
         {
             self.bytes -= self.chunks.remove(index).map_or(0, |old| old.bytes());
         }
+        while self.bytes + chunk.bytes() > self.capacity_bytes {
+            match self.chunks.pop_back_if(|oldest| !chunk.prefix.starts_with(&oldest.prefix)) {
+                Some(oldest) => self.bytes -= oldest.bytes(),
+                None => return,
+            }
+        }
         self.bytes += chunk.bytes();
         self.chunks.push_front(chunk);
-        while self.bytes > self.capacity_bytes
-            && let Some(oldest) = self.chunks.pop_back()
-        {
-            self.bytes -= oldest.bytes();
-        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use artifact::GptConfig;
-    use artifact::config::Activation;
-
     use super::*;
-    use crate::cache::{KvCache, Layout};
+    use crate::cache::CacheShape;
+    use crate::cache::slot::SlotCache;
 
     /// Two positions of one head of width 2, keys and values of one layer: 32 bytes.
     fn rows() -> CacheRows {
-        let config = GptConfig {
-            vocab_size: 4,
-            context_length: 8,
-            d_model: 2,
-            n_layers: 1,
-            n_heads: 1,
-            d_ff: 8,
-            dropout: 0.0,
-            qkv_bias: false,
-            tied_output_head: false,
-            activation: Activation::default(),
-        };
-        KvCache::new(Layout::InPlace, &config, 2).unwrap().rows(0, 2).unwrap()
+        let shape = CacheShape { n_layers: 1, n_heads: 1, d_head: 2, context_length: 8 };
+        let mut cache = SlotCache::new(shape);
+        cache.reserve(2);
+        cache.rows(0, 2)
     }
 
     #[test]
@@ -134,6 +125,14 @@ mod tests {
         assert!(cache.find(&[3, 4], 0, false).is_none());
         assert!(cache.find(&[1, 2], 0, false).is_some() && cache.find(&[5, 6], 0, false).is_some());
         assert_eq!(cache.bytes, 2 * one);
+
+        // A prompt that is longer than the cache keeps its beginning.
+        for end in 2..6 {
+            cache.insert(Chunk::new(&[7, 8, 9, 10, 11, 12][..end], end - 2, rows(), None));
+        }
+        assert!(cache.find(&[7, 8], 0, false).is_some());
+        assert!(cache.find(&[7, 8, 9, 10, 11], 3, false).is_none());
+        assert!(cache.bytes <= 2 * one);
 
         let mut none = PrefixCache::new(0);
         none.insert(Chunk::new(&[1, 2], 0, rows(), None));

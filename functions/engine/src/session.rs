@@ -1,8 +1,6 @@
 //! ONNX Runtime session of a model: loaded, with the operators of this crate, and checked.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use artifact::GptConfig;
@@ -14,10 +12,12 @@ use artifact::onnx::{
 use ort::session::Session;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 
-use crate::cache::Layout;
+use crate::cache::CacheShape;
+use crate::cache::tensors::Layout;
 use crate::error::EngineError;
 use crate::kernel_set::Kernels;
 use crate::outline::outline;
+use crate::plan::SharedPlan;
 use crate::runtime;
 
 /// Time that a thread of ONNX Runtime spins for its next piece of work before it sleeps. Within a run the next
@@ -37,11 +37,11 @@ pub struct LoadTimes {
 pub(crate) struct LoadedSession {
     pub(crate) session: Session,
     pub(crate) kernels: Kernels,
-    /// Tells the attention operator that its weights are asked for.
-    pub(crate) inspected: Arc<AtomicBool>,
-    pub(crate) layout: Layout,
-    /// Width of a head in the cache.
-    pub(crate) d_head: usize,
+    /// Tells the attention operator what it is to do.
+    pub(crate) plan: SharedPlan,
+    /// Of a KV cache in ONNX Runtime's tensors; none if our own operators keep it.
+    pub(crate) layout: Option<Layout>,
+    pub(crate) cache_shape: CacheShape,
     pub(crate) load_times: LoadTimes,
 }
 
@@ -93,9 +93,8 @@ fn commit(
     let environment = runtime::environment()?;
     let runtime = start.elapsed();
     let builder = Session::builder(&environment).map_err(failed)?;
-    let inspected = Arc::default();
-    let (mut builder, kernels) =
-        configure(builder, precision, config, threads, &inspected).map_err(failed)?;
+    let plan = SharedPlan::default();
+    let (mut builder, kernels) = configure(builder, precision, config, threads, &plan).map_err(failed)?;
     let session = commit(&mut builder).map_err(failed)?;
     let load_times = LoadTimes { runtime, session: start.elapsed() - runtime };
 
@@ -104,20 +103,22 @@ fn commit(
         Precision::Float32 | Precision::Other => Layout::Growing,
     };
     check_interface(&session, config, layout, path)?;
-    let d_head = head_width(&session).unwrap_or_else(|| config.d_head());
-    Ok(LoadedSession { session, kernels, inspected, layout, d_head, load_times })
+    let cache_shape = CacheShape::new(config, head_width(&session).unwrap_or_else(|| config.d_head()));
+    let layout = (kernels == Kernels::OnnxRuntime).then_some(layout);
+    Ok(LoadedSession { session, kernels, plan, layout, cache_shape, load_times })
 }
 
-/// Sets a session up, with operators of this crate where the processor can run them. Graphs are exported with their
+/// Sets a session up, with operators of this crate where the graph has any of them and the processor can run them.
+/// Graphs are exported with their
 /// operators fused already; what is left for ONNX Runtime to optimise is cheap.
 fn configure(
     builder: SessionBuilder,
     precision: Precision,
     config: &GptConfig,
     threads: usize,
-    inspected: &Arc<AtomicBool>,
+    plan: &SharedPlan,
 ) -> ort::Result<(SessionBuilder, Kernels)> {
-    let (builder, kernels) = with_own_kernels(builder, precision, config, threads, inspected)?;
+    let (builder, kernels) = with_own_kernels(builder, precision, config, threads, plan)?;
     // Our operators have threads of their own.
     let threads = if kernels == Kernels::OnnxRuntime { threads } else { 1 };
     let spins = threads > 1;
@@ -138,11 +139,15 @@ fn with_own_kernels(
     precision: Precision,
     config: &GptConfig,
     threads: usize,
-    inspected: &Arc<AtomicBool>,
+    plan: &SharedPlan,
 ) -> ort::Result<(SessionBuilder, Kernels)> {
-    // Where all else has 8 bits, logits with less would be the largest error.
-    let shortlist = precision == Precision::W4;
-    match crate::operators::operators(config, threads, shortlist, inspected)? {
+    let shortlist = match precision {
+        Precision::W4 => true,
+        // Where all else has 8 bits, logits with less would be the largest error.
+        Precision::W8 => false,
+        Precision::Float32 | Precision::Other => return Ok((builder, Kernels::OnnxRuntime)),
+    };
+    match crate::operators::operators(config, threads, shortlist, plan)? {
         Some((operators, kernels)) => Ok((builder.with_operators(operators)?, kernels)),
         None => Ok((builder, Kernels::OnnxRuntime)),
     }
@@ -155,7 +160,7 @@ fn with_own_kernels(
     _: Precision,
     _: &GptConfig,
     _: usize,
-    _: &Arc<AtomicBool>,
+    _: &SharedPlan,
 ) -> ort::Result<(SessionBuilder, Kernels)> {
     Ok((builder, Kernels::OnnxRuntime))
 }

@@ -3,6 +3,8 @@
 //! Text is held back for two reasons only: an id need not end where a character ends, and the beginning of a stop
 //! string may become one.
 
+use std::ops::Deref;
+
 use artifact::Tokenizer;
 use artifact::tokenizer::UnknownToken;
 
@@ -20,8 +22,8 @@ pub struct Piece {
 /// All pieces together are what [`Tokenizer::decode`] makes of all ids, cut before the stop string
 /// that is complete first; of several that end at once, before the longest. Stop strings may begin
 /// and end within ids.
-pub struct TextStream<'a> {
-    tokenizer: &'a Tokenizer,
+pub struct TextStream<T> {
+    tokenizer: T,
     stops: Vec<String>,
     /// Bytes of a character that has begun but not ended, 3 at most.
     bytes: Vec<u8>,
@@ -30,9 +32,9 @@ pub struct TextStream<'a> {
     stopped: bool,
 }
 
-impl<'a> TextStream<'a> {
+impl<T: Deref<Target = Tokenizer>> TextStream<T> {
     /// A text that ends before the first of `stops`; an empty one stops nothing.
-    pub fn new(tokenizer: &'a Tokenizer, mut stops: Vec<String>) -> Self {
+    pub fn new(tokenizer: T, mut stops: Vec<String>) -> Self {
         stops.retain(|stop| !stop.is_empty());
         Self { tokenizer, stops, bytes: Vec::new(), held: String::new(), stopped: false }
     }
@@ -115,7 +117,7 @@ mod tests {
         TOKENIZER.get_or_init(|| Tokenizer::gpt2().unwrap())
     }
 
-    fn stream(stops: &[&str]) -> TextStream<'static> {
+    fn stream(stops: &[&str]) -> TextStream<&'static Tokenizer> {
         TextStream::new(tokenizer(), stops.iter().map(|&stop| stop.to_owned()).collect())
     }
 

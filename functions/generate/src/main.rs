@@ -11,7 +11,7 @@ use artifact::manifest::Precision;
 use axum::Router;
 use clap::Parser;
 use generate::domain::source::Pinned;
-use generate::domain::{Models, Source};
+use generate::domain::{Models, Resources, Source};
 use generate::http::site::SiteSettings;
 use generate::http::{Settings, app, server, settings};
 use generate::lambda::{self, ResponseMode, environment};
@@ -34,6 +34,17 @@ struct Cli {
     /// has].
     #[arg(long, env = "MODEL_PRECISION")]
     precision: Option<Precision>,
+    /// Threads that run the model [default: as many as there are cores, or as Lambda gives processors].
+    #[arg(long, env = "THREADS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    threads: Option<u16>,
+    /// Memory for the keys and values of texts that are generated, in MB; a text that does not fit in beside the others
+    /// waits [default: that of a whole context for each of --max-concurrent].
+    #[arg(long, env = "KV_CACHE_MB", value_name = "MB", value_parser = clap::value_parser!(u64).range(1..))]
+    kv_cache_mb: Option<u64>,
+    /// Memory for the keys and values of earlier prompts, in MB, so that a prompt that begins like one of them runs only
+    /// its new part; 0 keeps none [default: that of four whole contexts, and at least 64].
+    #[arg(long, env = "PREFIX_CACHE_MB", value_name = "MB")]
+    prefix_cache_mb: Option<u64>,
     /// Folder for models downloaded from S3 [default: a folder for temporary files].
     #[arg(long, env = "MODEL_CACHE")]
     cache: Option<PathBuf>,
@@ -79,6 +90,14 @@ async fn run(cli: Cli, start: Instant) -> Result<()> {
     if in_lambda {
         lambda::metrics::init()?;
     }
+    let available = environment::resources();
+    let resources = Resources {
+        threads: cli.threads.map_or(available.threads, usize::from),
+        slots: cli.settings.max_concurrent,
+        kv_cache_mb: cli.kv_cache_mb,
+        prefix_cache_mb: cli.prefix_cache_mb,
+        ..available
+    };
     let source = Source {
         store: cli.store,
         channel: cli.channel,
@@ -86,7 +105,7 @@ async fn run(cli: Cli, start: Instant) -> Result<()> {
         precision: cli.precision,
         cache: cli.cache.unwrap_or_else(|| std::env::temp_dir().join("troelsllm-models")),
         check_interval: cli.check_interval,
-        resources: environment::resources(),
+        resources,
     };
     let models = Models::new(source, start);
     let router = app(Arc::clone(&models), cli.settings, cli.site.open()?);

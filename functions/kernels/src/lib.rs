@@ -8,7 +8,7 @@
 //! - [`Instructions`] is the instruction set, found at run time, and [`ThreadPool`] the threads: every kernel takes
 //!   both;
 //! - [`Matrix`] and [`ShortlistedMatrix`] multiply rows with quantized weights, which lie in an [`Arena`];
-//! - [`attention`] is causal attention with a KV cache that is written in place;
+//! - [`attention`] is causal attention of several texts, with KV caches that are written in place;
 //! - [`skip_layer_norm`] and [`gelu`] are what stands between them.
 //!
 //! [`training`] has what a training computes on float32, for which that promise is not made: sums of AMX's bf16 products
@@ -34,7 +34,9 @@ mod thread_pool;
 pub mod training;
 
 pub use arena::Arena;
-pub use attention::{AttentionBuffers, AttentionScratch, AttentionShape, MAX_D_HEAD, attention};
+pub use attention::{
+    AttentionBuffers, AttentionScratch, AttentionSegment, AttentionShape, MAX_D_HEAD, attention,
+};
 pub use error::WeightsError;
 pub use gelu::gelu;
 pub use instructions::{InstructionSet, Instructions};

@@ -11,4 +11,5 @@ mod import;
 mod kernels;
 mod onnx_parity;
 mod pytorch_parity;
+mod scheduler;
 mod threads;

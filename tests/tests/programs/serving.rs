@@ -188,7 +188,8 @@ fn a_client_that_leaves_ends_its_text() {
 /// One generates, one waits, and the others are told at once when to come back.
 #[test]
 fn too_many_requests_are_turned_away_quickly() {
-    let server = Server::start_with(&store().to_string_lossy(), &["--max-waiting", "1"], &[]).unwrap();
+    let arguments = ["--max-concurrent", "1", "--max-waiting", "1"];
+    let server = Server::start_with(&store().to_string_lossy(), &arguments, &[]).unwrap();
     let url = format!("{}/generate", server.url);
     let long = json!({"prompt": "The", "max_tokens": 1000, "stream": true}).to_string();
     // On a slow machine the first text may have ended before the last client comes, or that one may come

@@ -37,6 +37,11 @@ pub fn past_key(layer: usize) -> String {
     format!("past_key_values.{layer}.key")
 }
 
+/// The layer whose [`past_key`] has this name.
+pub fn layer_of_past_key(name: &str) -> Option<usize> {
+    name.strip_prefix("past_key_values.")?.strip_suffix(".key")?.parse().ok()
+}
+
 /// Input, f32 `[batch, n_heads, past, d_head]`: values of a layer from earlier runs.
 pub fn past_value(layer: usize) -> String {
     format!("past_key_values.{layer}.value")
@@ -50,4 +55,16 @@ pub fn present_key(layer: usize) -> String {
 /// Output, f32 `[batch, n_heads, total, d_head]`: values of a layer for the next run.
 pub fn present_value(layer: usize) -> String {
     format!("present.{layer}.value")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_layer_is_known_by_the_name_of_its_keys() {
+        assert!((0..20).all(|layer| layer_of_past_key(&past_key(layer)) == Some(layer)));
+        assert_eq!(layer_of_past_key(&past_value(1)), None);
+        assert_eq!(layer_of_past_key("past_key_values.x.key"), None);
+    }
 }

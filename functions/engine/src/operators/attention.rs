@@ -1,29 +1,33 @@
-//! `GroupQueryAttention`: causal attention with a KV cache, written in place.
+//! `GroupQueryAttention`: causal attention of the texts of a plan, whose KV caches are written in place.
+//!
+//! Keys and values are not among ONNX Runtime's tensors: past and present ones, which the graph declares, have no
+//! texts in them here. The plan has the caches, each as long as its text.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use artifact::onnx::layer_of_past_key;
 use kernels::{
-    AttentionBuffers, AttentionScratch, AttentionShape, Instructions, MAX_D_HEAD, ThreadPool, attention,
+    AttentionBuffers, AttentionScratch, AttentionSegment, AttentionShape, Instructions, MAX_D_HEAD,
+    ThreadPool, attention,
 };
 use ort::Error;
 use ort::operator::{ComputeContext, Kernel, KernelContext, Operator, OperatorInput, OperatorOutput};
 use ort::value::TensorElementType;
 
-use super::context::{Tensor, has_input};
+use super::context::{Tensor, has_input, input_name};
+use crate::plan::SharedPlan;
 
 pub(super) struct GroupQueryAttention {
     instructions: Instructions,
     pool: Arc<ThreadPool>,
     /// Layers run one after the other: they share this memory.
     scratch: Arc<Mutex<AttentionScratch>>,
-    /// Whether somebody asks for the weights.
-    inspected: Arc<AtomicBool>,
+    plan: SharedPlan,
 }
 
 impl GroupQueryAttention {
-    pub(super) fn new(instructions: Instructions, pool: Arc<ThreadPool>, inspected: Arc<AtomicBool>) -> Self {
-        Self { instructions, pool, scratch: Arc::default(), inspected }
+    pub(super) fn new(instructions: Instructions, pool: Arc<ThreadPool>, plan: SharedPlan) -> Self {
+        Self { instructions, pool, scratch: Arc::default(), plan }
     }
 }
 
@@ -66,84 +70,86 @@ impl Operator for GroupQueryAttention {
             && context.get::<f32>("softcap").unwrap_or(0.0) == 0.0;
         let packed = !has_input(context, 1)? && !has_input(context, 2)?;
         let keeps = has_input(context, 3)? && has_input(context, 4)?;
+        let layer = layer_of_past_key(&input_name(context, 3)?);
         let scale = context.get::<f32>("scale").filter(|&scale| scale > 0.0);
-        let (true, Some(scale)) = (heads > 0 && plain && packed && keeps, scale) else {
+        let (true, Some(scale), Some(layer)) = (heads > 0 && plain && packed && keeps, scale, layer) else {
             return Err(Error::new(
-                "GroupQueryAttention: expected queries, keys and values in one input, past ones, as many heads \
-                 of keys as of queries, a `scale`, and nothing else",
+                "GroupQueryAttention: expected queries, keys and values in one input, past ones of a layer, as many \
+                 heads of keys as of queries, a `scale`, and nothing else",
             ));
         };
-        let (scratch, inspected) = (Arc::clone(&self.scratch), Arc::clone(&self.inspected));
+        let (scratch, plan) = (Arc::clone(&self.scratch), self.plan.clone());
         let (instructions, pool) = (self.instructions, Arc::clone(&self.pool));
-        Ok(Attention { instructions, heads, scale, pool, scratch, inspected })
+        Ok(Attention { instructions, layer, heads, scale, pool, scratch, plan })
     }
 }
 
 pub(super) struct Attention {
     instructions: Instructions,
+    layer: usize,
     heads: usize,
     scale: f32,
     pool: Arc<ThreadPool>,
     scratch: Arc<Mutex<AttentionScratch>>,
-    inspected: Arc<AtomicBool>,
+    plan: SharedPlan,
 }
 
 impl Kernel for Attention {
     fn compute(&mut self, context: &ComputeContext) -> ort::Result<()> {
         let packed = Tensor::<f32>::input(context, 0)?;
-        let [past_keys, past_values] = [3, 4].map(|index| Tensor::<f32>::input(context, index));
-        let (past_keys, past_values) = (past_keys?, past_values?);
-        let total = Tensor::<i32>::input(context, 6)?;
-        // SAFETY: these inputs do not change while an operator runs. Keys and values do, and are not borrowed here.
-        let (packed_numbers, total) = unsafe { (packed.numbers(), total.numbers()) };
+        let past_keys = Tensor::<f32>::input(context, 3)?;
+        // SAFETY: these inputs do not change while an operator runs.
+        let packed_numbers = unsafe { packed.numbers() };
 
         let wrong = |what: String| Err(Error::new(format!("GroupQueryAttention: {what}")));
-        let (&[1, new, width], &[1, heads, capacity, d_head]) = (packed.shape, past_keys.shape) else {
+        let (&[1, new, width], &[0, heads, _, d_head]) = (packed.shape, past_keys.shape) else {
             let (packed, past) = (packed.shape, past_keys.shape);
-            return wrong(format!("expected one text, found queries {packed:?} and past keys {past:?}"));
+            return wrong(format!(
+                "expected one row and no past texts, found queries {packed:?} and past keys {past:?}"
+            ));
         };
-        let (new, width, capacity, d_head) =
-            (new as usize, width as usize, capacity as usize, d_head as usize);
+        let (new, width, d_head) = (new as usize, width as usize, d_head as usize);
         let fits = heads as usize == self.heads
             && (1..=MAX_D_HEAD).contains(&d_head)
             && width == 3 * self.heads * d_head;
-        if !fits || past_values.shape != past_keys.shape {
-            let (packed, keys, values) = (packed.shape, past_keys.shape, past_values.shape);
-            return wrong(format!("queries {packed:?}, past keys {keys:?} and values {values:?} do not fit"));
+        if !fits {
+            let (packed, keys) = (packed.shape, past_keys.shape);
+            return wrong(format!("queries {packed:?} and past keys {keys:?} do not fit"));
         }
-        let total = total.first().map_or(0, |&total| total.max(0) as usize);
-        if total < new || total > capacity {
-            return wrong(format!("expected {new} to {capacity} positions, found {total}"));
+        let mut plan = self.plan.lock();
+        let planned: usize = plan.texts.iter().map(|text| text.new).sum();
+        if planned != new {
+            return wrong(format!("expected the {planned} new positions of the plan, found {new}"));
         }
-
-        let keys = Tensor::<f32>::output(context, 1, past_keys.shape)?;
-        let values = Tensor::<f32>::output(context, 2, past_keys.shape)?;
-        // SAFETY: nothing borrows keys or values yet.
-        unsafe {
-            keys.copy_from(&past_keys);
-            values.copy_from(&past_values);
+        for output in [1, 2] {
+            Tensor::<f32>::output(context, output, past_keys.shape)?;
         }
         let output = Tensor::<f32>::output(context, 0, &[1, new as i64, (self.heads * d_head) as i64])?;
-        let weights = if self.inspected.load(Ordering::Relaxed) {
-            let shape = [1, self.heads as i64, new as i64, total as i64];
-            Some(Tensor::<f32>::output(context, 3, &shape)?)
-        } else {
-            None
+        let weights = match &plan.texts[..] {
+            [text] if plan.inspected => {
+                let total = text.cache.length() + new;
+                let shape = [1, self.heads as i64, new as i64, total as i64];
+                Some(Tensor::<f32>::output(context, 3, &shape)?)
+            }
+            _ => None,
         };
-        // SAFETY: these are four outputs, each memory of its own. Keys and values may be the memory of past ones,
-        // which are not borrowed; no other input may be, since this operator does not allow it.
+        // SAFETY: these are two outputs, each memory of its own, and no input's, since this operator does not allow it.
         let buffers = unsafe {
             AttentionBuffers {
                 packed: packed_numbers,
-                keys: keys.numbers_mut(),
-                values: values.numbers_mut(),
                 output: output.numbers_mut(),
                 weights: weights.map(|weights| weights.numbers_mut()),
             }
         };
-        let shape = AttentionShape { n_heads: self.heads, d_head, capacity, new, total };
+        let segments = plan.texts.iter_mut().map(|text| {
+            let (new, total) = (text.new, text.cache.length() + text.new);
+            let [keys, values] = text.cache.layer_mut(self.layer);
+            AttentionSegment { new, total, keys, values }
+        });
+        let mut segments: Vec<_> = segments.collect();
+        let shape = AttentionShape { n_heads: self.heads, d_head, scale: self.scale };
         let mut scratch = self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
-        attention(self.instructions, &self.pool, shape, self.scale, buffers, &mut scratch);
+        attention(self.instructions, &self.pool, shape, &mut segments, buffers, &mut scratch);
         Ok(())
     }
 }

@@ -109,19 +109,6 @@ impl<'a, T: Number> Tensor<'a, T> {
         unsafe { slice::from_raw_parts(self.start, self.len()) }
     }
 
-    /// Copies the numbers of another tensor of the same shape, if it is other memory.
-    ///
-    /// # Safety
-    /// Nothing may borrow the numbers of either.
-    pub(super) unsafe fn copy_from(&self, other: &Self) {
-        assert_eq!(self.shape, other.shape);
-        if self.start != other.start {
-            // SAFETY: both tensors hold as many numbers of this type, as `new` has asked; the caller keeps
-            // borrowers away.
-            unsafe { ptr::copy(other.start, self.start, self.len()) };
-        }
-    }
-
     /// Its numbers, to be written.
     ///
     /// # Safety
@@ -152,13 +139,19 @@ pub(super) fn has_input(context: &KernelContext<'_>, index: usize) -> ort::Resul
     let mut count = 0;
     // SAFETY: the context lives while the kernel is made, and the pointer is one to write to.
     ortsys![unsafe KernelInfo_GetInputCount(context.ptr(), &mut count)?];
-    if index >= count {
-        return Ok(false);
-    }
-    // The name of an input that is left out has its closing zero alone.
+    // The name of an input that is left out is empty.
+    Ok(index < count && !input_name(context, index)?.is_empty())
+}
+
+/// Name of an input, which the operator must have.
+pub(super) fn input_name(context: &KernelContext<'_>, index: usize) -> ort::Result<String> {
     let mut bytes = 0;
-    // SAFETY: the context lives while the kernel is made, the input is there, and without memory for the name its
-    // length alone is written.
+    // SAFETY: the context lives while the kernel is made, and without memory for the name its length alone is written,
+    // with the closing zero.
     ortsys![unsafe KernelInfo_GetInputName(context.ptr(), index, ptr::null_mut(), &mut bytes)?];
-    Ok(bytes > 1)
+    let mut name = vec![0_u8; bytes];
+    // SAFETY: the context lives while the kernel is made, and there is memory for as many bytes as `bytes` says.
+    ortsys![unsafe KernelInfo_GetInputName(context.ptr(), index, name.as_mut_ptr().cast(), &mut bytes)?];
+    name.truncate(bytes.saturating_sub(1));
+    String::from_utf8(name).map_err(|error| Error::new(format!("the name of input {index}: {error}")))
 }

@@ -1,7 +1,6 @@
 //! The operator domain `com.microsoft`, as far as a processor can run it on the kernels.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use artifact::GptConfig;
 use kernels::{InstructionSet, Instructions, MAX_D_HEAD, ThreadPool};
@@ -13,10 +12,11 @@ use super::gelu::FastGelu;
 use super::layer_norm::SkipLayerNormalization;
 use super::matmul::MatMulNBits;
 use crate::kernel_set::Kernels;
+use crate::plan::SharedPlan;
 
 /// The operators that a session takes in place of ONNX Runtime's own, if this processor can run them. They share a
 /// pool of `threads` threads, of which the session's is one. With `shortlist`, logits of all but the likeliest
-/// tokens, some two hundred, are less exact. Attention weights are written while `inspected` says so.
+/// tokens, some two hundred, are less exact. Attention looks at the texts of `plan`.
 ///
 /// # Errors
 /// If ONNX Runtime refuses them, or there cannot be so many threads.
@@ -24,7 +24,7 @@ pub(crate) fn operators(
     config: &GptConfig,
     threads: usize,
     shortlist: bool,
-    inspected: &Arc<AtomicBool>,
+    plan: &SharedPlan,
 ) -> ort::Result<Option<(OperatorDomain, Kernels)>> {
     // All of them or none: with one that is ONNX Runtime's, a row would depend on the others again.
     let Some(instructions) = Instructions::detect().filter(|_| config.d_head() <= MAX_D_HEAD) else {
@@ -36,7 +36,7 @@ pub(crate) fn operators(
         .add(Caught(MatMulNBits::new(instructions, Arc::clone(&pool), shortlist)))?
         .add(Caught(SkipLayerNormalization { instructions }))?
         .add(Caught(FastGelu { instructions, pool: Arc::clone(&pool) }))?
-        .add(Caught(GroupQueryAttention::new(instructions, pool, Arc::clone(inspected))))?;
+        .add(Caught(GroupQueryAttention::new(instructions, pool, plan.clone())))?;
     let kernels = match instructions.set() {
         InstructionSet::Avx2 => Kernels::Avx2,
         InstructionSet::Avx512 => Kernels::Avx512,

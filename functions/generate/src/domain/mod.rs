@@ -5,7 +5,7 @@
 //!   background ([`progress`], [`load_failure`]);
 //! - [`queue`]: how many requests generate, and how many wait;
 //! - [`pipeline`]: the one way from a [`Prompt`](prompt::Prompt) to its [`continuation`], through the queue,
-//!   the tokenizer and [`generation`]; also to an [`inspection`];
+//!   the tokenizer and [`generation`], [`scoring`] of the prompt before it; also to an [`inspection`];
 //! - [`error`]: why a request gets none;
 //! - [`telemetry`]: metrics of loading and generation.
 //!
@@ -23,6 +23,7 @@ pub mod progress;
 pub mod prompt;
 pub mod queue;
 pub mod resources;
+pub mod scoring;
 pub mod seed;
 pub mod served_model;
 pub mod source;

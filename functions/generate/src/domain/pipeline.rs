@@ -11,6 +11,7 @@ use super::inspection::{self, Inspected};
 use super::models::Models;
 use super::prompt::Prompt;
 use super::queue::{Queue, Turn};
+use super::scoring;
 use super::seed::draw_seed;
 use super::served_model::ServedModel;
 
@@ -21,7 +22,8 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// A pipeline to the served model, for `max_concurrent` requests at a time and `max_waiting` that wait.
+    /// A pipeline to the served model, for `max_concurrent` requests at a time, which share as many slots of the model,
+    /// and `max_waiting` that wait.
     pub fn new(models: Arc<Models>, max_concurrent: usize, max_waiting: usize) -> Self {
         Self { models, queue: Queue::new(max_concurrent, max_waiting) }
     }
@@ -39,17 +41,13 @@ impl Pipeline {
     pub async fn start(&self, request: Request) -> Result<Continuation, GenerateError> {
         let (model, turn) = self.admit(request.model.as_deref(), request.deadline).await?;
         let prompt_ids = tokenize(&model, request.prompt.clone()).await?;
-        let (prompt_scores, turn) = match request.log_probs.filter(|_| request.scores_prompt) {
-            Some(count) => {
-                let (model, ids) = (Arc::clone(&model), prompt_ids.clone());
-                let (scores, turn) = generation::score(model, ids, count, turn).await?;
-                (Some(scores), turn)
-            }
-            None => (None, turn),
+        let prompt_scores = match request.log_probs.filter(|_| request.scores_prompt) {
+            Some(count) => Some(scoring::score(&model, &prompt_ids, count, request.deadline).await?),
+            None => None,
         };
         let seed = request.seed.unwrap_or_else(draw_seed);
-        let tasks = tasks(request, &prompt_ids, seed);
-        let events = generation::start(Arc::clone(&model), tasks, turn);
+        let tasks = tasks(request, seed);
+        let events = generation::start(&model, &prompt_ids, tasks, turn)?;
         Ok(Continuation { model, prompt_ids, prompt_scores, seed, events })
     }
 
@@ -95,9 +93,8 @@ async fn tokenize(model: &Arc<ServedModel>, prompt: Prompt) -> Result<Vec<u32>, 
 }
 
 /// One task for each continuation.
-fn tasks(request: Request, prompt_ids: &[u32], seed: u64) -> Vec<Task> {
+fn tasks(request: Request, seed: u64) -> Vec<Task> {
     let tasks = (0..request.choices as u64).map(|index| Task {
-        prompt_ids: prompt_ids.to_vec(),
         max_tokens: request.max_tokens,
         sampling: request.sampling,
         seed: seed.wrapping_add(index),

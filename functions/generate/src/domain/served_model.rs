@@ -1,6 +1,7 @@
 //! Loaded model version: manifest, tokenizer and engine.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
@@ -29,7 +30,7 @@ pub struct ServedModel {
     curve: Vec<CurvePoint>,
     precision: Precision,
     /// None for a model that was imported with a vocabulary of its own.
-    tokenizer: Option<Tokenizer>,
+    tokenizer: Option<Arc<Tokenizer>>,
     engine: Engine,
     load_times: LoadTimes,
 }
@@ -108,8 +109,10 @@ impl ServedModel {
         let model = tokio::task::spawn_blocking(load).await.map_err(|panic| anyhow!("{panic}"))??;
         let load_times =
             LoadTimes { files, runtime, tokenizer: tokenizer_time, session: model.load_times().session };
-        let end_of_text = tokenizer.as_ref().and_then(Tokenizer::end_of_text);
-        let mut engine = Engine::new(model).with_drafter(Box::new(CorpusDrafter { index, end_of_text }));
+        let tokenizer = tokenizer.map(Arc::new);
+        let end_of_text = tokenizer.as_ref().and_then(|tokenizer| tokenizer.end_of_text());
+        let engine = Engine::new(model).with_drafter(Box::new(CorpusDrafter { index, end_of_text }));
+        let mut engine = source.resources.configure(engine);
         if let Some(tokenizer) = &tokenizer {
             engine = engine.with_tokenizer_size(tokenizer.vocab_size());
         }
@@ -150,7 +153,7 @@ impl ServedModel {
     ///
     /// # Errors
     /// [`GenerateError::NoTokenizer`] for a model that was imported with a vocabulary of its own.
-    pub fn tokenizer(&self) -> Result<&Tokenizer, GenerateError> {
+    pub fn tokenizer(&self) -> Result<&Arc<Tokenizer>, GenerateError> {
         self.tokenizer.as_ref().ok_or(GenerateError::NoTokenizer)
     }
 

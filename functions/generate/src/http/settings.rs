@@ -4,13 +4,17 @@ use std::time::Duration;
 
 use artifact::hash::Sha256Hex;
 use axum::http::HeaderValue;
+use engine::engine::DEFAULT_SLOTS;
+
+/// The most texts at a time: more gain nothing, since a pass of so many is bound by arithmetic.
+const MAX_CONCURRENT: usize = 1024;
 
 /// Limits and protection of the API.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Settings {
-    /// Number of requests that generate at the same time. They share the processor, so more than one makes
-    /// each slower.
-    #[arg(long, env = "MAX_CONCURRENT", value_name = "N", default_value_t = 1, value_parser = at_least_one)]
+    /// Number of texts that are generated at the same time, and of requests that have a turn. They share each pass of the
+    /// model: each is slower then, and all together much faster than one after the other.
+    #[arg(long, env = "MAX_CONCURRENT", value_name = "N", default_value_t = DEFAULT_SLOTS, value_parser = at_least_one)]
     pub max_concurrent: usize,
     /// Number of requests that may wait in the queue; further ones are answered with 503 at once.
     #[arg(long, env = "MAX_WAITING", value_name = "N", default_value_t = 8)]
@@ -36,7 +40,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            max_concurrent: 1,
+            max_concurrent: DEFAULT_SLOTS,
             max_waiting: 8,
             time_limit: Duration::from_secs(60),
             api_key_sha256: Vec::new(),
@@ -48,9 +52,8 @@ impl Default for Settings {
 
 fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
-        Ok(0) => Err("expected at least 1".to_owned()),
-        Ok(number) => Ok(number),
-        Err(error) => Err(error.to_string()),
+        Ok(number @ 1..=MAX_CONCURRENT) => Ok(number),
+        _ => Err(format!("expected a number from 1 to {MAX_CONCURRENT}")),
     }
 }
 
@@ -105,6 +108,7 @@ mod tests {
     fn invalid_values_are_refused() {
         for arguments in [
             ["--max-concurrent", "0"],
+            ["--max-concurrent", "1025"],
             ["--time-limit", "0"],
             ["--time-limit", "NaN"],
             ["--api-key-sha256", "secret"],

@@ -2,6 +2,8 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
@@ -9,20 +11,53 @@ use futures_util::stream;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-/// Sender of a stream's events. They wait for the client without a bound, since the text is bounded.
-pub struct EventSink(mpsc::UnboundedSender<Result<Event, Infallible>>);
+/// Events that may wait for a client, beside those that its connection holds.
+const MAX_UNREAD: usize = 4096;
+/// How long a client may take none of the events that wait for it.
+const MAX_PAUSE: Duration = Duration::from_secs(30);
 
-/// The client has closed the stream.
+/// Sender of a stream's events. It does not wait for the client, since a text must not: a client that reads too slowly
+/// counts as one that has left.
+pub struct EventSink {
+    sender: mpsc::Sender<Result<Event, Infallible>>,
+    /// Events that have been sent, those of them that had been taken at the last look, and when more had been taken for
+    /// the last time.
+    progress: Mutex<(usize, usize, Instant)>,
+    max_pause: Duration,
+}
+
+/// The client has closed the stream, or does not read it.
 #[derive(Debug)]
 pub struct ClientLeft;
 
 impl EventSink {
+    fn new(max_unread: usize, max_pause: Duration) -> (Self, mpsc::Receiver<Result<Event, Infallible>>) {
+        let (sender, receiver) = mpsc::channel(max_unread);
+        (Self { sender, progress: Mutex::new((0, 0, Instant::now())), max_pause }, receiver)
+    }
+
     /// Sends an event.
     ///
     /// # Errors
-    /// If the client has left.
+    /// If the client has left, has too many events to read, or has not taken any for too long.
     pub fn send(&self, event: Event) -> Result<(), ClientLeft> {
-        self.0.send(Ok(event)).map_err(|_| ClientLeft)
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let (sent, taken, last) = &mut *progress;
+        let unread = self.sender.max_capacity() - self.sender.capacity();
+        if unread == 0 || *sent - unread > *taken {
+            (*taken, *last) = (*sent - unread, Instant::now());
+        } else if last.elapsed() > self.max_pause {
+            tracing::info!(unread, "the client does not read its text");
+            return Err(ClientLeft);
+        }
+        self.sender.try_send(Ok(event)).map_err(|error| {
+            if matches!(error, mpsc::error::TrySendError::Full(_)) {
+                tracing::info!(unread, "the client reads its text too slowly");
+            }
+            ClientLeft
+        })?;
+        *sent += 1;
+        Ok(())
     }
 }
 
@@ -46,9 +81,9 @@ pub fn stream<F>(write: impl FnOnce(EventSink) -> F) -> Response
 where
     F: Future<Output = Result<(), ClientLeft>> + Send + 'static,
 {
-    let (sender, receiver) = mpsc::unbounded_channel();
+    let (sink, receiver) = EventSink::new(MAX_UNREAD, MAX_PAUSE);
     // An error means that the client has left, so nobody can be told.
-    tokio::spawn(write(EventSink(sender)));
+    tokio::spawn(write(sink));
     let events =
         stream::unfold(receiver, async |mut receiver| receiver.recv().await.map(|event| (event, receiver)));
     Sse::new(events).into_response()
@@ -60,6 +95,34 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_client_that_reads_too_slowly_has_left() {
+        let event = || Event::default().data("x");
+        let (sink, mut receiver) = EventSink::new(2, Duration::from_secs(3600));
+        for _ in 0..2 {
+            sink.send(event()).unwrap();
+        }
+        assert!(sink.send(event()).is_err(), "two are unread");
+        assert!(receiver.try_recv().is_ok());
+        sink.send(event()).unwrap();
+
+        // Whoever has nothing to read may take any time; whoever has, but a little.
+        let pause = Duration::from_millis(20);
+        let (sink, mut receiver) = EventSink::new(100, pause);
+        for _ in 0..2 {
+            std::thread::sleep(2 * pause);
+            sink.send(event()).unwrap();
+            assert!(receiver.try_recv().is_ok());
+        }
+        sink.send(event()).unwrap();
+        std::thread::sleep(2 * pause);
+        assert!(sink.send(event()).is_err());
+        assert!(receiver.try_recv().is_ok());
+        sink.send(event()).unwrap();
+        drop(receiver);
+        assert!(sink.send(event()).is_err());
+    }
 
     proptest! {
         /// Texts with line ends of any kind included: an event stays one event, and the data that arrives is

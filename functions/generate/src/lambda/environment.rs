@@ -21,7 +21,11 @@ pub fn function_name() -> Option<String> {
 /// Processors and memory of the function; those of the machine outside of Lambda.
 pub fn resources() -> Resources {
     match std::env::var(MEMORY_MB).ok().and_then(|memory| memory.parse().ok()) {
-        Some(memory_mb) => Resources { threads: threads(cores(), memory_mb), memory_mb: Some(memory_mb) },
+        Some(memory_mb) => Resources {
+            threads: threads(cores(), memory_mb),
+            memory_mb: Some(memory_mb),
+            ..Resources::of_machine()
+        },
         None => Resources::of_machine(),
     }
 }

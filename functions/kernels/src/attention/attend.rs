@@ -1,52 +1,58 @@
-//! Causal attention over keys and values that are kept from run to run (a KV cache).
+//! Causal attention over keys and values that are kept from run to run (a KV cache), for several texts at once.
 //!
 //! New keys and values are written behind those that are there, in place. Each query then looks at the positions up
-//! to its own: scores of 16 keys at a time, their softmax, and the mean of the values.
+//! to its own: scores of 16 keys at a time, their softmax, and the mean of the values. Texts share a run and nothing
+//! else.
 
 use super::head::Head;
-use super::memory::{MAX_D_HEAD, Memory, QUERIES, Run};
+use super::memory::{MAX_D_HEAD, Memory, Run};
 use crate::instructions::{Instructions, dispatch};
 use crate::simd::{LANES, Simd};
 use crate::thread_pool::ThreadPool;
 
-/// Sizes of a run of attention.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Heads of attention.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AttentionShape {
     /// Heads, of keys as of queries.
     pub n_heads: usize,
     /// Numbers of a head's query, key or value: from 1 to [`MAX_D_HEAD`].
     pub d_head: usize,
-    /// Positions that the cache has room for.
-    pub capacity: usize,
+    /// Factor of the products of queries and keys.
+    pub scale: f32,
+}
+
+/// A text's part of a run, with its cache.
+pub struct AttentionSegment<'a> {
     /// New positions, which are the last ones.
     pub new: usize,
     /// Positions with the new ones.
     pub total: usize,
-}
-
-/// Tensors of a run of attention, last axis fastest.
-pub struct AttentionBuffers<'a> {
-    /// Queries, keys and values of the new positions, `[new, 3, n_heads, d_head]`.
-    pub packed: &'a [f32],
     /// The cache of keys, `[n_heads, capacity, d_head]`; the new ones are written.
     pub keys: &'a mut [f32],
     /// The cache of values, `[n_heads, capacity, d_head]`; the new ones are written.
     pub values: &'a mut [f32],
+}
+
+/// Tensors of a run of attention, last axis fastest. `new` is the number of new positions of all texts, which follow
+/// one another in the order of the segments.
+pub struct AttentionBuffers<'a> {
+    /// Queries, keys and values of the new positions, `[new, 3, n_heads, d_head]`.
+    pub packed: &'a [f32],
     /// The output, which is written: `[new, n_heads, d_head]`.
     pub output: &'a mut [f32],
-    /// Attention weights, which are written if there is room for them: `[n_heads, new, total]`.
+    /// Attention weights of a run of one text, which are written if there is room for them: `[n_heads, new, total]`.
     pub weights: Option<&'a mut [f32]>,
 }
 
 /// Memory for scores. Layers that run one after the other can share it.
 #[derive(Default)]
 pub struct AttentionScratch {
-    /// `[n_heads, QUERIES, padded]` or more
+    /// Of each text `[n_heads, kept, padded]`
     scores: Vec<f32>,
 }
 
-/// Computes causal attention of the new positions over all positions. A position gives the same bits whatever
-/// others are run with it.
+/// Computes causal attention of the new positions of some texts, each over all of its own positions. A position gives
+/// the same bits whatever others are run with it.
 ///
 /// # Panics
 /// If the sizes do not fit together, or the tensors do not have them.
@@ -54,55 +60,76 @@ pub fn attention(
     instructions: Instructions,
     pool: &ThreadPool,
     shape: AttentionShape,
-    scale: f32,
+    segments: &mut [AttentionSegment<'_>],
     buffers: AttentionBuffers<'_>,
     scratch: &mut AttentionScratch,
 ) {
-    dispatch!(instructions, |simd| attend(simd, pool, shape, scale, buffers, scratch));
+    dispatch!(instructions, |simd| attend(simd, pool, shape, segments, buffers, scratch));
 }
 
 fn attend<S: Simd>(
     simd: S,
     pool: &ThreadPool,
     shape: AttentionShape,
-    scale: f32,
+    segments: &mut [AttentionSegment<'_>],
     buffers: AttentionBuffers<'_>,
     scratch: &mut AttentionScratch,
 ) {
-    let AttentionShape { n_heads: heads, d_head, capacity, new, total } = shape;
-    let AttentionBuffers { packed, keys, values, output, weights } = buffers;
+    let AttentionShape { n_heads: heads, d_head, scale } = shape;
+    let AttentionBuffers { packed, output, weights } = buffers;
     assert!((1..=MAX_D_HEAD).contains(&d_head), "attention: heads of {d_head} numbers");
+    let width = heads * d_head;
+    let new: usize = segments.iter().map(|segment| segment.new).sum();
+    assert_eq!(packed.len(), new * 3 * width, "attention: queries, keys and values");
+    assert_eq!(output.len(), new * width, "attention: output");
+    let weights = weights.map_or(std::ptr::null_mut(), |weights| {
+        let expected = segments.first().map_or(0, |segment| heads * segment.new * segment.total);
+        assert!(segments.len() == 1 && weights.len() == expected, "attention: weights of one text");
+        weights.as_mut_ptr()
+    });
+
+    let runs: Vec<Run> = segments.iter().map(|segment| run(segment, heads, d_head, scale)).collect();
+    let needed = runs.iter().map(|run| heads * run.kept() * run.padded).sum::<usize>();
+    if scratch.scores.len() < needed {
+        scratch.scores.resize(needed.next_power_of_two(), 0.0); // so that it seldom grows
+    }
+    let (mut packed, mut output, mut scores) = (packed, output, &mut scratch.scores[..]);
+    let parts = runs.iter().zip(segments).map(|(run, segment)| {
+        // Each text gets a part of its own of what is read and written.
+        let rows = packed.split_off(..run.new * 3 * width).unwrap_or_default();
+        let outputs = output.split_off_mut(..run.new * width).unwrap_or_default();
+        let scores = scores.split_off_mut(..heads * run.kept() * run.padded).unwrap_or_default();
+        Memory {
+            packed: rows.as_ptr(),
+            keys: segment.keys.as_mut_ptr(),
+            values: segment.values.as_mut_ptr(),
+            output: outputs.as_mut_ptr(),
+            weights,
+            scores: scores.as_mut_ptr(),
+        }
+    });
+    let parts: Vec<Memory> = parts.collect();
+    let texts = parts.len();
+    pool.run(heads * texts, |item| {
+        let (head, text) = (item / texts, item % texts);
+        // SAFETY: the slices, borrowed until all heads are done, have the shapes of `run`, as asserted there and above;
+        // texts have parts of their own, and every head of a text is taken once.
+        let computed = unsafe { Head::new(&runs[text], &parts[text], head) };
+        let (next_head, next_text) = ((item + 1) / texts, (item + 1) % texts);
+        computed.before(&runs[next_text], &parts[next_text], next_head).attend(simd);
+    });
+}
+
+/// The sizes of a text's part.
+fn run(segment: &AttentionSegment<'_>, heads: usize, d_head: usize, scale: f32) -> Run {
+    let AttentionSegment { new, total, ref keys, ref values } = *segment;
+    let capacity = keys.len() / (heads * d_head).max(1);
     assert!(
         new <= total && total <= capacity,
         "attention: {new} new of {total}, room for {capacity} positions"
     );
-    assert_eq!(packed.len(), new * 3 * heads * d_head, "attention: queries, keys and values");
     assert_eq!([keys.len(), values.len()], [heads * capacity * d_head; 2], "attention: cache");
-    assert_eq!(output.len(), new * heads * d_head, "attention: output");
-    let weights = weights.map_or(std::ptr::null_mut(), |weights| {
-        assert_eq!(weights.len(), heads * new * total, "attention: weights");
-        weights.as_mut_ptr()
-    });
-    let padded = total.next_multiple_of(LANES);
-    let scores = &mut scratch.scores;
-    if scores.len() < heads * QUERIES * padded {
-        // For the whole context at once, so that it need not grow again.
-        scores.resize(heads * QUERIES * capacity.next_multiple_of(LANES), 0.0);
-    }
-    let memory = Memory {
-        packed: packed.as_ptr(),
-        keys: keys.as_mut_ptr(),
-        values: values.as_mut_ptr(),
-        output: output.as_mut_ptr(),
-        weights,
-        scores: scores.as_mut_ptr(),
-    };
-    let run = Run { heads, d_head, capacity, new, total, padded, scale };
-    pool.run(heads, |head| {
-        // SAFETY: the slices, borrowed until all heads are done, have the shapes of `run`, as asserted; every head is
-        // taken once.
-        unsafe { Head::new(&run, &memory, head) }.attend(simd);
-    });
+    Run { heads, d_head, capacity, new, total, padded: total.next_multiple_of(LANES), scale }
 }
 
 #[cfg(test)]
@@ -161,13 +188,12 @@ mod tests {
             let mut output = vec![f32::NAN; new * width];
             let buffers = AttentionBuffers {
                 packed: &rows[(total - new) * 3 * width..total * 3 * width],
-                keys: &mut keys,
-                values: &mut values,
                 output: &mut output,
                 weights: None,
             };
-            let shape = AttentionShape { n_heads: heads, d_head, capacity, new, total };
-            attend(simd, &pool, shape, 0.3, buffers, &mut scratch);
+            let shape = AttentionShape { n_heads: heads, d_head, scale: 0.3 };
+            let segment = AttentionSegment { new, total, keys: &mut keys, values: &mut values };
+            attend(simd, &pool, shape, &mut [segment], buffers, &mut scratch);
             outputs.extend(output);
         }
         outputs
@@ -197,24 +223,61 @@ mod tests {
     }
     on_each!(equals_the_definition_however_positions_are_run);
 
+    /// Texts of different lengths, with caches of different sizes, one of which adds many positions: each gets in a
+    /// run with the others, on several threads, the bits that it gets alone.
+    fn texts_at_once_get_the_bits_of_each_alone(simd: impl Simd) -> Vec<u32> {
+        let (heads, d_head) = (3, 24);
+        let width = heads * d_head;
+        let texts = [(40, 1, 64), (75, 33, 80), (1, 1, 16), (17, 6, 17), (32, 32, 64)]; // total, new, capacity
+        let rows = |text: usize, total: usize| -> Vec<f32> {
+            let number = |i: usize| ((i + 1000 * text) as u32).wrapping_mul(2_654_435_761) as i32;
+            (0..total * 3 * width).map(|i| number(i) as f32 / 1e9).collect()
+        };
+        let mut expected = Vec::new();
+        let (mut caches, mut packed) = (Vec::new(), Vec::new());
+        for (text, &(total, new, capacity)) in texts.iter().enumerate() {
+            let rows = rows(text, total);
+            let parts: &[usize] = if total > new { &[total - new, new] } else { &[new] };
+            let outputs = attended(simd, &rows, heads, d_head, parts, capacity);
+            expected.extend_from_slice(&outputs[(total - new) * width..]);
+            let mut cache = [vec![f32::NAN; capacity * width], vec![f32::NAN; capacity * width]];
+            for (part, cache) in cache.iter_mut().enumerate() {
+                for (position, head) in (0..total - new).flat_map(|p| (0..heads).map(move |head| (p, head))) {
+                    let row = &rows[((position * 3 + 1 + part) * heads + head) * d_head..][..d_head];
+                    cache[(head * capacity + position) * d_head..][..d_head].copy_from_slice(row);
+                }
+            }
+            caches.push(cache);
+            packed.extend_from_slice(&rows[(total - new) * 3 * width..]);
+        }
+        let mut segments: Vec<AttentionSegment<'_>> = caches
+            .iter_mut()
+            .zip(texts)
+            .map(|([keys, values], (total, new, _))| AttentionSegment { new, total, keys, values })
+            .collect();
+        let mut output = vec![f32::NAN; expected.len()];
+        let buffers = AttentionBuffers { packed: &packed, output: &mut output, weights: None };
+        let shape = AttentionShape { n_heads: heads, d_head, scale: 0.3 };
+        let pool = ThreadPool::new(3).unwrap();
+        attend(simd, &pool, shape, &mut segments, buffers, &mut AttentionScratch::default());
+        assert_eq!(output, expected);
+        output.into_iter().map(f32::to_bits).collect()
+    }
+    on_each!(texts_at_once_get_the_bits_of_each_alone);
+
     /// Attention weights sum to 1 over the positions up to a query's own, and are 0 after it; the outputs are the
     /// means of the values that they weigh.
     #[test]
     fn weights_are_given_to_those_who_ask() {
         let Some(instructions) = Instructions::detect() else { return };
-        let shape = AttentionShape { n_heads: 2, d_head: 8, capacity: 40, new: 37, total: 37 };
+        let shape = AttentionShape { n_heads: 2, d_head: 8, scale: 0.3 };
         let rows: Vec<f32> = (0..37 * 3 * 16).map(|i| (i as f32 * 0.7).sin()).collect();
         let (mut keys, mut values) = (vec![0.0; 2 * 40 * 8], vec![0.0; 2 * 40 * 8]);
         let (mut output, mut weights) = (vec![f32::NAN; 37 * 16], vec![f32::NAN; 2 * 37 * 37]);
-        let buffers = AttentionBuffers {
-            packed: &rows,
-            keys: &mut keys,
-            values: &mut values,
-            output: &mut output,
-            weights: Some(&mut weights),
-        };
+        let buffers = AttentionBuffers { packed: &rows, output: &mut output, weights: Some(&mut weights) };
+        let segment = AttentionSegment { new: 37, total: 37, keys: &mut keys, values: &mut values };
         let pool = ThreadPool::new(2).unwrap();
-        attention(instructions, &pool, shape, 0.3, buffers, &mut AttentionScratch::default());
+        attention(instructions, &pool, shape, &mut [segment], buffers, &mut AttentionScratch::default());
         for (row, weights) in weights.chunks(37).enumerate() {
             let (head, query) = (row / 37, row % 37);
             assert!((weights.iter().sum::<f32>() - 1.0).abs() < 1e-5);
@@ -231,16 +294,11 @@ mod tests {
     #[should_panic(expected = "room for 3 positions")]
     fn more_positions_than_there_is_room_for_are_refused() {
         let Some(instructions) = Instructions::detect() else { panic!("room for 3 positions: no AVX2 here") };
-        let shape = AttentionShape { n_heads: 1, d_head: 8, capacity: 3, new: 1, total: 4 };
+        let shape = AttentionShape { n_heads: 1, d_head: 8, scale: 1.0 };
         let (mut keys, mut values, mut output) = ([0.0; 24], [0.0; 24], [0.0; 8]);
-        let buffers = AttentionBuffers {
-            packed: &[0.0; 24],
-            keys: &mut keys,
-            values: &mut values,
-            output: &mut output,
-            weights: None,
-        };
+        let buffers = AttentionBuffers { packed: &[0.0; 24], output: &mut output, weights: None };
+        let segment = AttentionSegment { new: 1, total: 4, keys: &mut keys, values: &mut values };
         let pool = ThreadPool::new(1).unwrap();
-        attention(instructions, &pool, shape, 1.0, buffers, &mut AttentionScratch::default());
+        attention(instructions, &pool, shape, &mut [segment], buffers, &mut AttentionScratch::default());
     }
 }

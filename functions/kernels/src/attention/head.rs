@@ -23,6 +23,8 @@ pub(super) struct Head {
     /// Null if nobody asks for them.
     weights: *mut f32,
     scores: *mut f32,
+    /// Keys that are read next, by whoever computes the next head, and their number; they are only prefetched.
+    next: (*const f32, usize),
 }
 
 impl Head {
@@ -42,17 +44,25 @@ impl Head {
             // SAFETY: the weights are `[heads, new, total]`, and `head` is below `heads`.
             unsafe { memory.weights.add(head * new * total) }
         };
-        // SAFETY: keys and values are `[heads, capacity, d_head]`, scores `[heads, QUERIES, padded]`, and `head` is
+        // SAFETY: keys and values are `[heads, capacity, d_head]`, scores `[heads, kept, padded]`, and `head` is
         // below `heads`.
         let (keys, values, scores) = unsafe {
             (
                 memory.keys.add(head * capacity * d_head),
                 memory.values.add(head * capacity * d_head),
-                memory.scores.add(head * QUERIES * padded),
+                memory.scores.add(head * run.kept() * padded),
             )
         };
         let (past, packed, output) = (total - new, memory.packed, memory.output);
-        Self { run: *run, past, head, packed, keys, values, output, weights, scores }
+        let next = (keys.cast_const().wrapping_add(capacity * d_head), total * d_head);
+        Self { run: *run, past, head, packed, keys, values, output, weights, scores, next }
+    }
+
+    /// Sets where the keys of `head` of another text lie, which is computed next.
+    pub(super) fn before(mut self, run: &Run, memory: &Memory, head: usize) -> Self {
+        let start = memory.keys.cast_const().wrapping_add(head * run.capacity * run.d_head);
+        self.next = (start, run.total * run.d_head);
+        self
     }
 
     /// Computes the head.
@@ -76,15 +86,14 @@ impl Head {
             #[inline(always)]
             move || {
                 let mut head = self; // a local variable, so that its pointers are kept in registers
-                let Run { d_head, capacity, new, .. } = head.run;
+                let Run { d_head, new, .. } = head.run;
                 head.append();
-                let next_keys = head.keys.wrapping_add(capacity * d_head);
                 for start in (0..new).step_by(QUERIES) {
                     let queries = start..new.min(start + QUERIES);
                     let seen = (head.past + queries.end) * d_head;
                     prefetch(head.values, seen);
                     head.write_scores::<S, WIDTH>(simd, queries.clone());
-                    prefetch(next_keys, seen);
+                    prefetch(head.next.0, head.next.1);
                     let inverse_sums = head.softmax(simd, queries.clone());
                     head.write_output::<S, WIDTH>(simd, queries, &inverse_sums);
                 }
@@ -127,8 +136,8 @@ impl Head {
             for query in queries.start.max(block.saturating_sub(self.past))..queries.end {
                 let count = LANES.min(self.past + query + 1 - block);
                 // SAFETY: the query is a new position; the keys from `block` to `block + count` are up to its own
-                // position; they take `WIDTH` registers each. The scores have a row of `padded` for each of up to
-                // `QUERIES` queries, in which whole registers fit from `block` on, since it is below `total`.
+                // position; they take `WIDTH` registers each. The scores have a row of `padded` for each of these
+                // queries, in which whole registers fit from `block` on, since it is below `total`.
                 unsafe {
                     let (query_row, keys) = (self.row(query, 0), self.keys.add(block * d_head));
                     let products = products::<S, WIDTH>(simd, query_row, keys, count, d_head);
@@ -147,8 +156,8 @@ impl Head {
         let mut inverse_sums = [0.0; QUERIES];
         for query in queries.clone() {
             let seen = self.past + query + 1;
-            // SAFETY: the scores have a row of `padded` numbers for each of up to `QUERIES` queries, of which
-            // `seen` have been written; nothing else borrows them.
+            // SAFETY: the scores have a row of `padded` numbers for each of these queries, of which `seen`
+            // have been written; nothing else borrows them.
             let scores =
                 unsafe { slice::from_raw_parts_mut(self.scores.add((query - queries.start) * padded), seen) };
             let inverse_sum = 1.0 / powers(simd, scores);

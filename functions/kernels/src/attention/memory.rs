@@ -2,10 +2,10 @@
 
 /// The widest head: its numbers fill eight registers.
 pub const MAX_D_HEAD: usize = 128;
-/// Queries whose scores are kept at a time.
+/// The most queries whose scores are kept at a time.
 pub(super) const QUERIES: usize = 32;
 
-/// The sizes of a run.
+/// The sizes of a text's part of a run.
 #[derive(Clone, Copy)]
 pub(super) struct Run {
     pub(super) heads: usize,
@@ -20,7 +20,14 @@ pub(super) struct Run {
     pub(super) scale: f32,
 }
 
-/// The memory of all heads; each reads and writes its own part.
+impl Run {
+    /// Queries whose scores are kept at a time.
+    pub(super) fn kept(&self) -> usize {
+        self.new.min(QUERIES)
+    }
+}
+
+/// The memory of all heads of a text; each reads and writes its own part.
 pub(super) struct Memory {
     /// `[new, 3, heads, d_head]`: queries, keys, values
     pub(super) packed: *const f32,
@@ -32,7 +39,7 @@ pub(super) struct Memory {
     pub(super) output: *mut f32,
     /// `[heads, new, total]`, or null
     pub(super) weights: *mut f32,
-    /// `[heads, QUERIES, padded]`
+    /// `[heads, kept, padded]`
     pub(super) scores: *mut f32,
 }
 

@@ -1,5 +1,7 @@
-//! Load test, with more requests than the server can answer: valid and invalid ones, streams, and clients that
-//! leave in the middle.
+//! Load test: many texts at once, then more requests than the server can answer, valid and invalid ones, streams, and
+//! clients that leave in the middle.
+
+mod throughput;
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -14,7 +16,7 @@ use e2e::process::Server;
 use serde_json::{Value, json};
 
 /// Clients at the same time: more than may generate and wait together, so that some are turned away.
-const CLIENTS: usize = 12;
+const CLIENTS: usize = 24;
 /// How long it goes on, unless `LOAD_SECONDS` says something else.
 const SECONDS: u64 = 600;
 /// By then everything that is allocated once is.
@@ -83,6 +85,12 @@ fn main() -> Result<()> {
         Err(_) => SECONDS,
     };
     let machine = Machine::here()?;
+    let text = paths.remove("--text").context("expected --text FILE")?;
+    println!("{}", machine.describe());
+    let throughput = throughput::measure(&model, &text)?;
+    if seconds == 0 {
+        return write_json(json_file, "load", &machine, json!({"throughput": throughput}));
+    }
     let name = |folder: Option<&Path>| Some(folder?.file_name()?.to_string_lossy().into_owned());
     let model_name = name(model.parent()).context("expected store/models/NAME/VERSION")?;
     let version = format!("{model_name}/{}", name(Some(&model)).context("a version")?);
@@ -112,8 +120,7 @@ fn main() -> Result<()> {
     })?;
 
     let answers = answers.into_inner().unwrap_or_else(PoisonError::into_inner);
-    println!("{}", machine.describe());
-    println!("{version}, {CLIENTS} clients, {seconds} s, {} requests\n", answers.len());
+    println!("\n{version}, {CLIENTS} clients, {seconds} s, {} requests\n", answers.len());
     let mut groups: BTreeMap<(Kind, u16), Vec<f64>> = BTreeMap::new();
     answers.iter().for_each(|&(kind, status, time)| groups.entry((kind, status)).or_default().push(time));
     let mut rows = Vec::new();
@@ -147,7 +154,12 @@ fn main() -> Result<()> {
     ensure!(ours == 0, "{ours} answers of 500");
     ensure!(!server.log().contains("panicked"), "a request panicked: {}", server.log());
     let rows: Vec<Value> = rows.into_iter().map(Value::from).collect();
-    write_json(json_file, "load", &machine, json!({"answers": rows, "memory_mb": warm}))
+    write_json(
+        json_file,
+        "load",
+        &machine,
+        json!({"throughput": throughput, "answers": rows, "memory_mb": warm}),
+    )
 }
 
 /// Asks until it is told to stop.

@@ -1,28 +1,9 @@
-//! KV cache: keys and values of the positions that have been run, so that none is computed twice.
+//! KV cache of a text as tensors, for ONNX Runtime's kernels.
 
-use artifact::GptConfig;
 use ort::memory::Allocator;
 use ort::value::{DynValue, Tensor};
 
-/// Keys and values of a range of positions, copied out of a cache.
-#[derive(Clone, Debug, PartialEq)]
-pub struct CacheRows {
-    /// For each layer keys, then values; each `[n_heads, positions, d_head]`.
-    rows: Vec<f32>,
-    positions: usize,
-}
-
-impl CacheRows {
-    /// Number of positions.
-    pub fn positions(&self) -> usize {
-        self.positions
-    }
-
-    /// Memory that they take.
-    pub fn bytes(&self) -> usize {
-        self.rows.len() * size_of::<f32>()
-    }
-}
+use super::{CacheRows, CacheShape};
 
 /// Layout of a graph's KV cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,26 +15,38 @@ pub(crate) enum Layout {
 }
 
 /// The cache of one text.
-pub(crate) struct KvCache {
+pub(crate) struct TensorCache {
     layout: Layout,
     /// Of each layer keys, then values, f32 `[1, n_heads, room, d_head]`; `room` is the number of
     /// positions if the layout grows, else the context length.
     pub(crate) tensors: Vec<DynValue>,
-    n_heads: usize,
-    d_head: usize,
+    shape: CacheShape,
     length: usize,
 }
 
-impl KvCache {
-    /// A cache without positions. Heads may be wider than the model's: some graphs fill them up.
-    pub(crate) fn new(layout: Layout, config: &GptConfig, d_head: usize) -> ort::Result<Self> {
+impl TensorCache {
+    /// A cache without positions.
+    pub(crate) fn new(layout: Layout, shape: CacheShape) -> ort::Result<Self> {
         let room = match layout {
             Layout::Growing => 0,
-            Layout::InPlace => config.context_length,
+            Layout::InPlace => shape.context_length,
         };
-        let mut cache = Self { layout, tensors: Vec::new(), n_heads: config.n_heads, d_head, length: 0 };
-        cache.tensors = (0..2 * config.n_layers).map(|_| cache.tensor(room)).collect::<ort::Result<_>>()?;
+        let mut cache = Self { layout, tensors: Vec::new(), shape, length: 0 };
+        cache.tensors = (0..2 * shape.n_layers).map(|_| cache.tensor(room)).collect::<ort::Result<_>>()?;
         Ok(cache)
+    }
+
+    /// How its graph lays it out.
+    pub(crate) fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// Number of positions whose memory it holds.
+    pub(crate) fn capacity(&self) -> usize {
+        match self.layout {
+            Layout::Growing => self.length,
+            Layout::InPlace => self.shape.context_length,
+        }
     }
 
     /// Number of positions in it.
@@ -82,12 +75,13 @@ impl KvCache {
     /// Copies the positions `start..end`.
     pub(crate) fn rows(&self, start: usize, end: usize) -> ort::Result<CacheRows> {
         let positions = end - start;
-        let mut rows = Vec::with_capacity(self.tensors.len() * self.n_heads * positions * self.d_head);
+        let mut rows =
+            Vec::with_capacity(self.tensors.len() * self.shape.n_heads * positions * self.shape.d_head);
         for tensor in &self.tensors {
             let (shape, values) = tensor.try_extract_tensor::<f32>()?;
-            let head = shape[2] as usize * self.d_head;
+            let head = shape[2] as usize * self.shape.d_head;
             for head in values.chunks_exact(head.max(1)) {
-                rows.extend_from_slice(&head[start * self.d_head..end * self.d_head]);
+                rows.extend_from_slice(&head[start * self.shape.d_head..end * self.shape.d_head]);
             }
         }
         Ok(CacheRows { rows, positions })
@@ -110,16 +104,16 @@ impl KvCache {
     }
 
     fn copy_in(&mut self, start: usize, rows: &CacheRows) -> ort::Result<()> {
-        let width = rows.positions * self.d_head;
+        let width = rows.positions * self.shape.d_head;
         if width == 0 {
             return Ok(());
         }
         let mut heads = rows.rows.chunks_exact(width);
         for tensor in &mut self.tensors {
             let (shape, values) = tensor.try_extract_tensor_mut::<f32>()?;
-            let room = shape[2] as usize * self.d_head;
+            let room = shape[2] as usize * self.shape.d_head;
             for (head, copied) in values.chunks_exact_mut(room).zip(&mut heads) {
-                head[start * self.d_head..][..width].copy_from_slice(copied);
+                head[start * self.shape.d_head..][..width].copy_from_slice(copied);
             }
         }
         Ok(())
@@ -127,7 +121,7 @@ impl KvCache {
 
     /// A tensor of zeros: memory that ONNX Runtime gives is not initialised.
     fn tensor(&self, room: usize) -> ort::Result<DynValue> {
-        let shape = [1, self.n_heads, room, self.d_head];
+        let shape = [1, self.shape.n_heads, room, self.shape.d_head];
         if room == 0 {
             return Ok(Tensor::from_array((shape, Vec::<f32>::new()))?.into_dyn());
         }
