@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Prepares this checkout: checks the tools and links the native libraries into target/native. Options add what
 # tests use: --tests Python's tools, in target/venv; --infra those of the infrastructure, in target/infra-venv, and its
-# npm packages; --site the npm packages of the page, and Chromium.
+# npm packages; --site the npm packages of the page, and Chromium. --cuda links libtorch's CUDA build into target/cuda,
+# which scripts/build-cuda.sh builds with.
 # Run it as often as you like; it is quick and quiet when there is nothing to do.
 # The libraries (490 MB) are kept in TROELSLLM_CACHE (default: ~/.cache/troelsllm), so that
 # another checkout on this machine does not fetch them again.
@@ -13,11 +14,11 @@ fail() {
     exit 1
 }
 
-tests='' infra='' site=''
+tests='' infra='' site='' cuda=''
 for option in "$@"; do
     case $option in
-        --tests | --infra | --site) declare "${option#--}=yes" ;;
-        *) fail "unknown option $option; expected --tests, --infra or --site" ;;
+        --tests | --infra | --site | --cuda) declare "${option#--}=yes" ;;
+        *) fail "unknown option $option; expected --tests, --infra, --site or --cuda" ;;
     esac
 done
 
@@ -85,21 +86,46 @@ mkdir -p "$cache" target
 exec 9>"$cache/lock"
 flock 9
 
-if [ ! -d "$native" ]; then
+# The wheels do not depend on the Python that fetches them.
+wheels=(--quiet --disable-pip-version-check --no-deps --require-hashes
+    --only-binary=:all: --implementation cp --python-version 3.12 --abi cp312 --abi none
+    --platform manylinux_2_28_x86_64 --platform manylinux_2_27_x86_64 --platform manylinux_2_17_x86_64
+    --platform manylinux2014_x86_64 --platform manylinux_2_12_x86_64)
+
+# prepare_to_fetch MB WHAT: a folder in the cache, $work, with pip in it, if there is room.
+prepare_to_fetch() {
+    local free_mb
     free_mb=$(df --output=avail -m "$cache" | tail -1)
-    [ "$free_mb" -ge 2000 ] || fail "$cache has $free_mb MB free, 2000 MB are needed for the native libraries"
-    echo "setup: fetching libtorch 2.9.0 and onnxruntime 1.32.0 into $cache (940 MB, once per machine)"
+    [ "$free_mb" -ge "$1" ] || fail "$cache has $free_mb MB free, $1 MB are needed for $2"
+    echo "setup: fetching $2 into $cache, once per machine"
     work=$(mktemp -d "$cache/work-XXXXXX")
     trap 'rm -rf "$work"' EXIT
     python3 -m venv "$work/venv"
-    "$work/venv/bin/pip" download --quiet --disable-pip-version-check --no-deps --require-hashes \
-        --only-binary=:all: --implementation cp --python-version 3.12 --abi cp312 --abi none \
-        --platform manylinux_2_28_x86_64 --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 \
-        --dest "$work/wheels" --requirement scripts/native-libraries.txt
+}
+
+if [ ! -d "$native" ]; then
+    prepare_to_fetch 2000 "libtorch 2.9.0 and onnxruntime 1.32.0 (940 MB)"
+    "$work/venv/bin/pip" download "${wheels[@]}" --dest "$work/wheels" --requirement scripts/native-libraries.txt
     python3 scripts/unpack_native.py "$work/wheels" "$work/native"
     mv "$work/native" "$native"
+    rm -rf "$work"
 fi
 [ "$(readlink target/native || true)" = "$native" ] || ln -sfn "$native" target/native
+
+if [ -n "$cuda" ]; then
+    with_cuda=$cache/cuda-$(sha256sum scripts/cuda-libraries.txt | cut -c1-12)
+    if [ ! -d "$with_cuda" ]; then
+        prepare_to_fetch 12000 "libtorch 2.9.0 with CUDA 12.8 (3.9 GB)"
+        # As in a Python installation, where these libraries find each other.
+        "$work/venv/bin/pip" install "${wheels[@]}" --no-compile --target "$work/cuda" \
+            --requirement scripts/cuda-libraries.txt
+        ln -s libgomp.so.1 "$work/cuda/torch/lib/libgomp.so"
+        echo 2.9.0 >"$work/cuda/torch/build-version"
+        mv "$work/cuda" "$with_cuda"
+        rm -rf "$work"
+    fi
+    [ "$(readlink target/cuda || true)" = "$with_cuda" ] || ln -sfn "$with_cuda" target/cuda
+fi
 
 if [ -n "$tests$infra$site" ]; then
     # They can take minutes: the lock above is free again, so that only those wait who need them.

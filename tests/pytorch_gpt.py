@@ -19,9 +19,9 @@ class LayerNorm(nn.Module):
 
 
 class Attention(nn.Module):
-    def __init__(self, d_model: int, n_heads: int, drop_rate: float, qkv_bias: bool) -> None:
+    def __init__(self, d_model: int, n_heads: int, drop_rate: float, qkv_bias: bool, fused: bool) -> None:
         super().__init__()
-        self.n_heads = n_heads
+        self.n_heads, self.fused = n_heads, fused
         self.W_query = nn.Linear(d_model, d_model, bias=qkv_bias)
         self.W_key = nn.Linear(d_model, d_model, bias=qkv_bias)
         self.W_value = nn.Linear(d_model, d_model, bias=qkv_bias)
@@ -33,8 +33,12 @@ class Attention(nn.Module):
             return linear(x).unflatten(-1, (self.n_heads, -1)).transpose(1, 2)
 
         queries, keys, values = heads(self.W_query), heads(self.W_key), heads(self.W_value)
+        if self.fused:
+            share = self.dropout.p if self.training else 0.0
+            attended = F.scaled_dot_product_attention(queries, keys, values, dropout_p=share, is_causal=True)
+            return self.out_proj(attended.transpose(1, 2).flatten(2))
         scores = queries @ keys.transpose(2, 3) / queries.shape[-1] ** 0.5
-        future = torch.ones(scores.shape[-2:], dtype=torch.bool).triu(diagonal=1)
+        future = torch.ones(scores.shape[-2:], dtype=torch.bool, device=x.device).triu(diagonal=1)
         weights = self.dropout(scores.masked_fill(future, -torch.inf).softmax(dim=-1))
         return self.out_proj((weights @ values).transpose(1, 2).flatten(2))
 
@@ -50,10 +54,10 @@ class FeedForward(nn.Module):
 
 
 class Block(nn.Module):
-    def __init__(self, d_model: int, n_heads: int, drop_rate: float, qkv_bias: bool) -> None:
+    def __init__(self, d_model: int, n_heads: int, drop_rate: float, qkv_bias: bool, fused: bool) -> None:
         super().__init__()
         self.norm1, self.norm2 = LayerNorm(d_model), LayerNorm(d_model)
-        self.att = Attention(d_model, n_heads, drop_rate, qkv_bias)
+        self.att = Attention(d_model, n_heads, drop_rate, qkv_bias, fused)
         self.ff = FeedForward(d_model)
         self.dropout = nn.Dropout(drop_rate)
 
@@ -63,12 +67,15 @@ class Block(nn.Module):
 
 
 class Gpt(nn.Module):
-    """Token ids [batch, seq] to logits [batch, seq, vocab_size]; `config` has the keys of LLMs-from-scratch."""
+    """Token ids [batch, seq] to logits [batch, seq, vocab_size]; `config` has the keys of LLMs-from-scratch.
+
+    With `fused_attention` in it, PyTorch's own function computes attention.
+    """
 
     def __init__(self, config: dict) -> None:
         super().__init__()
         d_model, drop_rate = config["emb_dim"], config["drop_rate"]
-        block = (d_model, config["n_heads"], drop_rate, config["qkv_bias"])
+        block = (d_model, config["n_heads"], drop_rate, config["qkv_bias"], config.get("fused_attention", False))
         self.tok_emb = nn.Embedding(config["vocab_size"], d_model)
         self.pos_emb = nn.Embedding(config["context_length"], d_model)
         self.dropout = nn.Dropout(drop_rate)
@@ -77,5 +84,5 @@ class Gpt(nn.Module):
         self.out_head = nn.Linear(d_model, config["vocab_size"], bias=False)
 
     def forward(self, ids: Tensor) -> Tensor:
-        x = self.dropout(self.tok_emb(ids) + self.pos_emb(torch.arange(ids.shape[1])))
+        x = self.dropout(self.tok_emb(ids) + self.pos_emb(torch.arange(ids.shape[1], device=ids.device)))
         return self.out_head(self.final_norm(self.trf_blocks(x)))

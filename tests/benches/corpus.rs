@@ -153,6 +153,7 @@ fn measure_here(what: &str, text: &Path) -> Result<Measurement> {
             settings: training,
             device: &device,
             samples: None,
+            workers: None,
             records: None,
             checkpoints: &Checkpoints::new(text.with_extension("checkpoints"), serde_json::Value::Null),
             mirror: None,

@@ -68,14 +68,15 @@ pub fn refusal(arguments: &[&str]) -> String {
     refused.unwrap_or_else(|error| panic!("{arguments:?}: {error:#}"))
 }
 
-/// Runs one of the Python scripts in this folder with the tools that the set-up installed, and gives
-/// what it printed.
+/// Runs one of the Python scripts in this folder with the tools that the set-up installed, or with the Python that
+/// `BENCH_PYTHON` names, and gives what it printed.
 ///
 /// # Errors
 /// If the tools are missing or the script fails.
 pub fn python(script: &str, arguments: &[&Path]) -> Result<String> {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let python = root().join("target/venv/bin/python");
+    let installed = root().join("target/venv/bin/python");
+    let python = std::env::var_os("BENCH_PYTHON").map_or(installed, PathBuf::from);
     ensure!(python.exists(), "{} is missing: run scripts/setup.sh --tests", python.display());
     let output = Command::new(python).arg(tests.join(script)).args(arguments).output()?;
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

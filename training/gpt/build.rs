@@ -1,5 +1,6 @@
 //! Tells the crate where libtorch is, its version, and which commit it is built from.
 
+use std::path::Path;
 use std::process::Command;
 
 fn main() {
@@ -8,6 +9,9 @@ fn main() {
     let libtorch = std::env::var("LIBTORCH").unwrap_or_default();
     if !libtorch.is_empty() {
         println!("cargo:rustc-link-arg=-Wl,-rpath,{libtorch}/lib");
+        if Path::new(&libtorch).join("lib/libtorch_cuda.so").exists() {
+            keep_cuda(&libtorch);
+        }
         println!("cargo:rerun-if-changed={libtorch}/build-version");
     }
     let version = std::fs::read_to_string(format!("{libtorch}/build-version")).unwrap_or_default();
@@ -20,6 +24,15 @@ fn main() {
     if let Some(commit) = std::env::var("SOURCE_COMMIT").ok().or_else(head) {
         println!("cargo:rustc-env=SOURCE_COMMIT={commit}");
     }
+}
+
+/// Links libtorch's CUDA part. It registers itself when it is loaded and nothing calls it by name, so the linker would
+/// leave it out. What it needs lies in other folders, which only the loader knows.
+fn keep_cuda(libtorch: &str) {
+    let libraries = ["-Wl,--no-as-needed", "-ltorch_cuda", "-lc10_cuda", "-Wl,--as-needed"];
+    println!("cargo:rustc-link-arg=-Wl,--allow-shlib-undefined");
+    println!("cargo:rustc-link-arg=-L{libtorch}/lib");
+    libraries.iter().for_each(|argument| println!("cargo:rustc-link-arg={argument}"));
 }
 
 /// The commit that is checked out, where there is one.

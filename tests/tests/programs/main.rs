@@ -13,6 +13,7 @@ mod clients;
 mod commands;
 mod demo_text;
 mod determinism;
+mod devices;
 mod external_data;
 mod failures;
 mod formats;

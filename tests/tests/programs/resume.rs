@@ -86,6 +86,19 @@ fn a_signal_makes_a_checkpoint_and_a_damaged_one_is_passed_over() {
     assert!(fs::read(version.join("model.safetensors")).unwrap() == uninterrupted().weights);
 }
 
+/// With dropout, whose masks a step draws anew.
+#[test]
+fn a_run_in_bf16_goes_on_bit_for_bit() {
+    let bench = Workbench::new(EPOCHS);
+    let preset = fs::read_to_string(bench.path("run.toml")).unwrap();
+    fs::write(bench.path("run.toml"), preset.replace("seed = 123", "seed = 123\nprecision = \"bf16\""))
+        .unwrap();
+    let expected = bench.finish("uninterrupted");
+    interrupt(&bench, "stopped");
+    bench.finish("stopped").assert_same(&expected);
+    assert!(expected.weights != uninterrupted().weights);
+}
+
 /// Trains until there is a checkpoint, and kills that.
 fn interrupt(bench: &Workbench, store: &str) -> PathBuf {
     let child = Running(bench.train(store).stderr(Stdio::null()).spawn().unwrap());

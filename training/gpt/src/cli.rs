@@ -50,4 +50,7 @@ pub enum Command {
     Promote(promote::Arguments),
     /// Return a channel to its previous version. A second rollback undoes the first.
     Rollback(rollback::Arguments),
+    /// Compute gradients for a training on several devices, which starts this by itself.
+    #[command(hide = true)]
+    Worker,
 }

@@ -14,6 +14,7 @@ use crate::arguments::with_models_first;
 use crate::cli::{Cli, Command};
 use crate::commands::{
     evaluate, export, import, models, presets, promote, prune, publish, rollback, sample, tokenizer, train,
+    worker,
 };
 
 mod arguments;
@@ -75,6 +76,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Prune(arguments) => runtime.block_on(prune::run(arguments))?,
         Command::Promote(arguments) => runtime.block_on(promote::run(arguments))?,
         Command::Rollback(arguments) => runtime.block_on(rollback::run(arguments))?,
+        Command::Worker => worker::run()?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -7,7 +7,7 @@ use burn::tensor::Device;
 
 use crate::corpus::{Corpus, TooShort, dataset};
 use crate::preset::Preset;
-use crate::train::{Checkpoints, Run, new_model};
+use crate::train::{Checkpoints, Run, TrainError, new_model};
 
 /// Steps that set everything up, and do not count.
 const FIRST_STEPS: usize = 2;
@@ -16,16 +16,27 @@ const FEWEST_STEPS: usize = 3;
 /// And at the most.
 const MOST_STEPS: usize = 24;
 
+/// A preset of which no step can be made.
+#[derive(Debug, thiserror::Error)]
+pub enum PaceError {
+    /// The texts are too short.
+    #[error(transparent)]
+    TooShort(#[from] TooShort),
+    /// The memory is not enough.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+}
+
 /// Seconds that a step of this preset takes: the median of some, made in about `time` and thrown away.
 ///
 /// # Errors
-/// If the corpus is too short for one.
+/// If the corpus is too short for one, or the memory is not enough.
 pub fn seconds_per_step(
     preset: &Preset,
     corpus: &Corpus,
     device: &Device,
     time: Duration,
-) -> Result<f64, TooShort> {
+) -> Result<f64, PaceError> {
     let training = &preset.training;
     let (train_set, validation_set) =
         dataset::split(corpus, preset.model.context_length, preset.stride(), training.batch_size)?;
@@ -35,20 +46,21 @@ pub fn seconds_per_step(
         settings: training,
         device,
         samples: None,
+        workers: None,
         records: None,
         checkpoints: &Checkpoints::new("", serde_json::Value::Null),
         mirror: None,
         resume: false,
         stop: &AtomicBool::new(false),
     };
-    let model = || new_model(preset, device).with_fused(training.fused);
+    let model = || new_model(preset, device).with_arithmetic(training.arithmetic());
     let steps = |count| run.measure(model(), FIRST_STEPS + count);
-    let seconds = steps(FEWEST_STEPS);
+    let seconds = steps(FEWEST_STEPS)?;
     let in_time = (time.as_secs_f64() / median(&seconds)) as usize;
     if in_time <= 3 * FEWEST_STEPS {
         return Ok(median(&seconds));
     }
-    Ok(median(&steps((in_time - FEWEST_STEPS).min(MOST_STEPS))))
+    Ok(median(&steps((in_time - FEWEST_STEPS).min(MOST_STEPS))?))
 }
 
 /// Median of the steps that count. A run that has only those before them has no others to judge by.

@@ -9,10 +9,10 @@ use indicatif::{HumanBytes, HumanCount};
 use serde::{Deserialize, Serialize};
 
 use super::budget::Budget;
-use super::pace::seconds_per_step;
+use super::pace::{PaceError, seconds_per_step};
 use super::shape::Shape;
 use super::{law, rules};
-use crate::corpus::{Corpus, TooShort};
+use crate::corpus::Corpus;
 use crate::memory;
 use crate::preset::Preset;
 
@@ -94,8 +94,8 @@ impl Planner<'_> {
     /// Measures shapes, smallest first, and takes the one with the lowest expected loss.
     ///
     /// # Errors
-    /// If the corpus is too short for the smallest.
-    pub fn plan(self) -> Result<Plan, TooShort> {
+    /// If the corpus is too short for the smallest, or the memory is not enough.
+    pub fn plan(self) -> Result<Plan, PaceError> {
         let until = Instant::now()
             + match self.budget {
                 Budget::Time(time) => time.mul_f64(MEASURING),
@@ -108,7 +108,7 @@ impl Planner<'_> {
             if worse == WORSE_IN_A_ROW || Instant::now() >= until || !self.is_worth_its_size(shape) {
                 break;
             }
-            // The text may be too short for a longer context.
+            // The text may be too short for a longer context, and the memory too small.
             let Ok(tokens_per_second) = self.measure(shape, until) else { break };
             measured.push((shape, tokens_per_second));
             let loss = self.candidate((shape, tokens_per_second)).bits_per_byte;
@@ -132,7 +132,7 @@ impl Planner<'_> {
     }
 
     /// Tokens a second of a shape.
-    fn measure(&self, shape: Shape, until: Instant) -> Result<f64, TooShort> {
+    fn measure(&self, shape: Shape, until: Instant) -> Result<f64, PaceError> {
         let time = until.saturating_duration_since(Instant::now()).mul_f64(MEASURING_OF_ONE);
         let preset = self.sized(shape, 0.0);
         let seconds = seconds_per_step(&preset, self.corpus, self.device, time)?;

@@ -24,7 +24,7 @@ pub const JUDGING: f64 = 0.05;
 const SHORTEST_CONTEXT: usize = 16;
 
 /// What a plan decides of a preset.
-const CHOSEN: [&str; 18] = [
+const CHOSEN: [&str; 19] = [
     "model.vocab_size",
     "model.context_length",
     "model.d_model",
@@ -37,6 +37,7 @@ const CHOSEN: [&str; 18] = [
     "training.max_steps",
     "training.max_seconds",
     "training.batch_size",
+    "training.tokens_per_step",
     "training.warmup_steps",
     "training.evaluate_every_steps",
     "training.evaluation_batches",

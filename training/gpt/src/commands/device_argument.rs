@@ -3,7 +3,7 @@
 use anyhow::Result;
 use burn::tensor::Device;
 use clap::Args;
-use gpt::device::DeviceChoice;
+use gpt::device::{DeviceChoice, describe, gpu_of};
 
 /// The device of a command.
 #[derive(Args)]
@@ -19,6 +19,17 @@ impl DeviceArgument {
     /// # Errors
     /// If it is a GPU that is not there or does not compute.
     pub fn open(&self) -> Result<Device> {
-        Ok(self.device.open()?)
+        let device = self.device.open()?;
+        if self.device == DeviceChoice::Auto && gpu_of(&device).is_some() {
+            eprintln!("computing on {}", describe(&device));
+        }
+        Ok(device)
+    }
+
+    /// The other ones of `count` devices of which `first` is the first.
+    pub fn others(&self, first: &Device, count: u16) -> Vec<DeviceChoice> {
+        let gpu = gpu_of(first);
+        let nth = |n: u16| gpu.map_or(DeviceChoice::Cpu, |first| DeviceChoice::Cuda(first + usize::from(n)));
+        (1..count).map(nth).collect()
     }
 }

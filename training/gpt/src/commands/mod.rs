@@ -25,3 +25,4 @@ pub mod store_arguments;
 pub mod tokenizer;
 pub mod train;
 pub mod training_job;
+pub mod worker;

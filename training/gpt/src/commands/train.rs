@@ -4,11 +4,14 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use artifact::Tokenizer;
 use burn::tensor::Device;
 use clap::Args;
-use gpt::preset::{AUTO, CorpusSettings, Override, Preset, TokenizerSettings, check_decided_by_weights};
+use gpt::device::prefers_bf16;
+use gpt::preset::{
+    AUTO, CorpusSettings, Override, Precision, Preset, TokenizerSettings, check_decided_by_weights,
+};
 use gpt::release::naming::model_name;
 use gpt::release::plan::{check_vocabulary, fit_vocabulary};
 use gpt::release::report::Stopwatch;
@@ -25,6 +28,10 @@ use super::corpus_arguments::TrainingTextArguments;
 use super::device_argument::DeviceArgument;
 use super::store_arguments::GateArguments;
 use super::training_job::{Begin, Beginning, Job};
+
+/// Said of a device that computes bf16 from float32.
+const SLOW_BF16: &str = "note: `training.precision` is bf16, which this device multiplies no faster than float32; \
+                         training.precision=auto takes it where it does";
 
 /// Arguments of `gpt train`.
 #[derive(Args)]
@@ -111,6 +118,13 @@ pub struct Arguments {
     pub log: LogFormat,
     #[command(flatten)]
     pub device: DeviceArgument,
+    /// Number of devices that share the batches of each step, of GPUs those from --device on; each has a process of its
+    /// own.
+    ///
+    /// A step has `training.accumulate_batches` batches, or as many as `training.tokens_per_step` needs. The losses are
+    /// those of one device up to rounding; with dropout, other activations are dropped.
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub devices: u16,
 }
 
 /// Trains, exports, judges, publishes and promotes, as far as no earlier process has done so; nothing comes of a
@@ -126,6 +140,13 @@ pub fn run(arguments: Arguments, runtime: &Runtime, stop: &AtomicBool) -> Result
     let device = arguments.device.open()?.autodiff();
     let (plan, stopwatch) = arguments.plan(started, runtime, &device)?;
     arguments.automatic.save(&plan.preset_toml)?;
+    let batches = plan.preset.training.accumulate_batches;
+    ensure!(
+        batches >= usize::from(arguments.devices),
+        "--devices is {}, and a step has {batches} batches: set training.tokens_per_step to more, or \
+         training.batch_size to less",
+        arguments.devices
+    );
     let checkpoints = plan.checkpoints(&arguments.checkpoints)?;
     let mut progress = Progress::new(plan.extent().total_steps(), arguments.log);
     progress.settings(&plan.preset, &plan.preset_toml);
@@ -148,6 +169,7 @@ pub fn run(arguments: Arguments, runtime: &Runtime, stop: &AtomicBool) -> Result
         checkpoints: &checkpoints,
         mirror: mirror.as_ref(),
         device: &device,
+        other_devices: arguments.device.others(&device, arguments.devices),
         stop,
         progress,
     };
@@ -188,6 +210,7 @@ impl Arguments {
         let set = self.overrides();
         self.automatic.check(&self.preset, &set, self.init.is_some())?;
         let mut preset = Preset::named(&self.preset, &set)?;
+        preset.training.resolve_precision(|| prefers_bf16(device));
         match (&self.init, &self.tokenizer) {
             (Some(_), _) => {
                 check_decided_by_weights(&self.set)?;
@@ -201,6 +224,9 @@ impl Arguments {
         }
         let start = self.start(preset.model.dropout, runtime, device)?;
         let mut notes = Vec::new();
+        if preset.training.precision == Precision::Bf16 && !prefers_bf16(device) {
+            notes.push(SLOW_BF16.to_owned());
+        }
         if let Some(start) = &start {
             // The weights decide the shape; the preset decides the training.
             notes.extend(preset.model_note(start.config()));
@@ -239,6 +265,7 @@ impl Arguments {
             stopwatch.lap("measuring shapes and planning");
         }
         preset.corpus = Some(settings);
+        preset.resolve_batches()?;
         let mut plan = TrainingPlan::new(name, preset, start, tokenizer, corpus)?;
         plan.notes.splice(0..0, notes);
         plan.expected = expected;

@@ -8,13 +8,17 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Result, anyhow};
 use burn::module::Module;
 use burn::tensor::Device;
+use gpt::device::DeviceChoice;
+use gpt::memory;
+use gpt::preset::Preset;
 use gpt::release::report::Stopwatch;
 use gpt::release::trained::{Disclosure, judge_published, prepare};
 use gpt::release::{Outcome, Promotion, TrainingPlan};
 use gpt::train::checkpoint::{Left, RunLock};
 use gpt::train::{
-    CheckpointError, Checkpoints, Mirror, Observer, Progress, Publication, Records, Run, Trained,
+    CheckpointError, Checkpoints, Mirror, Observer, Progress, Publication, Records, Run, Trained, Workers,
 };
+use indicatif::HumanBytes;
 use store::{ModelVersion, Store, StoreError};
 use tokio::runtime::Runtime;
 
@@ -65,6 +69,8 @@ pub struct Job<'a> {
     pub mirror: Option<&'a Mirror<'a>>,
     /// An autodiff device.
     pub device: &'a Device,
+    /// Those of its workers.
+    pub other_devices: Vec<DeviceChoice>,
     /// Set from outside: write a checkpoint and stop.
     pub stop: &'a AtomicBool,
     /// Reports on it.
@@ -218,12 +224,14 @@ impl Job<'_> {
 
     fn run_training(&mut self, resume: bool, records: &Records) -> Result<Trained> {
         let plan = self.plan;
+        let workers = self.workers()?;
         let run = Run {
             train_set: &plan.train_set,
             validation_set: &plan.validation_set,
             settings: &plan.preset.training,
             device: self.device,
             samples: Some(&plan.sample_writer(self.device)),
+            workers: workers.as_ref(),
             records: Some(records),
             checkpoints: self.checkpoints,
             mirror: self.mirror,
@@ -238,7 +246,21 @@ impl Job<'_> {
             plan.corpus.name(),
             plan.describe_extent(),
         ));
-        Ok(run.train(model, &mut self.progress)?)
+        let trained = run.train(model, &mut self.progress)?;
+        if let Some(bytes) = memory::peak_bytes() {
+            self.progress.note(&format!("peak memory of the training: {}", HumanBytes(bytes)));
+        }
+        Ok(trained)
+    }
+
+    /// The processes that compute on the other devices, if there are any.
+    fn workers(&self) -> Result<Option<Workers>> {
+        if self.other_devices.is_empty() {
+            return Ok(None);
+        }
+        let Preset { model, training, .. } = &self.plan.preset;
+        let program = std::env::current_exe()?;
+        Ok(Some(Workers::start(&program, &self.other_devices, model, training.arithmetic())?))
     }
 
     /// The newest checkpoint. Without one on this machine, a mirror that cannot be read is an error only where

@@ -28,10 +28,16 @@ pub struct UnknownDevice(String);
 /// A device that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DeviceError {
-    /// libtorch computes on the CPU alone, or its driver finds no GPU.
+    /// This libtorch has no CUDA.
     #[error(
-        "cuda:{0} was asked for, but libtorch finds no GPU: this program needs a libtorch with CUDA and its driver; to \
-         compute without one: --device cpu"
+        "cuda:{0} was asked for, but this program is built for the CPU alone: scripts/build-cuda.sh builds it for GPUs; \
+         to compute without one: --device cpu"
+    )]
+    NoCuda(usize),
+    /// Its CUDA finds no GPU.
+    #[error(
+        "cuda:{0} was asked for, but CUDA finds no GPU: it needs one, NVIDIA's driver of version 525.60 or newer, and \
+         the permission to use them; to compute without one: --device cpu"
     )]
     NoGpu(usize),
     /// There are fewer.
@@ -70,6 +76,7 @@ impl DeviceChoice {
 fn cuda(index: usize) -> Result<Device, DeviceError> {
     let count = usize::try_from(Cuda::device_count()).unwrap_or_default();
     match count.checked_sub(1) {
+        None if !tch::utils::has_cudart() => return Err(DeviceError::NoCuda(index)),
         None => return Err(DeviceError::NoGpu(index)),
         Some(last) if last < index => return Err(DeviceError::NoSuchGpu { index, last }),
         Some(_) => {}
@@ -92,11 +99,22 @@ fn cuda(index: usize) -> Result<Device, DeviceError> {
     }
 }
 
-/// How a manifest records a device: its name, the version of libtorch, and threads or the model of the GPU.
+/// The number of a device that is a GPU.
+pub fn gpu_of(device: &Device) -> Option<usize> {
+    let device = device.clone().inner();
+    let mut gpus = 0..usize::try_from(Cuda::device_count()).unwrap_or_default();
+    gpus.find(|&index| device == Device::libtorch_cuda(index))
+}
+
+/// Whether a device is a GPU.
+pub fn is_gpu(device: &Device) -> bool {
+    gpu_of(device).is_some()
+}
+
+/// How a manifest records a device: its name, the version of libtorch, and threads or the version of CUDA.
 pub fn describe(device: &Device) -> String {
-    let (device, libtorch) = (device.clone().inner(), concat!("libtorch ", env!("LIBTORCH_VERSION")));
-    let gpus = 0..usize::try_from(Cuda::device_count()).unwrap_or_default();
-    match gpus.into_iter().find(|&index| device == Device::libtorch_cuda(index)) {
+    let libtorch = concat!("libtorch ", env!("LIBTORCH_VERSION"));
+    match gpu_of(device) {
         Some(index) => format!("cuda:{index}, {libtorch}, CUDA runtime {}", tch::utils::version_cudart()),
         None => format!("cpu, {libtorch}, {} threads", tch::get_num_threads()),
     }
@@ -158,7 +176,7 @@ mod tests {
         assert!(error.contains("cuda:1000 was asked for"), "{error}");
         assert_eq!(DeviceChoice::Cpu.open().unwrap(), cpu());
         if Cuda::device_count() == 0 {
-            assert!(error.contains("finds no GPU"), "{error}");
+            assert!(error.ends_with("to compute without one: --device cpu"), "{error}");
             assert_eq!(DeviceChoice::Auto.open().unwrap(), cpu());
         }
     }

@@ -58,6 +58,37 @@ pub(super) fn apply<const N: usize, const E: usize, K: Clone + Debug + Send + 's
     })
 }
 
+/// The same for a function of libtorch that has a derivative there, which it records and keeps until it is asked for.
+pub(super) fn record<const N: usize, const E: usize>(
+    inputs: [Input; N],
+    forward: impl FnOnce([&tch::Tensor; N]) -> tch::Tensor,
+) -> Tensor<E> {
+    let is_tracked = inputs.iter().all(|input| matches!(input, Input::Tracked(_)));
+    apply(
+        inputs,
+        |inputs| {
+            let leaves = inputs.map(detached);
+            let _ = leaves.each_ref().map(|leaf| leaf.tensor.set_requires_grad(is_tracked));
+            let result = TchTensor::new(forward(leaves.each_ref().map(|leaf| &leaf.tensor)));
+            (detached(&result), (leaves, result))
+        },
+        |(leaves, result), gradient| {
+            // Its derivative by the result is the gradient, as it is.
+            let product = (&result.tensor * &gradient.tensor).sum(tch::Kind::Float);
+            let of = leaves.each_ref().map(|leaf| &leaf.tensor);
+            let mut gradients = tch::Tensor::run_backward(&[product], &of, false, false).into_iter();
+            leaves.map(|leaf| {
+                gradients.next().map_or_else(|| TchTensor::new(leaf.tensor.zeros_like()), TchTensor::new)
+            })
+        },
+    )
+}
+
+/// The tensor outside of what libtorch records. It shares its memory, and says so: what is kept is not to be overwritten.
+fn detached(tensor: &TchTensor) -> TchTensor {
+    TchTensor::from_existing(tensor.tensor.detach(), tensor.storage.clone())
+}
+
 /// Node of the autodiff graph: the backward pass of a function.
 #[derive(Debug)]
 struct Derivative<K, const N: usize>(fn(K, TchTensor) -> [TchTensor; N]);

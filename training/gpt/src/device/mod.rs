@@ -4,6 +4,7 @@
 //!
 //! - [`fused`]: functions with derivatives, in one pass over memory;
 //! - [`layers`]: layers with derivatives, by the kernels of training;
+//! - [`bf16`]: layers with derivatives, in bf16;
 //! - [`in_place`]: updates of large tensors, in one pass over memory;
 //! - [`linear_algebra`]: factors of matrices, in double precision;
 //! - [`orthogonal`]: matrices made orthogonal, by the same kernels;
@@ -20,6 +21,9 @@
 // why that version is pinned and why its deprecation is accepted here.
 #![allow(deprecated)]
 
+mod arithmetic;
+pub mod bf16;
+mod capacity;
 mod choice;
 mod cpu;
 mod derivative;
@@ -36,6 +40,8 @@ pub(crate) mod testing;
 
 pub use burn::tensor::Device;
 
-pub use choice::{DeviceChoice, DeviceError, UnknownDevice, describe};
+pub use arithmetic::{Arithmetic, prefers_bf16};
+pub use capacity::{OutOfMemory, within_memory};
+pub use choice::{DeviceChoice, DeviceError, UnknownDevice, describe, gpu_of, is_gpu};
 pub use cpu::{cpu, multiplies_bf16};
 pub use processor::{OneThread, keep_libtorch_to_one_thread};

@@ -4,6 +4,9 @@ use burn::tensor::{Tensor, TensorData};
 
 use crate::device;
 
+/// Tolerance of results that are rounded to bf16 at last, and were once or twice on the way.
+pub const BF16: f32 = 1.0 / 128.0;
+
 /// All different, positive and negative; drawn numbers could depend on another test.
 pub fn numbers(shape: &[usize], step: f32) -> TensorData {
     let values = (0..shape.iter().product()).map(|i: usize| 3.0 * ((i + 1) as f32 * step).sin());

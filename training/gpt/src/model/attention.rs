@@ -4,11 +4,11 @@
 
 use artifact::GptConfig;
 use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{DType, Device, Int, Tensor};
 
 use super::dropout::Dropout;
 use super::linear::Linear;
-use crate::device::{fused, layers};
+use crate::device::{Arithmetic, bf16, fused, layers};
 
 /// Each head lets every token ask (query) the tokens up to itself what they offer (key), and gather
 /// what they hold (value) in proportion to how well the two match.
@@ -24,9 +24,9 @@ pub struct CausalSelfAttention {
     pub output: Linear,
     attention_dropout: Dropout,
     n_heads: usize,
-    /// Whether [`layers::causal_attention`] computes it. Then no attention weights are dropped.
+    /// How it computes. By kernels, no attention weights are dropped.
     #[module(skip)]
-    pub fused: bool,
+    pub arithmetic: Arithmetic,
 }
 
 impl CausalSelfAttention {
@@ -40,7 +40,7 @@ impl CausalSelfAttention {
             output: Linear::new(d_model, d_model, true, device),
             attention_dropout: Dropout::new(config.dropout),
             n_heads: config.n_heads,
-            fused: false,
+            arithmetic: Arithmetic::default(),
         }
     }
 
@@ -59,11 +59,19 @@ impl CausalSelfAttention {
     /// - as for [`forward`](Self::forward)
     pub fn context(&self, x: Tensor<3>, mask: Tensor<2>) -> Tensor<3> {
         let inputs = [self.query.forward(x.clone()), self.key.forward(x.clone()), self.value.forward(x)];
-        if self.fused {
-            let definition = |inputs| self.gather(inputs, mask, |attn_weights| attn_weights);
-            return layers::causal_attention(inputs, self.n_heads, definition);
+        let dropout = |attn_weights| self.attention_dropout.forward(attn_weights);
+        match self.arithmetic {
+            Arithmetic::Primitives => self.gather(inputs, mask, dropout),
+            Arithmetic::Kernels => layers::causal_attention(inputs, self.n_heads, |inputs| {
+                self.gather(inputs, mask, |attn_weights| attn_weights)
+            }),
+            Arithmetic::Bf16 => {
+                let share = self.attention_dropout.share();
+                bf16::causal_attention(inputs, self.n_heads, share, |inputs| {
+                    self.gather(inputs, mask, dropout)
+                })
+            }
         }
-        self.gather(inputs, mask, |attn_weights| self.attention_dropout.forward(attn_weights))
     }
 
     /// Attention weights, `softmax(queries keys^T / sqrt(d_head) + mask)`: in what proportion a token
@@ -76,6 +84,8 @@ impl CausalSelfAttention {
         self.match_keys(self.query.forward(x.clone()), self.key.forward(x), mask)
     }
 
+    /// Scores and attention weights are float32, products of the type of the inputs.
+    ///
     /// # Shapes
     /// - queries, keys and values, and output: `[batch, seq, d_model]`
     fn gather(
@@ -86,6 +96,7 @@ impl CausalSelfAttention {
     ) -> Tensor<3> {
         let [batch, seq, d_model] = values.dims();
         let attn_weights = dropout(self.match_keys(queries, keys, mask)); // [batch, n_heads, seq, seq]
+        let attn_weights = attn_weights.cast(values.dtype());
         let values = self.split_heads(values); // [batch, n_heads, seq, d_head]
         let context_vec = attn_weights.matmul(values); // [batch, n_heads, seq, d_head]
         context_vec.swap_dims(1, 2).reshape([batch, seq, d_model])
@@ -102,7 +113,7 @@ impl CausalSelfAttention {
 
         let queries = queries / (d_head as f64).sqrt();
         let attn_scores = queries.matmul(keys.swap_dims(2, 3)); // [batch, n_heads, seq, seq]
-        softmax(attn_scores + mask.unsqueeze())
+        softmax(attn_scores.cast(DType::F32) + mask.unsqueeze())
     }
 
     /// # Shapes
@@ -169,7 +180,7 @@ mod tests {
     /// As queries, keys and values, of more tokens than a block of AMX has, and of few. Scores are up to 30 here, so
     /// that softmax makes their errors larger.
     #[test]
-    fn the_fused_attention_is_the_same() {
+    fn the_fused_attentions_are_the_same() {
         let config = GptConfig { d_model: 24, n_heads: 2, dropout: 0.0, ..tiny() };
         let attention = CausalSelfAttention::new(&config, &device::cpu());
         for seq in [5, 37] {
@@ -178,6 +189,12 @@ mod tests {
                 attention.gather(inputs, mask, |attn_weights| attn_weights)
             };
             let fused = |inputs| layers::causal_attention(inputs, 2, definition);
+            let in_bf16 = |inputs: [Tensor<3>; 3]| inputs.map(|input| input.cast(DType::BF16));
+            let rounded = |inputs| definition(in_bf16(inputs)).cast(DType::F32);
+            let bf16 = |inputs| {
+                let is_on_libtorch = |_| panic!("it is on libtorch");
+                bf16::causal_attention(in_bf16(inputs), 2, 0.0, is_on_libtorch).cast(DType::F32)
+            };
             for place in 0..3 {
                 let inputs = |x: Tensor<3>| {
                     let numbers = |step| testing::numbers(&[2, seq, 24], step);
@@ -187,6 +204,8 @@ mod tests {
                     inputs
                 };
                 assert_close(1e-4, [2, seq, 24], |x| fused(inputs(x)), |x| definition(inputs(x)));
+                let tolerance = 4.0 * testing::BF16;
+                assert_close(tolerance, [2, seq, 24], |x| bf16(inputs(x)), |x| rounded(inputs(x)));
             }
         }
     }

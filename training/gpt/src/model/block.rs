@@ -4,7 +4,7 @@
 
 use artifact::GptConfig;
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 
 use super::attention::CausalSelfAttention;
 use super::dropout::Dropout;
@@ -46,7 +46,7 @@ impl TransformerBlock {
     }
 
     /// The two residual connections, around sub-layers that a caller may watch at work: each is given its
-    /// normalized input.
+    /// normalized input. What they add up to stays float32, also of sub-layers in bf16.
     ///
     /// # Shapes
     /// - `x` and output, and those of both sub-layers: `[batch, seq, d_model]`
@@ -57,9 +57,9 @@ impl TransformerBlock {
         feed_forward: impl FnOnce(Tensor<3>) -> Tensor<3>,
     ) -> Tensor<3> {
         let attended = attention(self.norm1.forward(x.clone()));
-        let x = x + self.residual_dropout.forward(attended);
+        let x = x + self.residual_dropout.forward(attended.cast(DType::F32));
 
         let transformed = feed_forward(self.norm2.forward(x.clone()));
-        x + self.residual_dropout.forward(transformed)
+        x + self.residual_dropout.forward(transformed.cast(DType::F32))
     }
 }

@@ -19,10 +19,15 @@ impl Dropout {
         Self { probability, training: Param::from_bool(true) }
     }
 
+    /// The share that it drops now: none in evaluation.
+    pub fn share(&self) -> f64 {
+        if self.training.is_enabled() { self.probability } else { 0.0 }
+    }
+
     /// # Shapes
     /// - `x` and output: any, the same
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        if self.probability == 0.0 || !self.training.is_enabled() {
+        if self.share() == 0.0 {
             return x;
         }
         let keep = 1.0 - self.probability;

@@ -9,7 +9,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::gelu::{exact_gelu, gelu};
 use super::linear::Linear;
-use crate::device::layers;
+use crate::device::{Arithmetic, layers};
 
 /// Two linear maps with a GELU between them, applied to each token on its own.
 #[derive(Module, Debug)]
@@ -20,9 +20,9 @@ pub struct FeedForward {
     pub contract: Linear,
     #[module(skip)]
     activation: Activation,
-    /// Whether [`layers::gelu`] computes the activation.
+    /// How the activation is computed.
     #[module(skip)]
-    pub fused: bool,
+    pub arithmetic: Arithmetic,
 }
 
 impl FeedForward {
@@ -32,7 +32,7 @@ impl FeedForward {
             expand: Linear::new(config.d_model, config.d_ff, true, device),
             contract: Linear::new(config.d_ff, config.d_model, true, device),
             activation: config.activation,
-            fused: false,
+            arithmetic: Arithmetic::default(),
         }
     }
 
@@ -50,7 +50,7 @@ impl FeedForward {
     pub fn hidden(&self, x: Tensor<3>) -> Tensor<3> {
         let x = self.expand.forward(x);
         match self.activation {
-            Activation::GeluTanh if self.fused => layers::gelu(x, gelu),
+            Activation::GeluTanh if self.arithmetic == Arithmetic::Kernels => layers::gelu(x, gelu),
             Activation::GeluTanh => gelu(x),
             Activation::Gelu => exact_gelu(x),
         }

@@ -13,8 +13,8 @@ use super::embedding::Embedding;
 use super::feed_forward::FeedForward;
 use super::layer_norm::LayerNorm;
 use super::linear::{self, Linear};
-use super::loss::{cross_entropy, fused_cross_entropy};
-use crate::device::layers;
+use super::loss::{cross_entropy, fused_cross_entropy, head_loss};
+use crate::device::Arithmetic;
 
 /// A decoder of the GPT-2 family: from token ids to the logits of the next token at every position.
 #[derive(Module, Debug)]
@@ -33,7 +33,7 @@ pub struct Gpt {
     #[module(skip)]
     config: GptConfig,
     #[module(skip)]
-    fused: bool,
+    arithmetic: Arithmetic,
 }
 
 impl Gpt {
@@ -54,24 +54,24 @@ impl Gpt {
             output_head: (!config.tied_output_head)
                 .then(|| Linear::new(config.d_model, config.vocab_size, false, device)),
             config: config.clone(),
-            fused: false,
+            arithmetic: Arithmetic::default(),
         }
     }
 
-    /// The same model, computed from tensor primitives or by the fused operations of [`layers`]: the same up to
-    /// rounding, and without dropout of attention weights.
-    pub fn with_fused(mut self, fused: bool) -> Self {
-        self.fused = fused;
-        self.final_norm.fused = fused;
-        self.output_head.iter_mut().for_each(|head| head.fused = fused);
+    /// The same model, computed in another way: the same up to rounding, and by kernels without dropout of attention
+    /// weights.
+    pub fn with_arithmetic(mut self, arithmetic: Arithmetic) -> Self {
+        self.arithmetic = arithmetic;
+        self.final_norm.arithmetic = arithmetic;
+        self.output_head.iter_mut().for_each(|head| head.arithmetic = arithmetic);
         for TransformerBlock { norm1, attention, norm2, feed_forward, .. } in &mut self.blocks {
-            [norm1, norm2].into_iter().for_each(|norm| norm.fused = fused);
-            attention.fused = fused;
-            feed_forward.fused = fused;
+            [norm1, norm2].into_iter().for_each(|norm| norm.arithmetic = arithmetic);
+            attention.arithmetic = arithmetic;
+            feed_forward.arithmetic = arithmetic;
             let CausalSelfAttention { query, key, value, output, .. } = attention;
             let FeedForward { expand, contract, .. } = feed_forward;
             let linear_maps = [query, key, value, output, expand, contract];
-            linear_maps.into_iter().for_each(|linear| linear.fused = fused);
+            linear_maps.into_iter().for_each(|linear| linear.arithmetic = arithmetic);
         }
         self
     }
@@ -98,8 +98,11 @@ impl Gpt {
     /// - `targets`: `[batch, seq]`
     /// - output: `[1]`
     pub fn loss(&self, ids: Tensor<2, Int>, targets: Tensor<2, Int>) -> Tensor<1> {
-        let cross_entropy = if self.fused { fused_cross_entropy } else { cross_entropy };
-        cross_entropy(self.forward(ids), targets)
+        match self.arithmetic {
+            Arithmetic::Primitives => cross_entropy(self.forward(ids), targets),
+            Arithmetic::Kernels => fused_cross_entropy(self.forward(ids), targets),
+            Arithmetic::Bf16 => head_loss(self.transform(self.embed(ids)), self.head_weight(), targets),
+        }
     }
 
     /// The logits of the token that follows the last position: all that generation needs.
@@ -151,14 +154,18 @@ impl Gpt {
             Some(output_head) => output_head.forward(x),
             None => {
                 let [batch, seq, d_model] = x.dims();
-                let weight = self.token_embedding.weight.val().transpose(); // [d_model, vocab_size]
                 let x = x.reshape([batch * seq, d_model]);
-                let logits = match self.fused {
-                    true => layers::linear(x, weight, None, linear::from_primitives),
-                    false => linear::from_primitives(x, weight, None),
-                };
+                let logits = linear::map(self.arithmetic, x, self.head_weight(), None);
                 logits.reshape([batch, seq, self.config.vocab_size])
             }
+        }
+    }
+
+    /// The weight of the output head, `[d_model, vocab_size]`.
+    fn head_weight(&self) -> Tensor<2> {
+        match &self.output_head {
+            Some(output_head) => output_head.weight.val(),
+            None => self.token_embedding.weight.val().transpose(),
         }
     }
 }
@@ -188,13 +195,13 @@ mod tests {
 
     fn logits(model: &Gpt, ids: [i32; 6]) -> Vec<f32> {
         let ids = Tensor::<1, Int>::from_ints(ids, &device::cpu()).unsqueeze();
-        model.forward(ids).into_data().try_to_vec().unwrap()
+        model.forward(ids).into_data().iter().collect()
     }
 
     #[test]
     fn a_later_token_leaves_earlier_logits_alone() {
-        for fused in [false, true] {
-            let model = Gpt::new(&small(0.0), &device::cpu()).with_fused(fused).valid();
+        for arithmetic in [Arithmetic::Primitives, Arithmetic::Kernels, Arithmetic::Bf16] {
+            let model = Gpt::new(&small(0.0), &device::cpu()).with_arithmetic(arithmetic).valid();
             let before = logits(&model, [1, 2, 3, 4, 5, 6]);
             let after = logits(&model, [1, 2, 3, 4, 30, 6]);
             let changed = 4 * 31; // the first logit of position 4
@@ -203,9 +210,9 @@ mod tests {
         }
     }
 
-    /// Gradients, too, of both kinds of output heads, and of queries with biases.
+    /// Gradients, too, of both kinds of output heads, and of queries with biases; those of bf16 up to its rounding.
     #[test]
-    fn the_fused_model_is_the_same() {
+    fn the_fused_models_are_the_same() {
         let device = device::cpu().autodiff();
         let ids = [[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11], [11, 9, 7, 5, 3, 1, 2, 4, 6, 8, 10]];
         let ids = Tensor::<2, Int>::from_ints(ids, &device);
@@ -218,16 +225,21 @@ mod tests {
                 (loss.into_scalar::<f32>(), parameters::visit(model, Gradients(gradients, Vec::new())).1)
             };
             let (expected_loss, expected) = run(&model);
-            let (loss, gradients) = run(&model.with_fused(true));
-            assert!((loss / expected_loss - 1.0).abs() < 1e-5, "{loss} {expected_loss}");
-            for ((name, gradient), (_, expected)) in gradients.iter().zip(&expected) {
-                let largest = expected.iter().fold(0.0_f32, |largest, number| largest.max(number.abs()));
-                let difference =
-                    gradient.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-                // Scores of equal sums leave keys' biases without a gradient but for rounding.
-                assert!(difference <= 3e-5 * largest.max(1e-4), "{name}: {difference} of {largest}");
+            for (arithmetic, of_loss, of_gradients) in
+                [(Arithmetic::Kernels, 1e-5, 3e-5), (Arithmetic::Bf16, 1e-3, 0.04)]
+            {
+                let (loss, gradients) = run(&model.clone().with_arithmetic(arithmetic));
+                assert!((loss / expected_loss - 1.0).abs() < of_loss, "{loss} {expected_loss}");
+                for ((name, gradient), (_, expected)) in gradients.iter().zip(&expected) {
+                    let largest = expected.iter().fold(0.0_f32, |largest, number| largest.max(number.abs()));
+                    let difference =
+                        gradient.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                    // Scores of equal sums leave keys' biases without a gradient but for rounding.
+                    let tolerance = of_gradients * largest.max(1e-4);
+                    assert!(difference <= tolerance, "{arithmetic:?} {name}: {difference} of {largest}");
+                }
+                assert_eq!(gradients.len(), expected.len());
             }
-            assert_eq!(gradients.len(), expected.len());
         }
     }
 

@@ -4,9 +4,9 @@
 
 use artifact::config::LAYER_NORM_EPSILON;
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 
-use crate::device::layers;
+use crate::device::{Arithmetic, bf16, layers};
 
 /// Brings each token's vector to mean 0 and variance 1, then scales and shifts it as learned.
 #[derive(Module, Debug)]
@@ -15,9 +15,9 @@ pub struct LayerNorm {
     pub scale: Param<Tensor<1>>,
     /// `[d_model]`, 0 at first.
     pub shift: Param<Tensor<1>>,
-    /// Whether [`layers::layer_norm`] computes it.
+    /// How it computes.
     #[module(skip)]
-    pub fused: bool,
+    pub arithmetic: Arithmetic,
 }
 
 impl LayerNorm {
@@ -26,21 +26,30 @@ impl LayerNorm {
         Self {
             scale: Param::from_tensor(Tensor::ones([d_model], device)),
             shift: Param::from_tensor(Tensor::zeros([d_model], device)),
-            fused: false,
+            arithmetic: Arithmetic::default(),
         }
     }
 
     /// `scale * (x - mean) / sqrt(variance + epsilon) + shift`, over the last axis.
     ///
     /// # Shapes
-    /// - `x` and output: `[batch, seq, d_model]`
+    /// - `x` and output: `[batch, seq, d_model]`, the output in bf16 if that is how it computes
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let parameters = [self.scale.val(), self.shift.val()];
-        match self.fused {
-            true => layers::layer_norm(x, parameters, LAYER_NORM_EPSILON, from_primitives),
-            false => from_primitives(x, parameters),
+        match self.arithmetic {
+            Arithmetic::Primitives => from_primitives(x, parameters),
+            Arithmetic::Kernels => layers::layer_norm(x, parameters, LAYER_NORM_EPSILON, from_primitives),
+            Arithmetic::Bf16 => bf16::layer_norm(x, parameters, LAYER_NORM_EPSILON, in_bf16),
         }
     }
+}
+
+/// The same, and then rounded to bf16.
+///
+/// # Shapes
+/// - as for [`from_primitives`]
+fn in_bf16(x: Tensor<3>, parameters: [Tensor<1>; 2]) -> Tensor<3> {
+    from_primitives(x, parameters).cast(DType::BF16)
 }
 
 /// # Shapes
@@ -67,7 +76,7 @@ mod tests {
         let norm = LayerNorm {
             scale: Param::from_tensor(Tensor::from_floats([1.0, 1.0, 1.0, 2.0], &device)),
             shift: Param::from_tensor(Tensor::from_floats([0.0, 0.0, 0.5, 0.0], &device)),
-            fused: false,
+            arithmetic: Arithmetic::default(),
         };
         let y = norm.forward(Tensor::from_floats([[[1.0, 2.0, 3.0, 6.0]]], &device)).into_data();
         let deviation = (3.5f32 + 1e-5).sqrt();
@@ -89,8 +98,12 @@ mod tests {
     }
 
     #[test]
-    fn the_fused_form_is_the_same() {
-        let fused = |x, parameters| layers::layer_norm(x, parameters, LAYER_NORM_EPSILON, from_primitives);
+    fn the_fused_forms_are_the_same() {
+        let kernels = |x, parameters| layers::layer_norm(x, parameters, LAYER_NORM_EPSILON, from_primitives);
+        let bf16 = |x, parameters| {
+            let is_on_libtorch = |_, _| panic!("it is on libtorch");
+            bf16::layer_norm(x, parameters, LAYER_NORM_EPSILON, is_on_libtorch).cast(DType::F32)
+        };
         type Function<'a> = &'a dyn Fn(Tensor<3>, [Tensor<1>; 2]) -> Tensor<3>;
         let vector = |like: &Device, step| Tensor::<1>::from_data(testing::numbers(&[21], step), like);
         let of_x = |f: Function, x: Tensor<3>| {
@@ -106,8 +119,13 @@ mod tests {
             let device = shift.device();
             f(x(&device), [vector(&device, 0.3), shift])
         };
-        assert_close(5e-6, [2, 50, 21], |x| of_x(&fused, x), |x| of_x(&from_primitives, x));
-        assert_close(5e-6, [21], |x| of_scale(&fused, x), |x| of_scale(&from_primitives, x));
-        assert_close(5e-6, [21], |x| of_shift(&fused, x), |x| of_shift(&from_primitives, x));
+        let rounded = |x, parameters| in_bf16(x, parameters).cast(DType::F32);
+        let pairs: [(f32, Function, Function); 2] =
+            [(5e-6, &kernels, &from_primitives), (testing::BF16, &bf16, &rounded)];
+        for (tolerance, fused, definition) in pairs {
+            assert_close(tolerance, [2, 50, 21], |x| of_x(fused, x), |x| of_x(definition, x));
+            assert_close(tolerance, [21], |x| of_scale(fused, x), |x| of_scale(definition, x));
+            assert_close(tolerance, [21], |x| of_shift(fused, x), |x| of_shift(definition, x));
+        }
     }
 }

@@ -147,8 +147,11 @@ mod tests {
         };
         let device = device::cpu();
         let mut model = Gpt::new(&config, &device).valid();
-        model.output_head =
-            Some(Linear { weight: Param::from_tensor(Tensor::eye(16, &device)), bias: None, fused: false });
+        model.output_head = Some(Linear {
+            weight: Param::from_tensor(Tensor::eye(16, &device)),
+            bias: None,
+            arithmetic: crate::device::Arithmetic::default(),
+        });
         model
     }
 

@@ -99,6 +99,32 @@ pub enum PairError {
         /// Training time.
         max_seconds: f64,
     },
+    /// Batches do not make up a step.
+    #[error(
+        "`training.tokens_per_step` is {tokens}, and `training.batch_size` {batch_size} windows of \
+         `model.context_length` {context_length} have {of_batch}{}: set a multiple of that, such as {}, or another \
+         batch size",
+        accumulated(.accumulate_batches),
+        next_multiple(.tokens, .of_batch)
+    )]
+    TokensPerStep {
+        /// Tokens of a step.
+        tokens: usize,
+        /// Windows of a batch.
+        batch_size: usize,
+        /// Tokens of a window.
+        context_length: usize,
+        /// Tokens of a batch.
+        of_batch: usize,
+        /// Batches of a step, where their number is given too.
+        accumulate_batches: usize,
+    },
+    /// Fused operations are float32.
+    #[error(
+        "`training.precision` is bf16 and `training.fused` true, whose operations are float32: set training.fused=false \
+         to train in bf16, or training.precision=float32"
+    )]
+    FusedInBf16,
     /// A setting that the weights to start from decide.
     #[error(
         "--set {field} has no effect with --init: the weights decide that; leave it out, or train without --init"
@@ -107,4 +133,12 @@ pub enum PairError {
         /// The field.
         field: String,
     },
+}
+
+fn next_multiple(number: &usize, of: &usize) -> usize {
+    number.next_multiple_of(*of)
+}
+
+fn accumulated(batches: &usize) -> String {
+    if *batches == 1 { String::new() } else { format!(", times `training.accumulate_batches` {batches}") }
 }

@@ -100,7 +100,10 @@ mod tests {
         assert!((500_000..2_000_000).contains(&tiny), "{tiny}");
         assert_eq!(Preset::named("books", &[]).unwrap().corpus.unwrap().sources.len(), 3);
         // As OpenAI's, which GPT2LMHeadModel counts.
-        assert_eq!(Preset::named("gpt2", &[]).unwrap().model.num_parameters(), 124_439_808);
+        let mut gpt2 = Preset::named("gpt2", &[]).unwrap();
+        assert_eq!(gpt2.model.num_parameters(), 124_439_808);
+        gpt2.resolve_batches().unwrap();
+        assert_eq!(gpt2.training.accumulate_batches, 40);
     }
 
     #[test]
@@ -118,6 +121,8 @@ mod tests {
             ("decay = \"step\"", "unknown variant `step`, expected `cosine` or `linear`"),
             ("optimizer = \"sgd\"", "unknown variant `sgd`, expected `adamw` or `muon`"),
             ("muon_learning_rate = 2.0", "muon_learning_rate"),
+            ("tokens_per_step = 0", "`training.tokens_per_step` is 0"),
+            ("precision = \"fp8\"", "unknown variant `fp8`, expected one of `float32`, `bf16`, `auto`"),
             ("beta_1 = 1", "beta_1"),
             ("beta_2 = -0.1", "beta_2"),
             ("epsilon = 0", "epsilon"),

@@ -18,7 +18,8 @@ pub use load::{AUTO, built_in};
 pub use overrides::{Override, OverrideError};
 pub use pairs::{RunFacts, check_decided_by_weights};
 pub use settings::{
-    Decay, Initialization, MatrixOptimizer, Preset, SampleSettings, TokenizerSettings, TrainingSettings,
+    Decay, Initialization, MatrixOptimizer, Precision, Preset, SampleSettings, TokenizerSettings,
+    TrainingSettings,
 };
 
 pub use crate::corpus::CorpusSettings;

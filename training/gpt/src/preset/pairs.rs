@@ -7,7 +7,9 @@ use serde_json::Value;
 
 use super::error::PairError;
 use super::overrides::Override;
-use super::settings::{Decay, Initialization, MatrixOptimizer, Preset, TokenizerSettings, TrainingSettings};
+use super::settings::{
+    Decay, Initialization, MatrixOptimizer, Precision, Preset, TokenizerSettings, TrainingSettings,
+};
 use crate::tokenizer::TokenizerSource;
 
 /// What a run will be on a text, as far as settings depend on it.
@@ -38,6 +40,9 @@ impl Preset {
         {
             return Err(PairError::Time { max_seconds });
         }
+        if self.training.precision == Precision::Bf16 && self.training.fused {
+            return Err(PairError::FusedInBf16);
+        }
         let notes = [
             self.stride_note(),
             self.pattern_note(),
@@ -49,6 +54,30 @@ impl Preset {
             self.muon_note(),
         ];
         Ok(notes.into_iter().flatten().collect())
+    }
+
+    /// Sets `training.accumulate_batches` to the number of batches that have `training.tokens_per_step`, where that is
+    /// given.
+    ///
+    /// # Errors
+    /// If no number of batches has so many tokens, or another one is set.
+    pub fn resolve_batches(&mut self) -> Result<(), PairError> {
+        let context_length = self.model.context_length;
+        let TrainingSettings { tokens_per_step, batch_size, accumulate_batches, .. } = self.training;
+        let Some(tokens) = tokens_per_step else { return Ok(()) };
+        let of_batch = batch_size * context_length;
+        let batches = tokens / of_batch;
+        if !tokens.is_multiple_of(of_batch) || (accumulate_batches > 1 && accumulate_batches != batches) {
+            return Err(PairError::TokensPerStep {
+                tokens,
+                batch_size,
+                context_length,
+                of_batch,
+                accumulate_batches,
+            });
+        }
+        self.training.accumulate_batches = batches;
+        Ok(())
     }
 
     fn decay_note(&self) -> Option<String> {
@@ -265,6 +294,46 @@ mod tests {
         assert!(refusal(&[time, last]).is_some());
         assert_eq!(refusal(&[time, last, "training.decay_fraction=0.4"]), None);
         assert_eq!(refusal(&[time]), None, "a constant rate can end at any step");
+    }
+
+    /// The preset has batches of two windows of 64 tokens.
+    #[test]
+    fn batches_follow_the_tokens_of_a_step() {
+        let resolved = |settings: &[&str]| {
+            let overrides: Vec<_> = settings.iter().map(|setting| setting.parse().unwrap()).collect();
+            let mut preset = Preset::named("tiny", &overrides).unwrap();
+            preset.resolve_batches().map(|()| preset.training.accumulate_batches).map_err(|e| e.to_string())
+        };
+        assert_eq!(resolved(&[]), Ok(1));
+        assert_eq!(resolved(&["training.tokens_per_step=512"]), Ok(4));
+        assert_eq!(resolved(&["training.tokens_per_step=512", "training.batch_size=8"]), Ok(1));
+        assert_eq!(resolved(&["training.tokens_per_step=512", "training.accumulate_batches=4"]), Ok(4));
+        for settings in [
+            &["training.tokens_per_step=500"][..],
+            &["training.tokens_per_step=64"],
+            &["training.tokens_per_step=512", "training.accumulate_batches=3"],
+        ] {
+            let refusal = resolved(settings).unwrap_err();
+            assert!(refusal.contains("windows of `model.context_length` 64 have 128"), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn fused_operations_are_float32() {
+        let refusal = check(&["training.fused=true", "training.precision=bf16"], &RUN).unwrap_err();
+        assert!(refusal.contains("set training.fused=false"), "{refusal}");
+        let resolved = |settings: &[&str], prefers_bf16: bool| {
+            let overrides: Vec<_> = settings.iter().map(|setting| setting.parse().unwrap()).collect();
+            let mut training = Preset::named("tiny", &overrides).unwrap().training;
+            training.resolve_precision(|| prefers_bf16);
+            training.precision
+        };
+        let auto = "training.precision=auto";
+        assert_eq!(resolved(&[auto], true), Precision::Bf16);
+        assert_eq!(resolved(&[auto], false), Precision::Float32);
+        assert_eq!(resolved(&[auto, "training.fused=true"], true), Precision::Float32);
+        assert_eq!(resolved(&["training.precision=bf16"], false), Precision::Bf16);
+        assert_eq!(resolved(&[], true), Precision::Float32);
     }
 
     #[test]

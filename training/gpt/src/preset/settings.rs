@@ -11,6 +11,7 @@
 //! | `max_seconds` | – | – | – |
 //! | `batch_size` | `batch_size` of `DataLoader` | `batch_size` | `per_device_train_batch_size` |
 //! | `accumulate_batches` | – | `gradient_accumulation_steps` | `gradient_accumulation_steps` |
+//! | `tokens_per_step` | – | `tokens_per_iter`, which it prints | – |
 //! | `stride` | `stride` | random windows | – |
 //! | `train_fraction` | `train_ratio` | in `prepare.py` | – |
 //! | `learning_rate` | `lr` of `AdamW`, `peak_lr` | `learning_rate` | `learning_rate` |
@@ -31,6 +32,7 @@
 //! | `stop_after_evaluations` | – | – | `early_stopping_patience` |
 //! | `keep_best` | – | `always_save_checkpoint = False` | `load_best_model_at_end` |
 //! | `fused` | – | – | – |
+//! | `precision` | `dtype` of `torch.autocast` | `dtype` | `bf16` |
 //! | `checkpoint_every_steps` | – | `eval_interval` | `save_steps` |
 //! | `sample_every_steps` | – | – | – |
 //! | `max_tokens` | `max_new_tokens` | `max_new_tokens` | `max_new_tokens` |
@@ -42,6 +44,7 @@ use artifact::tokenizer::Pattern;
 use serde::{Deserialize, Serialize};
 
 use crate::corpus::CorpusSettings;
+use crate::device::Arithmetic;
 use crate::tokenizer::TokenizerSource;
 
 /// A model and how to train it.
@@ -102,6 +105,10 @@ pub struct TrainingSettings {
     /// Batches whose gradients are averaged for one step.
     #[serde(default = "one")]
     pub accumulate_batches: usize,
+    /// Tokens of a step: as many batches are averaged as have them, instead of `accumulate_batches`. The weights are then
+    /// the same, up to rounding, whatever `batch_size` the memory is enough for. See
+    /// [`Preset::resolve_batches`].
+    pub tokens_per_step: Option<usize>,
     /// Tokens from the start of one window to the start of the next; without it, the context length, so that
     /// each token is trained on once in an epoch. See [`Preset::stride`].
     pub stride: Option<usize>,
@@ -161,6 +168,10 @@ pub struct TrainingSettings {
     /// weights are not dropped then.
     #[serde(default)]
     pub fused: bool,
+    /// What products, attention and the activations that are kept are computed in; weights, the optimizer's state, sums
+    /// and losses are float32. See [`resolve_precision`](Self::resolve_precision).
+    #[serde(default)]
+    pub precision: Precision,
     /// Steps from one checkpoint to the next; without it, only Ctrl-C, SIGTERM and the end of the training make
     /// one.
     pub checkpoint_every_steps: Option<usize>,
@@ -170,6 +181,25 @@ pub struct TrainingSettings {
 }
 
 impl TrainingSettings {
+    /// How the model computes, once its [precision is resolved](Self::resolve_precision).
+    pub fn arithmetic(&self) -> Arithmetic {
+        match (self.precision, self.fused) {
+            (Precision::Bf16, _) => Arithmetic::Bf16,
+            (_, true) => Arithmetic::Kernels,
+            (_, false) => Arithmetic::Primitives,
+        }
+    }
+
+    /// Replaces `auto` by what it means on a device: bf16 where that is multiplied faster than float32. Fused operations
+    /// are float32. It stands in the identity of a run and beside its weights, and so is the same when they are trained
+    /// further elsewhere.
+    pub fn resolve_precision(&mut self, prefers_bf16: impl FnOnce() -> bool) {
+        if self.precision == Precision::Auto {
+            let is_bf16 = !self.fused && prefers_bf16();
+            self.precision = if is_bf16 { Precision::Bf16 } else { Precision::Float32 };
+        }
+    }
+
     /// Learning rate of Muon, the highest of its schedule.
     pub fn muon_learning_rate(&self) -> f64 {
         self.muon_learning_rate.unwrap_or(MUON_LEARNING_RATE)
@@ -190,6 +220,19 @@ pub enum MatrixOptimizer {
     Adamw,
     /// Orthogonal updates: fewer steps for the same loss, each of which takes longer.
     Muon,
+}
+
+/// Numbers that a training computes with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Precision {
+    /// 32 bits, 24 of them digits.
+    #[default]
+    Float32,
+    /// 16 bits, 8 of them digits, with the range of float32.
+    Bf16,
+    /// What the device multiplies faster.
+    Auto,
 }
 
 /// Shape of the learning rate's decay.

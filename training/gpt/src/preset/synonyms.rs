@@ -8,7 +8,7 @@ use super::overrides::Override;
 
 /// The section, the field here, and its names elsewhere; the tables in [`settings`](super::settings) and
 /// [`artifact::config`] say whose they are.
-const SYNONYMS: [(&str, &str, &[&str]); 29] = [
+const SYNONYMS: [(&str, &str, &[&str]); 31] = [
     ("model", "context_length", &["block_size", "n_positions", "n_ctx", "max_position_embeddings"]),
     ("model", "d_model", &["emb_dim", "n_embd", "hidden_size"]),
     ("model", "n_layers", &["n_layer", "num_hidden_layers"]),
@@ -36,6 +36,8 @@ const SYNONYMS: [(&str, &str, &[&str]); 29] = [
     ("training", "evaluation_batches", &["eval_iter", "eval_iters"]),
     ("training", "stop_after_evaluations", &["early_stopping_patience"]),
     ("training", "keep_best", &["load_best_model_at_end"]),
+    ("training", "tokens_per_step", &["tokens_per_iter", "total_batch_size"]),
+    ("training", "precision", &["dtype", "bf16", "fp16"]),
     ("training", "checkpoint_every_steps", &["save_steps"]),
     ("sample", "max_tokens", &["max_new_tokens"]),
 ];

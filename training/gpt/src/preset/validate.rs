@@ -9,6 +9,7 @@ const MAX_PROMPTS: usize = 20;
 const MAX_PROMPT_BYTES: usize = 1_000;
 /// More than epochs of the longest text have.
 const MAX_STEPS: usize = 1_000_000_000_000;
+const MAX_TOKENS_PER_STEP: usize = 1_000_000_000;
 /// The beginning of one is held back while a text is read.
 const MAX_SEPARATOR_BYTES: usize = 1_000;
 
@@ -27,6 +28,9 @@ impl Preset {
         count("training.epochs", training.epochs, 1)?;
         count("training.batch_size", training.batch_size, 1)?;
         count("training.accumulate_batches", training.accumulate_batches, 1)?;
+        let tokens = training.tokens_per_step.unwrap_or(1);
+        let are_tokens = (1..=MAX_TOKENS_PER_STEP).contains(&tokens);
+        check("training.tokens_per_step", tokens, are_tokens, "a number from 1 to 1,000,000,000")?;
         count("training.stride", training.stride.unwrap_or(1), 1)?;
         count("training.warmup_steps", training.warmup_steps, 0)?;
         count("training.evaluate_every_steps", training.evaluate_every_steps, 1)?;

@@ -13,7 +13,7 @@ use super::report::plot::PlotError;
 use crate::corpus::{CorpusError, TooShort};
 use crate::onnx::ExportError;
 use crate::preset::PairError;
-use crate::train::CheckpointError;
+use crate::train::{CheckpointError, TrainError};
 use crate::weights::{ImportError, SaveError};
 
 /// An error of a release. Until the last step of a publication, nothing of it is visible in the store.
@@ -55,6 +55,9 @@ pub enum ReleaseError {
     /// Checkpoints could not be read.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// Steps could not be made to measure them.
+    #[error(transparent)]
+    Train(#[from] TrainError),
     /// Settings that cannot go together.
     #[error(transparent)]
     Pair(#[from] PairError),

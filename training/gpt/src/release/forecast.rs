@@ -88,13 +88,14 @@ fn measured_time(
         settings: &plan.preset.training,
         device,
         samples: None,
+        workers: None,
         records: None,
         checkpoints,
         mirror: None,
         resume: false,
         stop: &AtomicBool::new(false),
     };
-    let seconds = run.measure(runtime.block_on(plan.model(device))?, MEASURED_STEPS);
+    let seconds = run.measure(runtime.block_on(plan.model(device))?, MEASURED_STEPS)?;
     let counted = if seconds.len() > 1 { &seconds[1..] } else { &seconds[..] };
     let step = counted.iter().sum::<f64>() / counted.len().max(1) as f64;
     let all = step * plan.extent().total_steps() as f64;

@@ -151,7 +151,7 @@ impl TrainingPlan {
             None => new_model(&self.preset, device),
             Some(start) => start.trainable(device, downloads()?.path()).await?,
         };
-        Ok(model.with_fused(self.preset.training.fused))
+        Ok(model.with_arithmetic(self.preset.training.arithmetic()))
     }
 
     /// The text on which the finished model and its exports are judged.

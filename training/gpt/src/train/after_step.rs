@@ -11,19 +11,33 @@ use super::run::Run;
 use super::samples::{Moment, Sample};
 use super::state::{Position, State};
 use crate::corpus::Dataset;
+use crate::device::{OutOfMemory, within_memory};
 use crate::model::Gpt;
 use crate::preset::TrainingSettings;
 
+/// So many steps in a row that change nothing are not made by chance.
+const MOST_SKIPPED_IN_A_ROW: usize = 20;
+
 impl Run<'_> {
-    /// Records a step, and evaluates and samples where that is due. The inner error is a loss that is no number.
+    /// Records a step, and evaluates and samples where that is due. The inner error is why training has diverged.
     pub(super) fn after_step(
         &self,
         state: &mut State,
         step: Step,
         observer: &mut impl Observer,
-    ) -> Result<Result<(), f64>, TrainError> {
+    ) -> Result<Result<(), TrainError>, TrainError> {
+        let learning_rate = self.settings.learning_rate;
+        let no_loss = move |loss| TrainError::Diverged { step: step.step, loss, learning_rate };
         if !step.loss.is_finite() {
-            return Ok(Err(step.loss));
+            return Ok(Err(no_loss(step.loss)));
+        }
+        let skipped = state.position.skipped_in_a_row;
+        if skipped > 0 {
+            observer
+                .note(&format!("step {} changes nothing: its gradients are no finite numbers", step.step));
+        }
+        if skipped == MOST_SKIPPED_IN_A_ROW {
+            return Ok(Err(TrainError::NoGradients { step: step.step, skipped, learning_rate }));
         }
         if let Some(records) = self.records {
             records.step(&step)?;
@@ -35,7 +49,7 @@ impl Run<'_> {
         if step % self.settings.evaluate_every_steps == 0 || is_last {
             let loss = self.evaluate(state, step.div_ceil(steps_per_epoch), observer)?;
             if !loss.is_finite() {
-                return Ok(Err(loss));
+                return Ok(Err(no_loss(loss)));
             }
         }
         let moment = match self.settings.sample_every_steps {
@@ -61,7 +75,11 @@ impl Run<'_> {
         let device = self.device.clone().without_autodiff();
         let TrainingSettings { batch_size, evaluation_batches, .. } = *self.settings;
         let score = |dataset: &Dataset| mean_loss(&model, dataset, batch_size, evaluation_batches, &device);
-        let (train, validation) = (score(self.train_set), score(self.validation_set));
+        let scores = within_memory(|| (score(self.train_set), score(self.validation_set)));
+        let (train, validation) = scores.map_err(|OutOfMemory| {
+            let batches = self.batches().of_step(position.step);
+            self.too_large(&state.model, &batches)
+        })?;
         let (train_loss, val_loss) = (train.loss, validation.loss);
         if !(train_loss.is_finite() && val_loss.is_finite()) {
             return Ok(f64::NAN);

@@ -1,16 +1,36 @@
-//! Norm of the gradients and clipping to it, between the backward pass and the step.
+//! Gradients of the loss, their norm, and clipping to it.
 
 use burn::module::Param;
-use burn::optim::GradientsParams;
+use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
 
-use crate::device::reduction::sum_of_squares;
+use crate::corpus::Batch;
+use crate::device::reduction::{Sum, sum_of_squares};
 use crate::model::Gpt;
 use crate::model::parameters::{self, ParameterPath, ParameterVisitor};
 
+/// Gradients of the sum of the losses of some batches, each divided by `of`; that sum, and the number of tokens.
+pub fn of_batches(model: &Gpt, batches: &[Batch], of: usize) -> (GradientsParams, f64, usize) {
+    let (mut total_loss, mut tokens) = (0.0, 0);
+    let mut accumulator = GradientsAccumulator::new();
+    for Batch { inputs, targets, .. } in batches.iter().cloned() {
+        tokens += inputs.shape().num_elements();
+        // 1. How wrong is the model?
+        let loss = model.loss(inputs, targets) / of as f64;
+        // 2. How does the loss change with each weight?
+        let gradients = GradientsParams::from_grads(loss.backward(), model);
+        total_loss += f64::from(loss.into_scalar::<f32>());
+        if batches.len() == 1 {
+            return (gradients, total_loss, tokens);
+        }
+        accumulator.accumulate(model, gradients);
+    }
+    (accumulator.grads(), total_loss, tokens)
+}
+
 /// The norm of all gradients together.
 pub fn global_norm(model: &Gpt, gradients: &GradientsParams) -> f64 {
-    parameters::visit(model, SumOfSquares { gradients, sum: 0.0 }).sum.sqrt()
+    parameters::visit(model, SumOfSquares { gradients, sum: Sum::default() }).sum.value().sqrt()
 }
 
 /// Scales all gradients by the same factor so that their norm together, which is `norm`, is at most `largest_norm`.
@@ -31,14 +51,13 @@ pub fn clip_global_norm(
 
 struct SumOfSquares<'a> {
     gradients: &'a GradientsParams,
-    sum: f64,
+    sum: Sum,
 }
 
 impl ParameterVisitor for SumOfSquares<'_> {
     fn visit<const D: usize>(&mut self, _path: &ParameterPath, param: &Param<Tensor<D>>) {
         if let Some(gradient) = self.gradients.get::<D>(param.id) {
-            self.sum +=
-                sum_of_squares(gradient, |gradient| f64::from(gradient.square().sum().into_scalar::<f32>()));
+            self.sum += sum_of_squares(gradient, |gradient| gradient.square().sum());
         }
     }
 }

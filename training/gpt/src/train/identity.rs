@@ -7,7 +7,7 @@
 use artifact::Sha256Hex;
 use serde_json::{Value, json};
 
-use crate::preset::{MatrixOptimizer, Preset, TrainingSettings};
+use crate::preset::{MatrixOptimizer, Precision, Preset, TrainingSettings};
 
 /// The identity of a run of `preset` on a corpus with this digest, from random weights or from those with the
 /// digest `init`.
@@ -21,6 +21,7 @@ pub fn identity(preset: &Preset, corpus: &Sha256Hex, init: Option<&Sha256Hex>) -
         max_seconds: _,
         batch_size,
         accumulate_batches,
+        tokens_per_step: _, // in the number of batches
         stride: _,
         train_fraction: _, // in the digest of the corpus
         optimizer,
@@ -42,12 +43,13 @@ pub fn identity(preset: &Preset, corpus: &Sha256Hex, init: Option<&Sha256Hex>) -
         stop_after_evaluations,
         keep_best,
         fused,
+        precision,
         checkpoint_every_steps: _,
         sample_every_steps: _,
     } = &preset.training;
     let is_muon = *optimizer == MatrixOptimizer::Muon;
     let evaluations_decide = *keep_best || stop_after_evaluations.is_some();
-    json!({
+    let mut identity = json!({
         "model": preset.model,
         "corpus": corpus,
         "init": init,
@@ -76,7 +78,12 @@ pub fn identity(preset: &Preset, corpus: &Sha256Hex, init: Option<&Sha256Hex>) -
             "evaluate_every_steps": evaluations_decide.then_some(evaluate_every_steps),
             "evaluation_batches": evaluations_decide.then_some(evaluation_batches),
         },
-    })
+    });
+    // Runs that began before there was another precision go on.
+    if *precision != Precision::Float32 {
+        identity["training"]["precision"] = json!(precision);
+    }
+    identity
 }
 
 #[cfg(test)]
@@ -103,6 +110,7 @@ mod tests {
             "training.final_evaluation_windows=1",
             "training.stride=64", // the default
             "training.initialization=pytorch",
+            "training.precision=float32",
             "sample.max_tokens=3",
         ] {
             assert_eq!(of(&[setting]), of(&[]), "{setting}");
@@ -123,6 +131,7 @@ mod tests {
             "training.beta_2=0.95",
             "training.epsilon=1e-6",
             "training.fused=true",
+            "training.precision=bf16",
         ] {
             assert_ne!(of(&[setting]), of(&[]), "{setting}");
         }

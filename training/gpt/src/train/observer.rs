@@ -23,6 +23,13 @@ pub struct Step {
     pub tokens_per_second: f64,
     /// Training time so far.
     pub seconds: f64,
+    /// Steps so far that changed no weight, since gradients were no finite numbers.
+    #[serde(skip_serializing_if = "is_none")]
+    pub skipped_steps: usize,
+}
+
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 /// Watches a run. Each method is called after the fact, and does nothing unless it is implemented.

@@ -221,6 +221,7 @@ mod tests {
             tokens: 128,
             tokens_per_second: 64.0,
             seconds: 2.0 * step as f64,
+            skipped_steps: 0,
         };
         records.step(&step(1)).unwrap();
         assert!(lines().is_empty());

@@ -20,7 +20,9 @@ use super::records::Records;
 use super::samples::SampleWriter;
 use super::schedule::decay_start;
 use super::state::{Position, State, Timed};
-use crate::corpus::Dataset;
+use super::workers::Workers;
+use crate::corpus::{Batch, Dataset};
+use crate::device::Arithmetic;
 use crate::model::Gpt;
 use crate::preset::TrainingSettings;
 
@@ -37,6 +39,8 @@ pub struct Run<'a> {
     pub device: &'a Device,
     /// Writes sample texts, if there is one.
     pub samples: Option<&'a SampleWriter<'a>>,
+    /// Processes that compute gradients of a part of each step, if there are any.
+    pub workers: Option<&'a Workers>,
     /// Metrics and samples, which checkpoints carry, if they are recorded.
     pub records: Option<&'a Records>,
     /// Checkpoints on this machine.
@@ -77,27 +81,44 @@ impl Run<'_> {
     /// If the loss stops being a number and no best weights are kept, a checkpoint or a record cannot be
     /// written, or the run is told to stop.
     pub fn train(&self, model: Gpt, observer: &mut impl Observer) -> Result<Trained, TrainError> {
-        let (settings, extent) = (self.settings, self.extent());
-        let (mut state, mut checkpoint) = self.start(model, observer)?;
-        let (clock, seconds_before) = (Instant::now(), state.position.seconds);
-        let mut pace = Pace::default();
-
+        let (mut state, checkpoint) = self.start(model, observer)?;
+        let clock = Clock { start: Instant::now(), seconds_before: state.position.seconds };
         if state.position.evaluations.is_empty() {
             let loss = self.evaluate(&mut state, 1, observer)?;
             if !loss.is_finite() {
                 return Err(TrainError::NoLoss);
             }
         }
+        let first = state.position.step;
+        let (state, checkpoint) =
+            self.batches().ahead(first, |next| self.steps(state, checkpoint, clock, next, observer))?;
+        // What follows the training can fail, or be killed.
+        let checkpoint = checkpoint.map_or_else(|| self.save(&state, observer), Ok)?;
+        self.finish(state, checkpoint, observer)
+    }
+
+    /// The steps from a state to the end, with the batches that `next` gives for each; the state after them, and the
+    /// checkpoint that holds it, if there is one.
+    fn steps(
+        &self,
+        mut state: State,
+        mut checkpoint: Option<PathBuf>,
+        clock: Clock,
+        next: &mut dyn FnMut() -> Vec<Batch>,
+        observer: &mut impl Observer,
+    ) -> Result<(State, Option<PathBuf>), TrainError> {
+        let (settings, extent) = (self.settings, self.extent());
+        let mut pace = Pace::default();
         while !extent.is_over(&state.position) {
-            let began = seconds_before + clock.elapsed().as_secs_f64();
+            let began = clock.seconds();
             state.position.seconds = began;
             self.plan_end(&mut state.position, &pace, observer);
             let step;
-            (state, step) = self.step(state);
+            (state, step) = self.step(state, &next())?;
             pace.step(began, step.seconds);
             checkpoint = None;
-            if let Err(loss) = self.after_step(&mut state, step, observer)? {
-                self.diverge(&mut state, loss, observer)?;
+            if let Err(diverged) = self.after_step(&mut state, step, observer)? {
+                diverge(&mut state, diverged, observer)?;
                 break;
             }
             let step = step.step;
@@ -111,9 +132,7 @@ impl Run<'_> {
                 checkpoint = Some(saved);
             }
         }
-        // What follows the training can fail, or be killed.
-        let checkpoint = checkpoint.map_or_else(|| self.save(&state, observer), Ok)?;
-        self.finish(state, checkpoint, observer)
+        Ok((state, checkpoint))
     }
 
     /// Fixes the number of steps of a run that trains until a time, when the learning rate is to decay.
@@ -127,18 +146,6 @@ impl Run<'_> {
             "after step {} the time of {max_seconds} s is enough for {steps} steps, with which the run ends",
             position.step
         ));
-    }
-
-    /// Ends a run whose loss is no number any more: with its best weights, if there are any.
-    fn diverge(&self, state: &mut State, loss: f64, observer: &mut impl Observer) -> Result<(), TrainError> {
-        let step = state.position.step;
-        let diverged = TrainError::Diverged { step, loss, learning_rate: self.settings.learning_rate };
-        if state.best.is_none() {
-            return Err(diverged);
-        }
-        observer.note(&format!("{diverged}. The run ends here, with its best weights"));
-        state.position.diverged = true;
-        Ok(())
     }
 
     /// The state to begin with: that of the newest checkpoint, which comes with it, or a new one.
@@ -233,7 +240,31 @@ impl Run<'_> {
             (None, Some(evaluation)) => (model.valid(), evaluation),
             (None, None) => return Err(TrainError::NoLoss),
         };
-        // Exports are made from the weights and compared with the definition; fused products have fewer bits.
-        Ok(Trained { model: model.with_fused(false), evaluation, position, checkpoint })
+        // Exports are made from the weights and compared with the definition; other products have fewer bits.
+        let model = model.with_arithmetic(Arithmetic::Primitives);
+        Ok(Trained { model, evaluation, position, checkpoint })
     }
+}
+
+/// Training time, that of earlier processes included.
+#[derive(Clone, Copy)]
+struct Clock {
+    start: Instant,
+    seconds_before: f64,
+}
+
+impl Clock {
+    fn seconds(self) -> f64 {
+        self.seconds_before + self.start.elapsed().as_secs_f64()
+    }
+}
+
+/// Ends a run that has diverged: with its best weights, if there are any.
+fn diverge(state: &mut State, diverged: TrainError, observer: &mut impl Observer) -> Result<(), TrainError> {
+    if state.best.is_none() {
+        return Err(diverged);
+    }
+    observer.note(&format!("{diverged}. The run ends here, with its best weights"));
+    state.position.diverged = true;
+    Ok(())
 }

@@ -43,6 +43,12 @@ pub struct Position {
     /// How many steps its time is enough for, from when that is fixed on: when the learning rate begins to decay.
     #[serde(default)]
     pub timed: Option<Timed>,
+    /// Steps that left the weights as they were, since gradients were no finite numbers.
+    #[serde(default)]
+    pub skipped_steps: usize,
+    /// Those of them since the last other one.
+    #[serde(default)]
+    pub skipped_in_a_row: usize,
     /// Whether it was said that the model learns its text by heart.
     #[serde(default)]
     pub memorizes: bool,

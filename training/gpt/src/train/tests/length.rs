@@ -2,29 +2,9 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use artifact::Tokenizer;
-use burn::module::Param;
-use burn::tensor::{Tensor, TensorData};
-
 use super::*;
-use crate::model::parameters::{self, ParameterPath, ParameterVisitor};
 use crate::preset::MatrixOptimizer;
-
-/// All weights of a model, in its order.
-fn weights(model: &Gpt) -> Vec<TensorData> {
-    struct Weights(Vec<TensorData>);
-    impl ParameterVisitor for Weights {
-        fn visit<const D: usize>(&mut self, _path: &ParameterPath, param: &Param<Tensor<D>>) {
-            self.0.push(param.val().into_data());
-        }
-    }
-    parameters::visit(model, Weights(Vec::new())).0
-}
-
-/// A whole run from these weights: tests beside this one draw random numbers too, so they are drawn once.
-fn train_from(model: &Gpt, preset: &Preset) -> Trained {
-    with_run(preset, |run| run.train(model.clone(), &mut Notes::default()).unwrap())
-}
+use crate::train::gradients::of_batches;
 
 #[test]
 fn a_run_by_muon_goes_on_bit_for_bit() {
@@ -56,7 +36,7 @@ fn muon_is_for_the_matrices_of_blocks_only() {
     let model = new_model(&preset, &device);
     let stepped = |kind: MatrixOptimizer| {
         let settings = TrainingSettings { optimizer: kind, ..preset.training.clone() };
-        let (gradients, ..) = with_run(&preset, |run| run.gradients(&model, &[vec![0, 1]]));
+        let (gradients, ..) = with_run(&preset, |run| of_batches(&model, &batches(run, &[vec![0, 1]]), 1));
         optimizer(&settings).step(settings.learning_rate, model.clone(), gradients)
     };
     let [adamw, muon] = [MatrixOptimizer::Adamw, MatrixOptimizer::Muon].map(|kind| weights(&stepped(kind)));

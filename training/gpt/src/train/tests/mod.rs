@@ -1,16 +1,21 @@
-//! Tests of the training loop: each setting, and a run that goes on; in [`length`] those of how long it is.
+//! Tests of the training loop: each setting, and a run that goes on; in [`length`] those of how long it is, in
+//! [`precision`] those of what it computes in.
 
 mod length;
+mod precision;
 
 use std::sync::atomic::AtomicBool;
 
 use artifact::Tokenizer;
+use burn::module::Param;
 use burn::optim::GradientsParams;
+use burn::tensor::{Tensor, TensorData};
 
 use super::evaluation::mean_loss;
 use super::*;
-use crate::corpus::{Dataset, Loader, Source, dataset};
+use crate::corpus::{Batch, Dataset, Loader, Source, dataset};
 use crate::model::Gpt;
+use crate::model::parameters::{self, ParameterPath, ParameterVisitor};
 use crate::preset::{Preset, TrainingSettings};
 
 /// Takes note of what is noted.
@@ -56,6 +61,7 @@ fn with_run<R>(preset: &Preset, act: impl FnOnce(&Run) -> R) -> R {
         settings: &preset.training,
         device: &crate::device::cpu().autodiff(),
         samples: None,
+        workers: None,
         records: None,
         checkpoints: &Checkpoints::new(folder.path(), serde_json::Value::Null),
         mirror: None,
@@ -64,8 +70,29 @@ fn with_run<R>(preset: &Preset, act: impl FnOnce(&Run) -> R) -> R {
     })
 }
 
+/// Batches of these windows.
+fn batches(run: &Run, windows: &[Vec<usize>]) -> Vec<Batch> {
+    windows.iter().map(|windows| run.train_set.batch(windows, run.device)).collect()
+}
+
 fn train(preset: &Preset, notes: &mut Notes) -> Trained {
     with_run(preset, |run| run.train(Gpt::new(&preset.model, run.device), notes).unwrap())
+}
+
+/// All weights of a model, in its order.
+fn weights(model: &Gpt) -> Vec<TensorData> {
+    struct Weights(Vec<TensorData>);
+    impl ParameterVisitor for Weights {
+        fn visit<const D: usize>(&mut self, _path: &ParameterPath, param: &Param<Tensor<D>>) {
+            self.0.push(param.val().into_data());
+        }
+    }
+    parameters::visit(model, Weights(Vec::new())).0
+}
+
+/// A whole run from these weights: tests beside this one draw random numbers too, so they are drawn once.
+fn train_from(model: &Gpt, preset: &Preset) -> Trained {
+    with_run(preset, |run| run.train(model.clone(), &mut Notes::default()).unwrap())
 }
 
 #[test]
@@ -163,7 +190,9 @@ fn weights_that_are_no_numbers_are_not_trained() {
 fn two_batches_of_one_give_the_gradients_of_a_batch_of_two() {
     let preset = preset();
     let model = Gpt::new(&preset.model, &crate::device::cpu().autodiff());
-    let gradients = |batches: &[Vec<usize>]| with_run(&preset, |run| run.gradients(&model, batches));
+    let gradients = |windows: &[Vec<usize>]| {
+        with_run(&preset, |run| gradients::of_batches(&model, &batches(run, windows), windows.len()))
+    };
     let (together, loss_together, tokens_together) = gradients(&[vec![0, 3]]);
     let (apart, loss_apart, tokens_apart) = gradients(&[vec![0], vec![3]]);
     assert_eq!(tokens_together, tokens_apart);
@@ -178,7 +207,7 @@ fn two_batches_of_one_give_the_gradients_of_a_batch_of_two() {
 #[test]
 fn vectors_decay_only_if_they_are_told_to() {
     let device = crate::device::cpu().autodiff();
-    let ids = burn::tensor::Tensor::<2, burn::tensor::Int>::from_ints([[1, 2, 3]], &device);
+    let ids = Tensor::<2, burn::tensor::Int>::from_ints([[1, 2, 3]], &device);
     let after_step = |decay_vectors: bool| {
         let preset = preset();
         let settings = TrainingSettings { decay_vectors, weight_decay: 1.0, ..preset.training };
