@@ -68,6 +68,25 @@ const serving = z
      * a new account, and of these none can be reserved.
      */
     reservedConcurrency: z.int().min(1).nullable().default(null),
+    /**
+     * Lambda Managed Instances: the function runs on EC2 instances that Lambda manages, takes several requests at once
+     * in an environment, and is never frozen. They cost as long as they run, and do not scale to zero. Once set it can
+     * be changed and not taken back: `null` again needs a new function.
+     */
+    managedInstances: z
+      .strictObject({
+        /** Requests at once in an environment: they generate side by side, and share its processors and memory. */
+        requestsAtOnce: z.int().min(1).max(64).default(8),
+        /** Memory in GB for each vCPU; with `memoryMb` this gives the vCPUs of an environment. */
+        gbPerVcpu: z.literal([2, 4, 8]).default(2),
+        /** Environments that always run, and the most of them: a cap on cost. */
+        minEnvironments: z.int().min(1).max(100).default(1),
+        maxEnvironments: z.int().min(1).max(100).default(3),
+        /** vCPUs of all instances together: another cap on cost. */
+        maxVcpus: z.int().min(2).max(15_000).default(16),
+      })
+      .nullable()
+      .default(null),
     /** `rest-api`: API Gateway, with throttling, keys, WAF. `function-url`: the function itself. */
     endpoint: z.enum(['rest-api', 'function-url']).default('rest-api'),
     /** Stream tokens as they are generated; otherwise a response is sent when it is complete. */
@@ -115,6 +134,20 @@ const serving = z
     }
     if (serving.package === 'image' && serving.temporaryStorageMb > 512) {
       refuse('temporaryStorageMb', 'SnapStart allows 512 MB');
+    }
+    const managed = serving.managedInstances;
+    if (!managed) return;
+    if (serving.package === 'image') {
+      refuse('managedInstances', 'they take no image with SnapStart; set package to zip');
+    }
+    if (serving.reservedConcurrency !== null) {
+      refuse('reservedConcurrency', 'managedInstances have maxEnvironments instead; set it to null');
+    }
+    if (serving.memoryMb < 1024 * managed.gbPerVcpu) {
+      refuse('memoryMb', `a vCPU of managedInstances has ${managed.gbPerVcpu} GB; expected at least ${1024 * managed.gbPerVcpu}`);
+    }
+    if (managed.maxEnvironments < managed.minEnvironments) {
+      refuse('managedInstances', `expected maxEnvironments of at least minEnvironments, ${managed.minEnvironments}`);
     }
   });
 

@@ -141,7 +141,7 @@ if [ -n "$infra" ]; then
     python_tools target/infra-venv scripts/requirements-infra.txt
 fi
 if [ -n "$tests" ]; then
-    # 750 MB to download, 2.2 GB on disk.
+    # 800 MB to download, 2.5 GB on disk.
     python_tools target/venv scripts/requirements-test.txt --only-binary=:all:
     torch=$(echo target/venv/lib/python3.*/site-packages/torch/lib)
     # The last of the libraries that it makes.

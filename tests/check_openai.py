@@ -59,9 +59,9 @@ def completion(server: Server) -> None:
     usage = answer.usage
     equal(usage.prompt_tokens, len(PROMPT_IDS))
     equal(usage.total_tokens, usage.prompt_tokens + usage.completion_tokens)
-    # A model may end its text by itself.
+    # A model may end its text by itself, at the latest with the last token.
     ended = usage.completion_tokens < TOKENS
-    equal(choice.finish_reason, "stop" if ended else "length")
+    assert choice.finish_reason in (["stop"] if ended else ["stop", "length"]), choice
 
 
 def stream(server: Server) -> None:
@@ -106,6 +106,8 @@ def stop(server: Server) -> None:
         [choice] = answer.choices
         equal((choice.text, choice.finish_reason), (expected, "stop"))
         assert answer.usage.completion_tokens <= TOKENS, answer.usage
+    sixteen = [f"\x00{index}" for index in range(15)] + [stop]
+    equal(server.text(stop=sixteen), expected)
     pieces = list(server.complete(stop=stop, stream=True))
     equal("".join(piece.choices[0].text for piece in pieces), expected)
 
@@ -135,7 +137,8 @@ def logprobs(server: Server) -> None:
     assert decodable, "every text has a token that is no text"
     for choice in decodable:
         scores = choice.logprobs
-        equal("".join(scores.tokens), choice.text)
+        text = scores.tokens[:-1] if choice.finish_reason == "stop" else scores.tokens
+        equal("".join(text), choice.text)
         equal(scores.text_offset, offsets(scores.tokens))
         # Of no other tokens than the one that was chosen.
         equal(scores.top_logprobs, [{t: p} for t, p in zip(scores.tokens, scores.token_logprobs)])
@@ -166,9 +169,35 @@ def echo(server: Server) -> None:
 
 def prompts(server: Server) -> None:
     expected = server.complete()
-    for prompt in (PROMPT_IDS, [PROMPT]):
+    for prompt in (PROMPT_IDS, [PROMPT], [PROMPT_IDS]):
         answer = server.complete(prompt=prompt)
         equal((answer.choices[0].text, answer.usage), (expected.choices[0].text, expected.usage))
+    answer = server.complete(prompt=[PROMPT, "A man"], n=2, temperature=1, seed=3)
+    equal([choice.index for choice in answer.choices], [0, 1, 2, 3])
+
+
+def chat(server: Server) -> None:
+    options = {"model": server.model, "messages": [{"role": "user", "content": "Hello"}], "seed": 3}
+    answer = server.client.chat.completions.create(**options, max_completion_tokens=TOKENS, logprobs=True, top_logprobs=2)
+    equal((answer.object, answer.system_fingerprint), ("chat.completion", "chat-template-plain"))
+    [choice] = answer.choices
+    equal((choice.message.role, len(choice.logprobs.content)), ("assistant", answer.usage.completion_tokens))
+    assert answer.usage.completion_tokens <= TOKENS and choice.finish_reason in ("stop", "length"), answer
+    first, *pieces, last = server.client.chat.completions.create(
+        **options, max_tokens=TOKENS, stream=True, stream_options={"include_usage": True}
+    )
+    equal((first.choices[0].delta.role, last.choices, last.usage), ("assistant", [], answer.usage))
+    equal("".join(piece.choices[0].delta.content or "" for piece in pieces), choice.message.content)
+    equal(pieces[-1].choices[0].finish_reason, choice.finish_reason)
+
+
+def defaults(server: Server) -> None:
+    """Nothing but what must be said."""
+    assert server.client.completions.create(model=server.model, prompt=PROMPT).choices[0].text
+    messages = [{"role": "user", "content": "Hello"}]
+    assert server.client.chat.completions.create(model=server.model, messages=messages).choices
+    equal(server.client.models.retrieve(server.model), server.models[0])
+    equal(server.client.models.retrieve(server.model.split("/")[0]), server.models[0])
 
 
 def errors(server: Server) -> None:
@@ -181,24 +210,24 @@ def errors(server: Server) -> None:
     for field, value in [
         ("temperature", -1),
         ("temperature", "hot"),
-        ("max_tokens", 100_000),
+        ("max_tokens", -2),
         ("n", 0),
         ("logprobs", 21),
         ("prompt", [50_257]),
-        ("stop", ["a", "b", "c", "d", "e"]),
-        ("best_of", 2),  # OpenAI's API has it, this one does not
+        ("stop", ["a"] * 17),
+        ("suffix", "an end"),  # OpenAI's API has it, this one does not
     ]:
         try:
             server.complete(**{field: value})
-            raise AssertionError(f"expected UnprocessableEntityError for {field}={value!r}, found an answer")
-        except openai.UnprocessableEntityError as error:
-            equal((error.code, error.type), ("invalid_field", "invalid_request_error"))
+            raise AssertionError(f"expected BadRequestError for {field}={value!r}, found an answer")
+        except openai.BadRequestError as error:
+            equal((error.code, error.type, error.param), ("invalid_field", "invalid_request_error", field))
             assert f"`{field}`" in error.message, error
 
 
 def main(url: str) -> None:
     server = Server(url)
-    for check in (models, completion, stream, several, seed, stop, logprobs, echo, prompts, errors):
+    for check in (models, completion, stream, several, seed, stop, logprobs, echo, prompts, chat, defaults, errors):
         check(server)
         print(f"openai {openai.__version__}: {check.__name__} as expected")
 

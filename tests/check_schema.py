@@ -33,14 +33,29 @@ def fit(path: str, body: dict, model: str, vocab_size: int) -> None:
     # The longest names stay, as those of models that are not there.
     if isinstance(body.get("model"), str) and len(body["model"]) < 256:
         body["model"] = model
-    if is_whole(body.get("max_tokens")) and MOST_TOKENS < body["max_tokens"] <= 1000:
-        body["max_tokens"] = MOST_TOKENS
-    if isinstance(prompt, list):
-        body["prompt"] = [item % vocab_size if is_whole(item) and item >= 0 else item for item in prompt]
-    if body.get("echo") is True and body.get("logprobs") is not None:
-        body["echo"] = len(str(prompt)) <= MOST_CHARACTERS
+    for name in ("max_tokens", "max_completion_tokens"):
+        if is_whole(body.get(name)) and MOST_TOKENS < body[name]:
+            body[name] = MOST_TOKENS
+    if is_whole(body.get("min_tokens")) and body["min_tokens"] > 0:
+        body["min_tokens"] = 0  # there may be fewer in all
+    for name in ("n", "best_of"):
+        if is_whole(body.get(name)) and 1 <= body[name] <= 128:
+            body[name] = 1  # that many of each prompt, and no fewer than the others are
+    for name in ("prompt", "tokens", "stop_token_ids"):
+        if isinstance(body.get(name), list):
+            body[name] = [in_vocabulary(item, vocab_size) for item in body[name]]
+    biases = body.get("logit_bias")
+    if isinstance(biases, dict) and all(name.isdecimal() for name in biases):
+        body["logit_bias"] = {str(int(name) % vocab_size): bias for name, bias in biases.items()}
     if path == "/inspect" and isinstance(prompt, str) and len(prompt) <= 16_384:
         body["prompt"] = prompt[:MOST_CHARACTERS]
+
+
+def in_vocabulary(item: object, vocab_size: int) -> object:
+    """An id, or a list of ids, that the model has."""
+    if isinstance(item, list):
+        return [in_vocabulary(id, vocab_size) for id in item]
+    return item % vocab_size if is_whole(item) and 0 <= item < 2**32 else item
 
 
 def main(url: str, cases: int) -> None:
@@ -58,8 +73,9 @@ def main(url: str, cases: int) -> None:
         answers[response.status_code] += 1
 
     config = Path(__file__).with_name("schemathesis.toml").resolve()
-    # Of each route: three take a body, and the others have next to nothing to vary.
-    cases_of_route = str(cases // 3)
+    # Of each route, beside those that cover the values of each field: six take a body, and the others have next to
+    # nothing to vary.
+    cases_of_route = str(cases // 12)
     arguments = ["--config-file", config, "--no-color", "run", f"{url}/openapi.json"]
     # It keeps what it finds in the current folder, and would begin with that the next time.
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):

@@ -16,6 +16,11 @@ const REST_API: Acknowledgement[] = [
   ['Api/RestApi/CloudWatchRole', managedPolicy('AmazonAPIGatewayPushToCloudWatchLogs'), 'what AWS documents for this role'],
 ];
 
+const MANAGED_INSTANCES: Acknowledgement[] = [
+  ['ManagedInstances/Vpc', 'VPC7', 'nothing can reach the instances, and Lambda logs what they do'],
+  ['ManagedInstances/Provider/OperatorRole', 'IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/AWSLambdaManagedEC2ResourceOperator]', 'what AWS documents for this role'],
+];
+
 const TRAINING: Acknowledgement[] = [
   ['Job/Container/ExecutionRole', 'IAM5[Resource::*]', 'ecr:GetAuthorizationToken knows no resources'],
   ['Compute/Vpc', 'VPC7', 'nothing can reach the jobs, and flow logs would cost more than the jobs'],
@@ -55,6 +60,7 @@ function uploadFunction(site: SiteStack): Acknowledgement[] {
 
 export function acknowledge({ storage, serving, training, site }: Stacks): void {
   apply(serving, serving.endpoint.api ? REST_API : []);
+  if (serving.node.tryFindChild('ManagedInstances')) apply(serving, MANAGED_INSTANCES);
   apply(training, TRAINING);
   if (training.node.tryFindChild('Compute')?.node.tryFindChild('InstanceRole')) apply(training, TRAINING_ON_EC2);
   if (site) apply(site, [...SITE, ...uploadFunction(site)]);

@@ -8,6 +8,7 @@ import { addTestStacks, newApp, synthesize, synthesizeStage } from './support.ts
 const variants: Record<string, SettingsInput> = {
   'a function URL': { serving: { endpoint: 'function-url' } },
   'an image': { serving: { package: 'image' } },
+  'managed instances': { serving: { memoryMb: 4096, managedInstances: {} } },
   'a key and a firewall': { serving: { apiKey: {}, waf: {} } },
   'a GPU': { training: { compute: 'ec2', gpus: 1, instanceTypes: ['g6.xlarge'] } },
   'everything that is watched': { alarms: { email: 'ops@example.org', modelAgeDays: 3 } },

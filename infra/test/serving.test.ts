@@ -1,10 +1,10 @@
 /** Serving stack: the function, its environment and its endpoints. */
 import { Match } from 'aws-cdk-lib/assertions';
 import { describe, expect, test } from 'vitest';
-import { type Settings } from '../settings.ts';
+import { type SettingsInput } from '../settings.ts';
 import { addTestStacks, newApp, synthesize } from './support.ts';
 
-type Serving = Partial<Settings['serving']>;
+type Serving = NonNullable<SettingsInput['serving']>;
 
 const servingOf = (serving: Serving = {}) => synthesize({ serving }).serving;
 const defaults = servingOf();
@@ -80,6 +80,33 @@ test('an image has SnapStart and needs no zip', () => {
     SnapStart: { ApplyOn: 'PublishedVersions' },
   });
   expect(JSON.stringify(template.toJSON())).toContain(':v7');
+});
+
+test('managed instances take several requests at once', () => {
+  const template = servingOf({ memoryMb: 4096, managedInstances: { requestsAtOnce: 16, maxEnvironments: 5 } });
+  template.hasResourceProperties('AWS::Lambda::CapacityProvider', {
+    InstanceRequirements: { Architectures: ['x86_64'] },
+    CapacityProviderScalingConfig: Match.objectLike({ MaxVCpuCount: 16 }),
+  });
+  template.hasResourceProperties('AWS::Lambda::Function', {
+    CapacityProviderConfig: {
+      LambdaManagedInstancesCapacityProviderConfig: Match.objectLike({
+        PerExecutionEnvironmentMaxConcurrency: 16,
+        ExecutionEnvironmentMemoryGiBPerVCpu: 2,
+      }),
+    },
+    Environment: { Variables: Match.objectLike({ MAX_CONCURRENT: '16' }) },
+  });
+  template.hasResourceProperties('AWS::Lambda::Version', {
+    FunctionScalingConfig: { MinExecutionEnvironments: 1, MaxExecutionEnvironments: 5 },
+  });
+  template.allResourcesProperties('AWS::EC2::SecurityGroup', { SecurityGroupIngress: Match.absent() });
+  defaults.resourceCountIs('AWS::Lambda::CapacityProvider', 0);
+  expect(() => servingOf({ managedInstances: {} })).toThrow(/serving\.memoryMb: a vCPU of managedInstances has 2 GB/);
+  expect(() => servingOf({ memoryMb: 4096, package: 'image', managedInstances: {} })).toThrow(/set package to zip/);
+  expect(() => servingOf({ memoryMb: 4096, reservedConcurrency: 3, managedInstances: {} })).toThrow(
+    /reservedConcurrency: managedInstances have maxEnvironments/,
+  );
 });
 
 describe('the REST API', () => {

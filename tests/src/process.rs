@@ -210,8 +210,9 @@ pub struct Lambda {
     /// Its address, as that of a function URL.
     pub url: String,
     metrics: Lines,
+    log: Lines,
     _emulator: Running,
-    _function: Running,
+    function: Running,
 }
 
 impl Lambda {
@@ -243,12 +244,34 @@ impl Lambda {
                 .env_remove("ORT_DISABLE_TELEMETRY")
                 .env_remove("AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH")
                 .stdout(Stdio::piped())
-                .stderr(Stdio::null())
+                .stderr(Stdio::piped())
                 .spawn()?,
         );
         let url = format!("http://127.0.0.1:{port}/lambda-url/_");
         let (metrics, _) = collect(function.0.stdout.take().context("stdout is piped")?);
-        Ok(Self { url, metrics, _emulator: emulator, _function: function })
+        let (log, _) = collect(function.0.stderr.take().context("stderr is piped")?);
+        Ok(Self { url, metrics, log, _emulator: emulator, function })
+    }
+
+    /// Stops the function, as Lambda does between requests.
+    ///
+    /// # Errors
+    /// If `kill` fails.
+    pub fn freeze(&self) -> Result<()> {
+        self.function.signal("STOP")
+    }
+
+    /// Lets it go on, as Lambda does for a request.
+    ///
+    /// # Errors
+    /// If `kill` fails.
+    pub fn thaw(&self) -> Result<()> {
+        self.function.signal("CONT")
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The metrics that it has written so far: lines of JSON.

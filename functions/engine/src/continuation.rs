@@ -34,7 +34,7 @@ impl Continuation {
         Self {
             ids,
             prompt_length: prompt.len(),
-            sampler: Sampler::new(options.sampling, options.seed),
+            sampler: Sampler::new(options.sampling, options.seed).processed(&options.processors, prompt),
             reads_prompt: options.reads_prompt,
             options,
             n_ids,
@@ -64,12 +64,14 @@ impl Continuation {
         if self.first_token.is_zero() {
             self.first_token = self.start.elapsed();
         }
-        if self.options.stop_id == Some(id) {
+        let is_stop = self.options.stop_ids.contains(&id);
+        let taken = self.sink.take(Token { id, logits, is_stop });
+        if is_stop {
             self.finish_reason = Some(FinishReason::Stop);
             return id;
         }
         self.ids.push(id);
-        if self.sink.take(Token { id, logits }).is_break() {
+        if taken.is_break() {
             self.finish_reason = Some(FinishReason::Cancelled);
             return id;
         }

@@ -235,11 +235,11 @@ impl Engine {
         mut take: impl FnMut(Token<'_>) -> ControlFlow<()>,
     ) -> Result<Generation, EngineError> {
         let (to_caller, told) = mpsc::channel();
-        self.submit(self.group(), prompt, *options, Box::new(WaitingCaller { to_caller, answers }))?;
+        self.submit(self.group(), prompt, options.clone(), Box::new(WaitingCaller { to_caller, answers }))?;
         for message in told {
             match message {
-                ToCaller::Token(id, logits) => {
-                    let _ = take(Token { id, logits: &logits }); // the answer has been sent
+                ToCaller::Token(id, logits, is_stop) => {
+                    let _ = take(Token { id, logits: &logits, is_stop }); // the answer has been sent
                 }
                 ToCaller::End(result) => return result,
             }

@@ -3,18 +3,21 @@
 use std::time::{Duration, Instant};
 
 use artifact::Sampling;
+use artifact::sampling::LogitsProcessors;
 
 /// Options of a generation.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct GenerationOptions {
     /// The most tokens to generate.
     pub max_tokens: usize,
-    /// Temperature, top-k and top-p.
+    /// Temperature, min-p, top-k and top-p.
     pub sampling: Sampling,
+    /// What changes the logits before: bias and penalties.
+    pub processors: LogitsProcessors,
     /// Fixes the choices: the same prompt, options and model give the same ids.
     pub seed: u64,
-    /// An id that ends the text; it is not part of it.
-    pub stop_id: Option<u32>,
+    /// Ids that end the text; they are not part of it.
+    pub stop_ids: Vec<u32>,
     /// The time at which to end with the text so far.
     pub deadline: Option<Instant>,
     /// Whether to use speculative decoding, if the engine has a drafter: the same text, sooner. Without kernels of
@@ -28,7 +31,16 @@ pub struct GenerationOptions {
 impl GenerationOptions {
     /// At most `max_tokens` tokens, without an end other than that.
     pub fn new(max_tokens: usize, sampling: Sampling, seed: u64) -> Self {
-        Self { max_tokens, sampling, seed, stop_id: None, deadline: None, draft: true, reads_prompt: false }
+        Self {
+            max_tokens,
+            sampling,
+            processors: LogitsProcessors::default(),
+            seed,
+            stop_ids: Vec::new(),
+            deadline: None,
+            draft: true,
+            reads_prompt: false,
+        }
     }
 }
 
@@ -37,8 +49,11 @@ impl GenerationOptions {
 pub struct Token<'a> {
     /// Its id.
     pub id: u32,
-    /// The logits that it was chosen from, `[n_ids]`, see [`Engine::n_ids`](crate::Engine::n_ids).
+    /// The logits of the model, before processors changed them, `[n_ids]`; see
+    /// [`Engine::n_ids`](crate::Engine::n_ids).
     pub logits: &'a [f32],
+    /// Whether it ends the text and so is not part of it.
+    pub is_stop: bool,
 }
 
 /// Reason for the end of a generation.

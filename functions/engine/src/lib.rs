@@ -48,4 +48,4 @@ pub use scheduler::occupancy::Occupancy;
 pub use session::LoadTimes;
 pub use sink::Sink;
 pub use speculation::{CorpusDrafter, Drafter};
-pub use text::{Piece, TextStream};
+pub use text::{Characters, Piece, TextStream};

@@ -8,7 +8,7 @@ use crate::generation::{Generation, Token};
 
 /// Takes what a text gives, on the engine's thread: other texts wait meanwhile.
 pub trait Sink: Send {
-    /// Takes a token when it is chosen; a break ends the text.
+    /// Takes a token when it is chosen, also one that ends the text; a break ends it.
     fn take(&mut self, token: Token<'_>) -> ControlFlow<()>;
 
     /// Takes the logits at a position of the prompt, of the token that follows it, if the options ask for them; a break
@@ -37,15 +37,15 @@ pub(crate) struct WaitingCaller {
 
 /// What a caller that waits is told.
 pub(crate) enum ToCaller {
-    /// A token and its logits.
-    Token(u32, Vec<f32>),
+    /// A token, its logits, and whether it ends the text.
+    Token(u32, Vec<f32>, bool),
     End(Result<Generation, EngineError>),
 }
 
 impl Sink for WaitingCaller {
     fn take(&mut self, token: Token<'_>) -> ControlFlow<()> {
         let Some(answers) = &self.answers else { return ControlFlow::Continue(()) };
-        let told = self.to_caller.send(ToCaller::Token(token.id, token.logits.to_vec()));
+        let told = self.to_caller.send(ToCaller::Token(token.id, token.logits.to_vec(), token.is_stop));
         match told {
             // Without an answer the caller has panicked.
             Ok(()) => answers.recv().unwrap_or(ControlFlow::Break(())),

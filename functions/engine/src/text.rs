@@ -25,8 +25,7 @@ pub struct Piece {
 pub struct TextStream<T> {
     tokenizer: T,
     stops: Vec<String>,
-    /// Bytes of a character that has begun but not ended, 3 at most.
-    bytes: Vec<u8>,
+    characters: Characters,
     /// Text that may be the beginning of a stop string, and so is shorter than the longest.
     held: String,
     stopped: bool,
@@ -36,7 +35,7 @@ impl<T: Deref<Target = Tokenizer>> TextStream<T> {
     /// A text that ends before the first of `stops`; an empty one stops nothing.
     pub fn new(tokenizer: T, mut stops: Vec<String>) -> Self {
         stops.retain(|stop| !stop.is_empty());
-        Self { tokenizer, stops, bytes: Vec::new(), held: String::new(), stopped: false }
+        Self { tokenizer, stops, characters: Characters::default(), held: String::new(), stopped: false }
     }
 
     /// Takes the next id and gives the text that is certain by it. After a stop string there is none.
@@ -48,8 +47,7 @@ impl<T: Deref<Target = Tokenizer>> TextStream<T> {
         if self.stopped {
             return Ok(Piece { text: String::new(), stopped: true });
         }
-        self.bytes.extend(bytes);
-        self.take_characters();
+        self.characters.push(&bytes, &mut self.held);
         if let Some(start) = self.stop_start() {
             self.stopped = true;
             self.held.truncate(start);
@@ -63,23 +61,6 @@ impl<T: Deref<Target = Tokenizer>> TextStream<T> {
     /// not ended is left out, as [`Tokenizer::decode`] does.
     pub fn finish(self) -> String {
         if self.stopped { String::new() } else { self.held }
-    }
-
-    /// Moves the characters that are complete from bytes to text. Bytes that form none become U+FFFD.
-    fn take_characters(&mut self) {
-        let mut incomplete = 0;
-        let mut chunks = self.bytes.utf8_chunks().peekable();
-        while let Some(chunk) = chunks.next() {
-            self.held.push_str(chunk.valid());
-            let invalid = chunk.invalid();
-            let may_go_on = std::str::from_utf8(invalid).is_err_and(|error| error.error_len().is_none());
-            if chunks.peek().is_none() && may_go_on {
-                incomplete = invalid.len();
-            } else if !invalid.is_empty() {
-                self.held.push(char::REPLACEMENT_CHARACTER);
-            }
-        }
-        self.bytes.drain(..self.bytes.len() - incomplete);
     }
 
     /// The start of the stop string that is complete first.
@@ -100,6 +81,34 @@ impl<T: Deref<Target = Tokenizer>> TextStream<T> {
             self.stops.iter().any(|stop| stop.starts_with(rest))
         };
         starts.into_iter().find(begins_stop).unwrap_or(end)
+    }
+}
+
+/// Incremental UTF-8 decoding: characters from bytes as they come.
+#[derive(Clone, Debug, Default)]
+pub struct Characters {
+    /// Bytes of a character that has begun but not ended, 3 at most.
+    begun: Vec<u8>,
+}
+
+impl Characters {
+    /// Takes the next bytes, and appends the characters that are complete by them to `text`. Bytes that form none
+    /// become U+FFFD.
+    pub fn push(&mut self, bytes: &[u8], text: &mut String) {
+        self.begun.extend_from_slice(bytes);
+        let mut incomplete = 0;
+        let mut chunks = self.begun.utf8_chunks().peekable();
+        while let Some(chunk) = chunks.next() {
+            text.push_str(chunk.valid());
+            let invalid = chunk.invalid();
+            let may_go_on = std::str::from_utf8(invalid).is_err_and(|error| error.error_len().is_none());
+            if chunks.peek().is_none() && may_go_on {
+                incomplete = invalid.len();
+            } else if !invalid.is_empty() {
+                text.push(char::REPLACEMENT_CHARACTER);
+            }
+        }
+        self.begun.drain(..self.begun.len() - incomplete);
     }
 }
 

@@ -12,8 +12,9 @@ use axum::Router;
 use clap::Parser;
 use generate::domain::source::Pinned;
 use generate::domain::{Models, Resources, Source};
+use generate::http::server::ConnectionLimits;
 use generate::http::site::SiteSettings;
-use generate::http::{Settings, app, server, settings};
+use generate::http::{Settings, app, listen, prometheus, server, settings};
 use generate::lambda::{self, ResponseMode, environment};
 use generate::logging;
 
@@ -45,16 +46,22 @@ struct Cli {
     /// its new part; 0 keeps none [default: that of four whole contexts, and at least 64].
     #[arg(long, env = "PREFIX_CACHE_MB", value_name = "MB")]
     prefix_cache_mb: Option<u64>,
-    /// Folder for models downloaded from S3 [default: a folder for temporary files].
+    /// Folder for models downloaded from S3, of this user alone; servers may share it [default: one among temporary
+    /// files].
     #[arg(long, env = "MODEL_CACHE")]
     cache: Option<PathBuf>,
     /// Shortest time between two reads of the channel.
     #[arg(long, env = "MODEL_CHECK_SECONDS", value_name = "SECONDS", default_value = "30",
           value_parser = settings::seconds)]
     check_interval: Duration,
-    /// Address to listen on; not used in Lambda.
-    #[arg(long, default_value = "127.0.0.1:8080")]
+    /// Address to listen on, such as 127.0.0.1:8080, localhost:8080, :8080 for all addresses, or a port of
+    /// localhost; not used in Lambda.
+    #[arg(long, default_value = "127.0.0.1:8080", value_parser = listen::address)]
     listen: SocketAddr,
+    /// Most connections at a time; not used in Lambda. When there are so many, idle ones are closed for new ones.
+    #[arg(long, env = "MAX_CONNECTIONS", value_name = "N", default_value_t = 512,
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    max_connections: u32,
     /// How Lambda sends responses.
     #[arg(long, env = "RESPONSE_MODE", value_enum, default_value = "buffered")]
     response_mode: ResponseMode,
@@ -89,6 +96,8 @@ async fn run(cli: Cli, start: Instant) -> Result<()> {
     logging::init(in_lambda)?;
     if in_lambda {
         lambda::metrics::init()?;
+    } else {
+        prometheus::init()?;
     }
     let available = environment::resources();
     let resources = Resources {
@@ -103,24 +112,28 @@ async fn run(cli: Cli, start: Instant) -> Result<()> {
         channel: cli.channel,
         pinned: cli.model_version,
         precision: cli.precision,
-        cache: cli.cache.unwrap_or_else(|| std::env::temp_dir().join("troelsllm-models")),
+        cache: cli.cache.unwrap_or_else(store::default_cache),
         check_interval: cli.check_interval,
         resources,
     };
     let models = Models::new(source, start);
     let router = app(Arc::clone(&models), cli.settings, cli.site.open()?);
     if in_lambda {
-        // Starts to load now; requests wait for the model, and are answered with the reason if there is none.
-        models.check();
-        return lambda::serve(router, models, cli.response_mode).await;
+        return lambda::serve(router, models, cli.response_mode, start).await;
     }
-    serve_locally(router, models, cli.listen).await
+    let limits = ConnectionLimits::new(cli.max_connections as usize);
+    serve_locally(router, models, cli.listen, limits).await
 }
 
-async fn serve_locally(router: Router, models: Arc<Models>, address: SocketAddr) -> Result<()> {
+async fn serve_locally(
+    router: Router,
+    models: Arc<Models>,
+    address: SocketAddr,
+    limits: ConnectionLimits,
+) -> Result<()> {
     let listener = server::bind(address).await?;
     let loaded = async { models.first_attempt().await.map(drop).map_err(|error| anyhow!("{error:#}")) };
-    let served = server::serve(router, listener, loaded).await;
+    let served = server::serve(router, listener, limits, loaded).await;
     logging::flush().await;
     served
 }

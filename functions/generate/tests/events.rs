@@ -65,12 +65,16 @@ fn http(method: &str, path: &str, body: &str) -> String {
 }
 
 async fn answer(event: &str) -> (u16, Response) {
+    answer_with(event, Settings::default()).await
+}
+
+async fn answer_with(event: &str, settings: Settings) -> (u16, Response) {
     let folder = tempfile::tempdir().unwrap();
     let mut context = Context::default();
     context.request_id = "of-lambda".to_owned();
     let request = lambda_http::request::from_str(event).unwrap().with_lambda_context(context);
     let models = models(folder.path());
-    let router = in_lambda(app(Arc::clone(&models), Settings::default(), None), models);
+    let router = in_lambda(app(Arc::clone(&models), settings, None), models);
     let response = router.oneshot(request).await.unwrap();
     (response.status().as_u16(), response)
 }
@@ -108,6 +112,49 @@ async fn events_of_every_kind_reach_the_same_router() {
     }
 }
 
+/// A named stage of an HTTP API is in the path of its events, and so is the base path of a domain of one's own.
+#[tokio::test]
+async fn stages_and_base_paths_are_no_part_of_a_route() {
+    let staged = |path: &str| http("GET", path, "").replace(r#""stage":"$default""#, r#""stage":"prod""#);
+    for path in ["/prod/health", "/health", "/prod//health/"] {
+        assert_eq!(answer(&staged(path)).await.0, 200, "{path}");
+    }
+    assert_eq!(answer(&staged("/production/health")).await.0, 404);
+    assert_eq!(answer(&http("GET", "/prod/health", "")).await.0, 404);
+    for event in [rest, http] {
+        let settings = Settings { base_path: "/llm".to_owned(), ..Settings::default() };
+        assert_eq!(answer_with(&event("GET", "/llm/health", ""), settings.clone()).await.0, 200);
+        assert_eq!(answer_with(&event("GET", "/health", ""), settings).await.0, 200);
+    }
+}
+
+/// An HTTP API and a function URL pass on what is compressed; a REST API would send it as Base64.
+#[tokio::test]
+async fn only_gateways_that_pass_it_on_get_compressed_answers() {
+    for (event, expected) in
+        [(rest("GET", "/openapi.json", ""), None), (http("GET", "/openapi.json", ""), Some("gzip"))]
+    {
+        let event = event.replacen(r#""content-type":"#, r#""accept-encoding":"gzip","content-type":"#, 1);
+        let event =
+            event.replacen(r#""content-type":["#, r#""accept-encoding":["gzip"],"content-type":["#, 1);
+        let (status, response) = answer(&event).await;
+        let encoding = response.headers().get("content-encoding").map(|value| value.to_str().unwrap());
+        assert_eq!((status, encoding), (200, expected));
+    }
+}
+
+/// Without a model: alive, but not ready.
+#[tokio::test]
+async fn a_server_without_a_model_is_not_ready() {
+    let (status, response) = answer(&http("GET", "/ready", "")).await;
+    assert_eq!(status, 503);
+    let code = json_body(response).await["error"]["code"].clone();
+    assert!(code == "model_loading" || code == "no_model", "{code}");
+    let (status, response) = answer(&http("POST", "/v1/completions", r#"{"temperature": -1}"#)).await;
+    assert_eq!((status, &json_body(response).await["error"]["param"]), (400, &json!("temperature")));
+    assert_eq!(answer(&http("GET", "/metrics", "")).await.0, 404, "they go to CloudWatch");
+}
+
 /// A page asks how far the start is, and does not wait for it.
 #[tokio::test]
 async fn the_state_of_the_start_is_told_at_once() {
@@ -137,13 +184,36 @@ async fn a_restored_copy_looks_for_the_model_anew() {
     snapshot.before_snapshot().await.unwrap();
     let failure = models.failure().unwrap();
     snapshot.after_restore().await.unwrap();
-    for _ in 0..200 {
-        if !Arc::ptr_eq(&failure, &models.failure().unwrap()) {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("the copy did not look");
+    // Before it takes a request.
+    assert!(!Arc::ptr_eq(&failure, &models.failure().unwrap()), "the copy did not look");
+}
+
+/// Whatever is asked first: after the answer Lambda freezes the process, and the load with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_invocation_lasts_until_the_load_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = channel_in_a_pipe(folder.path());
+    let models = models(folder.path());
+    let router = in_lambda(app(Arc::clone(&models), Settings::default(), None), Arc::clone(&models));
+    models.check();
+    let request = Request::get("/nothing").body(Body::empty()).unwrap();
+    let response = router.clone().oneshot(request).await.unwrap();
+    assert_eq!(response.status(), 404);
+    let mut end = std::pin::pin!(axum::body::to_bytes(response.into_body(), usize::MAX));
+    let early = tokio::time::timeout(Duration::from_millis(200), &mut end).await;
+    assert!(early.is_err(), "the invocation has ended before the load");
+    std::fs::write(&pipe, "{}").unwrap();
+    end.await.unwrap();
+    assert!(models.failure().is_some());
+}
+
+/// Reading the channel of the store in `folder` takes until something is written to the pipe.
+fn channel_in_a_pipe(folder: &std::path::Path) -> std::path::PathBuf {
+    let channels = folder.join("channels");
+    std::fs::create_dir(&channels).unwrap();
+    let pipe = channels.join("live.json");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    pipe
 }
 
 /// Within the interval the channel is not read again, however many ask.
@@ -162,11 +232,7 @@ async fn nobody_looks_again_within_the_interval() {
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_that_wait_for_the_model_are_bounded() {
     let folder = tempfile::tempdir().unwrap();
-    // Reading the channel from a pipe takes until something is written to it.
-    let channels = folder.path().join("channels");
-    std::fs::create_dir(&channels).unwrap();
-    let pipe = channels.join("live.json");
-    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let pipe = channel_in_a_pipe(folder.path());
     let settings = Settings { max_concurrent: 1, max_waiting: 1, ..Settings::default() };
     let router = app(models(folder.path()), settings, None);
     let ask = || {

@@ -12,6 +12,7 @@ import type { Settings } from '../../settings.ts';
 import { functionRole } from '../function-role.ts';
 import { PROJECT_FOLDER } from '../paths.ts';
 import type { Endpoint } from './endpoint.ts';
+import { ManagedInstances } from './managed-instances.ts';
 import { RestEndpoint } from './rest-endpoint.ts';
 
 export interface ServingStackProps extends StackProps {
@@ -33,6 +34,10 @@ export class ServingStack extends Stack {
     const { settings } = props;
 
     this.function = this.generate(props);
+    if (settings.managedInstances) {
+      const instances = { settings: settings.managedInstances, architecture: architectureOf(settings) };
+      new ManagedInstances(this, 'ManagedInstances', instances).add(this.function);
+    }
     // It reads, and neither lists nor writes.
     this.function.addToRolePolicy(
       new iam.PolicyStatement({
@@ -57,7 +62,7 @@ export class ServingStack extends Stack {
     });
     const options = {
       description: 'Serves the model that a channel of the store names',
-      architecture: settings.architecture === 'arm64' ? lambda.Architecture.ARM_64 : lambda.Architecture.X86_64,
+      architecture: architectureOf(settings),
       memorySize: settings.memoryMb,
       ephemeralStorageSize: Size.mebibytes(settings.temporaryStorageMb),
       timeout: Duration.seconds(settings.timeLimitSeconds + GRACE_SECONDS),
@@ -94,6 +99,10 @@ export class ServingStack extends Stack {
   }
 }
 
+function architectureOf(settings: Settings['serving']): lambda.Architecture {
+  return settings.architecture === 'arm64' ? lambda.Architecture.ARM_64 : lambda.Architecture.X86_64;
+}
+
 /** Environment variables that `generate` reads; `generate --help` describes them. */
 function environment(settings: Settings['serving'], artifacts: s3.IBucket): Record<string, string> {
   const variables: Record<string, string | false> = {
@@ -103,6 +112,8 @@ function environment(settings: Settings['serving'], artifacts: s3.IBucket): Reco
     MODEL_PRECISION: settings.precision !== 'auto' && settings.precision,
     RESPONSE_MODE: settings.streaming ? 'streaming' : 'buffered',
     TIME_LIMIT_SECONDS: String(settings.timeLimitSeconds),
+    // All that Lambda sends at once generate side by side.
+    MAX_CONCURRENT: settings.managedInstances !== null && String(settings.managedInstances.requestsAtOnce),
     CORS_ORIGINS: settings.corsOrigins.length > 0 && settings.corsOrigins.join(','),
     API_KEY_SHA256: settings.apiKeySha256.length > 0 && settings.apiKeySha256.join(','),
     // Read by lambda_http: routes are `/generate`, not `/api/generate`.

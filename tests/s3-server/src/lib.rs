@@ -16,7 +16,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt};
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::service::S3ServiceBuilder;
@@ -39,6 +39,9 @@ pub const KEEPING_KEY: &str = "keeping";
 /// The secret of every key.
 pub const SECRET: &str = "secret";
 
+/// Length of what is sent at a time, where that is limited.
+const PIECE: usize = 64 << 10;
+
 /// An S3 server on loopback.
 pub struct S3Server {
     /// Its address, `http://127.0.0.1:…`.
@@ -57,8 +60,12 @@ struct Traffic {
     unavailable: AtomicBool,
     /// How many completions of uploads in parts are answered with an error, though they take effect.
     failing_completions: AtomicUsize,
+    /// Changes when all answers that are being sent are cut off.
+    cut: watch::Sender<()>,
     /// Bytes in a second, of all answers together; 0 for as many as there can be.
     bytes_per_second: AtomicU64,
+    /// Bytes of bodies that have been sent.
+    sent: AtomicU64,
     /// When the next byte may be sent.
     next_byte: Mutex<Instant>,
     /// Requests so far.
@@ -68,20 +75,25 @@ struct Traffic {
 }
 
 impl Traffic {
-    /// A body that is sent no faster than is allowed.
+    /// A body that is sent no faster than is allowed, piece by piece, until answers are cut off.
     fn paced(self: &Arc<Self>, body: Body) -> Body {
         let traffic = Arc::clone(self);
-        Body::from_stream(body.into_data_stream().then(move |chunk| {
-            let traffic = Arc::clone(&traffic);
+        let cut = self.cut.subscribe();
+        Body::from_stream(body.into_data_stream().flat_map(pieces).then(move |piece| {
+            let (traffic, mut cut) = (Arc::clone(&traffic), cut.clone());
             async move {
-                traffic.pace(chunk.as_ref().map_or(0, Bytes::len)).await;
-                chunk
+                let piece = piece?;
+                tokio::select! {
+                    () = traffic.pace(piece.len()) => Ok(piece),
+                    _ = cut.changed() => Err(axum::Error::new("the connection is gone")),
+                }
             }
         }))
     }
 
     /// Waits until `bytes` may be sent.
     async fn pace(&self, bytes: usize) {
+        self.sent.fetch_add(bytes as u64, Ordering::SeqCst);
         let rate = self.bytes_per_second.load(Ordering::SeqCst);
         if rate > 0 {
             let mut next = self.next_byte.lock().await;
@@ -91,6 +103,14 @@ impl Traffic {
             tokio::time::sleep_until(time).await;
         }
     }
+}
+
+/// A chunk in pieces of at most 64 KiB.
+fn pieces(chunk: Result<Bytes, axum::Error>) -> impl Stream<Item = Result<Bytes, axum::Error>> {
+    let pieces = |chunk: Bytes| {
+        (0..chunk.len()).step_by(PIECE).map(|at| Ok(chunk.slice(at..chunk.len().min(at + PIECE)))).collect()
+    };
+    futures_util::stream::iter(chunk.map_or_else(|error| vec![Err(error)], pieces))
 }
 
 struct Keys;
@@ -132,6 +152,8 @@ impl S3Server {
             lost: watch::Sender::new(false),
             unavailable: AtomicBool::new(false),
             failing_completions: AtomicUsize::new(0),
+            cut: watch::Sender::new(()),
+            sent: AtomicU64::new(0),
             bytes_per_second: AtomicU64::new(0),
             next_byte: Mutex::new(Instant::now()),
             requests: AtomicUsize::new(0),
@@ -230,6 +252,16 @@ impl S3Server {
     /// Sends so many bytes in a second, in all answers together; 0 for as many as it can.
     pub fn throttle(&self, bytes_per_second: u64) {
         self.traffic.bytes_per_second.store(bytes_per_second, Ordering::SeqCst);
+    }
+
+    /// Cuts off all answers that are being sent, as when connections break.
+    pub fn cut_answers(&self) {
+        self.traffic.cut.send_replace(());
+    }
+
+    /// Bytes of answers so far, without heads.
+    pub fn sent(&self) -> u64 {
+        self.traffic.sent.load(Ordering::SeqCst)
     }
 
     /// Reads what is there now into memory, and answers requests for it from there: the server hashes a

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
 use artifact::manifest::Precision;
+use artifact::sampling::LogitsProcessors;
 use artifact::{GptConfig, Sampling};
 use burn::module::Module;
 use burn::tensor::{Int, Tensor, TensorData};
@@ -280,12 +281,20 @@ fn drafts_change_no_greedy_text() {
     assert!(excused <= PROMPTS / 100);
 }
 
-/// An oracle that knows the text: every guess is right, and far fewer runs are needed.
+/// An oracle that knows the text: every guess is right, and far fewer runs are needed, whatever changes the logits.
 #[test]
 fn right_guesses_save_runs() {
     let plain = Engine::new(w8());
     let prompt = random_ids(9, 5, plain.config().vocab_size);
-    for options in [greedy(20), random(20, 3)] {
+    let processors = LogitsProcessors {
+        logit_bias: vec![(3, 2.0), (5, -100.0)],
+        suppressed: vec![(7, 10)],
+        repetition_penalty: 1.3,
+        frequency_penalty: 0.7,
+        presence_penalty: -0.4,
+    };
+    let with_processors = |options| GenerationOptions { processors: processors.clone(), ..options };
+    for options in [greedy(20), random(20, 3), with_processors(greedy(20)), with_processors(random(20, 3))] {
         let expected = plain.generate(&prompt, &options).unwrap();
         let text = [&prompt[..], &expected.ids].concat();
         let oracle = Guess(move |recent: &[u32], max: usize| {

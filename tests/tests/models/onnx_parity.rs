@@ -204,7 +204,7 @@ fn a_prompt_longer_than_the_context_is_read_from_its_end() {
 fn a_stop_id_ends_the_text_and_is_not_part_of_it() {
     let (reference, pair) = tiny_gpt();
     let (prompt, expected) = reference.greedy.split_at(5);
-    let options = GenerationOptions { stop_id: Some(expected[3]), ..greedy(20) };
+    let options = GenerationOptions { stop_ids: vec![expected[3]], ..greedy(20) };
     let generation = Engine::new(pair.engine).generate(prompt, &options).unwrap();
     assert_eq!(generation.ids, expected[..3]);
     assert_eq!(generation.finish_reason, FinishReason::Stop);

@@ -200,7 +200,7 @@ fn whoever_comes_and_goes_leaves_nothing_behind() {
             let (ended, end) = channel();
             let client =
                 Client { taken: Arc::clone(&taken), leaves_after, is_open: Arc::clone(&is_open), ended };
-            engine.submit(engine.group(), &prompt, options, Box::new(client)).unwrap();
+            engine.submit(engine.group(), &prompt, options.clone(), Box::new(client)).unwrap();
             if kind == 2 {
                 is_open.store(false, Ordering::Relaxed);
             }
@@ -351,7 +351,7 @@ fn groups_get_as_many_slots_as_each_other() {
     let (sender, receiver) = channel();
     let options = GenerationOptions::new(10, Sampling::Greedy, 0);
     let (open, wait) = gate();
-    let first = tell(&engine, &[1], options, wait);
+    let first = tell(&engine, &[1], options.clone(), wait);
     let many = engine.group();
     for (group, name) in [(many, "many"); 10].into_iter().chain([(engine.group(), "one")]) {
         let order = Arc::clone(&order);
@@ -362,7 +362,7 @@ fn groups_get_as_many_slots_as_each_other() {
                 order.lock().unwrap().push(name);
             }
         };
-        engine.submit(group, &[1, 2], options, Box::new(Teller(take, sender.clone()))).unwrap();
+        engine.submit(group, &[1, 2], options.clone(), Box::new(Teller(take, sender.clone()))).unwrap();
     }
     drop(open);
     first.recv().unwrap();
@@ -419,7 +419,7 @@ fn the_logits_of_a_prompt_can_be_read() {
         receiver.recv().unwrap()
     };
     let options = GenerationOptions::new(0, Sampling::Greedy, 0);
-    let (rows, generation) = read(options, usize::MAX);
+    let (rows, generation) = read(options.clone(), usize::MAX);
     assert_eq!((generation.finish_reason, generation.ids.len()), (FinishReason::Length, 0));
     assert_eq!(rows.len(), prompt.len());
     for ((position, row), (index, expected)) in rows.iter().zip(expected.chunks(vocab_size).enumerate()) {
@@ -433,9 +433,9 @@ fn the_logits_of_a_prompt_can_be_read() {
     assert_eq!(again.ids, generation.ids);
     assert!(!plain.has_own_kernels() || again.work.reused == prompt.len());
 
-    let (rows, generation) = read(options, 40);
+    let (rows, generation) = read(options.clone(), 40);
     assert_eq!((rows.len(), generation.finish_reason), (41, FinishReason::Cancelled));
-    let late = GenerationOptions { deadline: Some(Instant::now()), ..options };
+    let late = GenerationOptions { deadline: Some(Instant::now()), ..options.clone() };
     let (rows, generation) = read(late, usize::MAX);
     assert_eq!((rows.len(), generation.finish_reason), (0, FinishReason::Deadline));
 
@@ -462,9 +462,9 @@ fn a_caller_that_panics_ends_its_own_text() {
     }
     let options = GenerationOptions::new(50, Sampling::Greedy, 0);
     engine.generate(&[6, 7], &options).unwrap();
-    let good = tell(&engine, &[1, 2, 3], options, |_| {});
-    engine.submit(engine.group(), &[4, 5], options, Box::new(Bad(failed.clone()))).unwrap();
-    engine.submit(engine.group(), &[6, 7], options, Box::new(Bad(failed))).unwrap(); // whose prompt has been run
+    let good = tell(&engine, &[1, 2, 3], options.clone(), |_| {});
+    engine.submit(engine.group(), &[4, 5], options.clone(), Box::new(Bad(failed.clone()))).unwrap();
+    engine.submit(engine.group(), &[6, 7], options.clone(), Box::new(Bad(failed))).unwrap(); // whose prompt has been run
     for _ in 0..2 {
         assert!(matches!(failure.recv().unwrap(), EngineError::Panicked));
     }

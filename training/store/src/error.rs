@@ -50,6 +50,19 @@ pub enum StoreError {
         /// Bytes left on the disk.
         free: u64,
     },
+    /// Others than this user could change the files in the folder of downloads.
+    #[error(
+        "{path}: it belongs to user {owner}, mode {mode:04o}; downloads need a folder of this user's own that nobody \
+         else may write, choose another one (generate --cache)"
+    )]
+    NotPrivate {
+        /// The folder.
+        path: PathBuf,
+        /// Id of its owner.
+        owner: u32,
+        /// Its mode.
+        mode: u32,
+    },
     /// S3 refused a request or did not answer.
     #[error("{location}: {problem}; {remedy}")]
     S3 {

@@ -15,15 +15,18 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `store`, `version`, `publish`, `channel`, `checkpoints` | the rules, the same for every store |
+//! | `store`, `version`, `verify`, `publish`, `channel`, `checkpoints` | the rules, the same for every store |
 //! | `objects`, `object` | the seam below them: objects under keys |
 //! | `directory`, `s3` | the two kinds of store; only `s3` names the AWS SDK |
 //! | `bucket` | objects of a bucket that is not a store |
 //! | `atomic` | files and folders that appear whole or not at all |
+//! | `cache` | downloads: a folder of one user, shared by processes |
+//! | [`awake`] | timers for a process that is stopped now and then |
 //! | `layout`, `key`, `location`, `error` | keys of a store, safe keys, addresses, errors |
 
 pub use self::atomic::{AtomicFile, AtomicFolder, PathError};
 pub use self::bucket::Bucket;
+pub use self::cache::{Lease, default_cache};
 pub use self::channel::Channel;
 pub use self::error::StoreError;
 pub use self::layout::MANIFEST;
@@ -34,7 +37,9 @@ pub use self::store::Store;
 pub use self::version::{ModelVersion, VersionRef};
 
 mod atomic;
+pub mod awake;
 mod bucket;
+mod cache;
 mod channel;
 mod checkpoints;
 mod directory;
@@ -50,4 +55,5 @@ mod s3;
 mod store;
 #[cfg(test)]
 mod tests;
+mod verify;
 mod version;

@@ -10,7 +10,8 @@ use crate::error::{StoreError, at};
 use crate::layout::{MANIFEST, checked_name, model_folder, version_folder};
 use crate::objects::Objects;
 use crate::store::Store;
-use crate::version::{VersionRef, expect_equal};
+use crate::verify::expect_equal;
+use crate::version::VersionRef;
 
 impl Store {
     /// Begins a new version of a model: files are added to a local folder, and nothing is visible to

@@ -10,10 +10,12 @@ use artifact::tokenizer::MAX_FILE_BYTES;
 use serde::{Deserialize, Serialize};
 
 use crate::atomic::AtomicFile;
+use crate::cache::{self, Lease};
 use crate::error::{StoreError, at};
 use crate::layout::{MANIFEST, MODELS, checked_name, manifests, model_folder, version_folder};
 use crate::objects::Objects;
 use crate::store::Store;
+use crate::verify::{expect_equal, verify};
 
 /// A version by name and content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,11 +142,12 @@ impl ModelVersion {
     pub async fn verified_file(&self, entry: &FileEntry, cache: &Path) -> Result<PathBuf, StoreError> {
         let key = self.key(checked_name("file", &entry.path)?);
         if let Some(path) = self.objects.local_path(&key) {
-            verify_file(&path, entry)?;
+            verify(&path, entry).await?;
             return Ok(path);
         }
+        cache::prepare(cache)?;
         let path = cache.join(&key);
-        if verify_file(&path, entry).is_ok() {
+        if verify(&path, entry).await.is_ok() {
             return Ok(path);
         }
         let location = self.objects.location(&key);
@@ -177,23 +180,29 @@ impl ModelVersion {
         Ok(Some(fs::read(&path).map_err(at(&path))?))
     }
 
-    /// Removes the downloads of other versions of this model from `cache`. A process that has one of their
-    /// files open keeps it.
+    /// Keeps other processes from removing the downloads of this version from `cache`; `None` if nothing is downloaded,
+    /// since the store is a directory.
+    ///
+    /// # Errors
+    /// If the folder cannot be made or locked, or others could change what is in it.
+    pub fn lease(&self, cache: &Path) -> Result<Option<Lease>, StoreError> {
+        if self.objects.local_path(&self.key(MANIFEST)).is_some() {
+            return Ok(None);
+        }
+        cache::prepare(cache)?;
+        Lease::on(&cache.join(&self.folder)).map(Some)
+    }
+
+    /// Removes the downloads of other versions of this model from `cache`, unless a process has a
+    /// [lease](Self::lease) on them. One that has merely opened their files keeps those.
     ///
     /// # Errors
     /// If a folder cannot be read or removed.
     pub fn remove_others(&self, cache: &Path) -> Result<(), StoreError> {
-        let folder = cache.join(&self.folder);
-        let Some(versions) = folder.parent().filter(|versions| versions.is_dir() && folder.is_dir()) else {
+        if self.objects.local_path(&self.key(MANIFEST)).is_some() {
             return Ok(());
-        };
-        for entry in fs::read_dir(versions).map_err(at(versions))? {
-            let path = entry.map_err(at(versions))?.path();
-            if path != folder {
-                fs::remove_dir_all(&path).map_err(at(&path))?;
-            }
         }
-        Ok(())
+        cache::remove_others(&cache.join(&self.folder))
     }
 
     /// The error of a reader whose file is not in the manifest.
@@ -211,31 +220,4 @@ fn check_space(path: &Path, bytes: u64) -> Result<(), StoreError> {
         return Err(StoreError::NoSpace { path: path.to_owned(), needed: bytes, free });
     }
     Ok(())
-}
-
-fn verify_file(path: &Path, entry: &FileEntry) -> Result<(), StoreError> {
-    let location = path.display().to_string();
-    // The length first: it is free, and most damage shows in it.
-    let length = fs::metadata(path).map_err(at(path))?.len();
-    expect_equal(&location, "length", &entry.bytes.to_string(), &length.to_string())?;
-    let (sha256, _) = Sha256Hex::of_file(path).map_err(at(path))?;
-    expect_equal(&location, "sha256", entry.sha256.as_str(), sha256.as_str())
-}
-
-/// Compares a property of a file with what was published.
-pub(crate) fn expect_equal(
-    location: &str,
-    property: &'static str,
-    expected: &str,
-    found: &str,
-) -> Result<(), StoreError> {
-    if expected == found {
-        return Ok(());
-    }
-    Err(StoreError::Mismatch {
-        location: location.to_owned(),
-        property,
-        expected: expected.to_owned(),
-        found: found.to_owned(),
-    })
 }

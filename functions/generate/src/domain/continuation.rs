@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use artifact::Sampling;
+use artifact::sampling::LogitsProcessors;
 use artifact::sampling::log_probs::LogProb;
 use engine::Work;
 use tokio::sync::mpsc;
@@ -12,26 +13,36 @@ use super::error::GenerateError;
 use super::prompt::Prompt;
 use super::served_model::ServedModel;
 
-/// A request for one or several continuations of a prompt.
+/// A request for one or several continuations of each of its prompts.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// Name, or name and version, of the model that the client expects; `None` accepts any.
     pub model: Option<String>,
-    /// The text or token ids to continue.
-    pub prompt: Prompt,
-    /// Number of continuations.
+    /// What to continue.
+    pub prompts: Vec<Prompt>,
+    /// Number of continuations of each prompt.
     pub choices: usize,
     /// The most tokens of each.
     pub max_tokens: usize,
+    /// Whether a continuation also ends where it fills the context.
+    pub fits_context: bool,
+    /// No end-of-text token and no stop id among the first so many tokens.
+    pub min_tokens: usize,
+    /// Whether the end-of-text token is never chosen.
+    pub ignores_end: bool,
     /// Sampling of the next token.
     pub sampling: Sampling,
-    /// Seed of the first continuation; each further one has the next seed. Random if `None`.
+    /// Bias and penalties. What suppresses the end comes from the fields above, when the model is known.
+    pub processors: LogitsProcessors,
+    /// Seed of a prompt's first continuation; each further one has the next seed. Random if `None`.
     pub seed: Option<u64>,
     /// Stop strings: they end a continuation and are not part of it.
     pub stop: Vec<String>,
+    /// Ids that end a continuation and are not part of it, beside the end-of-text token.
+    pub stop_ids: Vec<u32>,
     /// Number of most likely tokens to report at each position; `None` for no log-probabilities.
     pub log_probs: Option<usize>,
-    /// Whether to report log-probabilities of the prompt's tokens too.
+    /// Whether to report log-probabilities of the prompts' tokens too.
     pub scores_prompt: bool,
     /// When to end with the tokens so far.
     pub deadline: Instant,
@@ -41,17 +52,23 @@ pub struct Request {
 pub struct Continuation {
     /// The model that generates them.
     pub model: Arc<ServedModel>,
-    /// Token ids of the prompt.
-    pub prompt_ids: Vec<u32>,
-    /// Log-probabilities of the prompt's tokens, if the request asks for them; the first token has none.
-    pub prompt_scores: Option<Vec<Option<Score>>>,
-    /// Seed of the first continuation.
+    /// The prompts, in the order of the request.
+    pub prompts: Vec<ReadPrompt>,
+    /// Seed of each prompt's first continuation.
     pub seed: u64,
     /// The tokens, as they are chosen. Dropping this ends the generation.
     pub events: Events,
 }
 
-/// Events with the index of their continuation; nothing follows an error.
+/// A prompt that the model has read.
+pub struct ReadPrompt {
+    /// Its token ids.
+    pub ids: Vec<u32>,
+    /// Log-probabilities of its tokens, if the request asks for them; the first token has none.
+    pub scores: Option<Vec<Option<Score>>>,
+}
+
+/// Events with the index of their continuation, which is `prompt * choices + choice`; nothing follows an error.
 pub type Events = mpsc::UnboundedReceiver<Result<(usize, Event), GenerateError>>;
 
 /// Log-probability of a token, and those of the most likely tokens at its position.
@@ -67,7 +84,7 @@ pub enum Event {
 }
 
 /// A new token, and the text that is complete with it: none while a character or a possible stop string is
-/// incomplete, then more than the token's own.
+/// incomplete, then more than the token's own. A token that ends the text has none.
 #[derive(Debug)]
 pub struct TokenEvent {
     /// Follows the text before it.

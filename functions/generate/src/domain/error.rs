@@ -29,9 +29,11 @@ pub enum GenerateError {
     /// The model's graph has no outputs for embeddings and attention weights.
     #[error("the model cannot be inspected")]
     NotInspectable,
-    /// A token id of the prompt is not in the vocabulary.
-    #[error("the id {id} is not in the vocabulary of {vocab_size} ids")]
+    /// A token id of the request is not in the vocabulary.
+    #[error("`{field}`: the id {id} is not in the vocabulary of {vocab_size} ids")]
     UnknownToken {
+        /// The field that has it.
+        field: &'static str,
         /// The id.
         id: u32,
         /// Number of ids, all of them below it.
@@ -48,13 +50,11 @@ pub enum GenerateError {
         /// The longest prompt that is inspected.
         limit: usize,
     },
-    /// The prompt does not fit into the context, so its log-probabilities cannot be computed in one run.
-    #[error("the prompt is {tokens} tokens long, expected at most {limit} to score it")]
+    /// The log-probabilities of the prompt were not computed by the deadline.
+    #[error("the prompt is {tokens} tokens long, which take longer to score than the time limit")]
     TooLongToScore {
         /// Length of the prompt.
         tokens: usize,
-        /// Context length of the model.
-        limit: usize,
     },
     /// A fault of this program; the log has the cause.
     #[error("internal error")]

@@ -4,10 +4,11 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
+use artifact::sampling::LogitsProcessors;
 use artifact::sampling::log_probs::LogProbs;
 use artifact::tokenizer::UnknownToken;
 use artifact::{Sampling, Tokenizer};
-use engine::{EngineError, FinishReason, Generation, GenerationOptions, Sink, TextStream, Token};
+use engine::{EngineError, FinishReason, Generation, GenerationOptions, Piece, Sink, TextStream, Token};
 use tokio::sync::mpsc::{self, UnboundedSender};
 use tracing::Span;
 
@@ -25,50 +26,58 @@ pub struct Task {
     pub max_tokens: usize,
     /// Sampling of the next token.
     pub sampling: Sampling,
+    /// What changes the logits before: bias and penalties.
+    pub processors: LogitsProcessors,
     /// Seed of the sampling.
     pub seed: u64,
     /// Stop strings: they end the continuation and are not part of it.
     pub stop: Vec<String>,
+    /// Ids that end the continuation and are not part of it.
+    pub stop_ids: Vec<u32>,
     /// Number of most likely tokens to report at each position; `None` for no log-probabilities.
     pub log_probs: Option<usize>,
     /// When to end with the tokens so far.
     pub deadline: Instant,
 }
 
-/// Hands tasks for the same prompt to the model, which runs them as it has slots. The turn is over with the last of them.
-/// Dropping the events ends the generation.
+/// Hands the tasks of each prompt to the model, which reads a prompt once for all of its tasks and runs them as it has
+/// slots. The turn is over with the last of them. Dropping the events ends the generation.
 ///
 /// # Errors
 /// If the model takes no texts.
-pub fn start(
+pub fn start<'a>(
     model: &ServedModel,
-    prompt_ids: &[u32],
-    tasks: Vec<Task>,
+    prompts: impl IntoIterator<Item = (&'a [u32], Vec<Task>)>,
     turn: Turn,
 ) -> Result<Events, GenerateError> {
     // Unbounded, since a slow reader must not keep the model from others: who takes the events bounds what a client may
     // leave unread.
     let (sender, receiver) = mpsc::unbounded_channel();
     let (tokenizer, turn) = (model.tokenizer()?, Arc::new(turn));
-    let group = model.engine().group();
-    for (index, task) in tasks.into_iter().enumerate() {
-        let options = GenerationOptions {
-            stop_id: tokenizer.end_of_text(),
-            deadline: Some(task.deadline),
-            ..GenerationOptions::new(task.max_tokens, task.sampling, task.seed)
-        };
-        let writer = Writer {
-            index,
-            text: TextStream::new(Arc::clone(tokenizer), task.stop),
-            count: task.log_probs,
-            log_probs: LogProbs::default(),
-            events: sender.clone(),
-            end: None,
-            span: tracing::info_span!("generation"),
-            _turn: Arc::clone(&turn),
-        };
-        let submitted = model.engine().submit(group, prompt_ids, options, Box::new(writer));
-        submitted.map_err(anyhow::Error::from).map_err(internal("generation failed"))?;
+    let mut index = 0;
+    for (prompt_ids, tasks) in prompts {
+        let group = model.engine().group();
+        for task in tasks {
+            let options = GenerationOptions {
+                processors: task.processors,
+                stop_ids: task.stop_ids,
+                deadline: Some(task.deadline),
+                ..GenerationOptions::new(task.max_tokens, task.sampling, task.seed)
+            };
+            let writer = Writer {
+                index,
+                text: TextStream::new(Arc::clone(tokenizer), task.stop),
+                count: task.log_probs,
+                log_probs: LogProbs::default(),
+                events: sender.clone(),
+                end: None,
+                span: tracing::info_span!("generation"),
+                _turn: Arc::clone(&turn),
+            };
+            index += 1;
+            let submitted = model.engine().submit(group, prompt_ids, options, Box::new(writer));
+            submitted.map_err(anyhow::Error::from).map_err(internal("generation failed"))?;
+        }
     }
     Ok(receiver)
 }
@@ -137,7 +146,11 @@ impl Sink for Writer {
 
 impl Writer {
     fn push(&mut self, token: Token<'_>) -> Option<End> {
-        let piece = match self.text.push(token.id) {
+        let piece = match token.is_stop {
+            true => Ok(Piece::default()),
+            false => self.text.push(token.id),
+        };
+        let piece = match piece {
             Ok(piece) => piece,
             Err(error) => return Some(End::Unknown(error)),
         };

@@ -2,16 +2,19 @@
 //!
 //! - [`source`]: where the model comes from, [`resources`]: threads and memory for it;
 //! - [`served_model`]: one loaded version; [`models`]: which one is served, loaded and swapped in the
-//!   background ([`progress`], [`load_failure`]);
+//!   background ([`wanted`], [`attempts`], [`progress`], [`load_failure`], [`back_off`]);
 //! - [`queue`]: how many requests generate, and how many wait;
-//! - [`pipeline`]: the one way from a [`Prompt`](prompt::Prompt) to its [`continuation`], through the queue,
-//!   the tokenizer and [`generation`], [`scoring`] of the prompt before it; also to an [`inspection`];
+//! - [`pipeline`]: the one way from a [`Prompt`](prompt::Prompt), or a [`chat`], to its [`continuation`], through the
+//!   queue, the tokenizer and [`generation`], [`scoring`] of the prompt before it; also to an [`inspection`];
 //! - [`error`]: why a request gets none;
 //! - [`telemetry`]: metrics of loading and generation.
 //!
 //! Nothing here knows of HTTP or of the platform that the process runs on.
 
+pub mod attempts;
+pub mod back_off;
 pub mod blocking;
+pub mod chat;
 pub mod continuation;
 pub mod error;
 pub mod generation;
@@ -28,6 +31,7 @@ pub mod seed;
 pub mod served_model;
 pub mod source;
 pub mod telemetry;
+pub mod wanted;
 
 pub use models::Models;
 pub use pipeline::Pipeline;

@@ -2,22 +2,25 @@
 //!
 //! Loading runs in the background. A new version is loaded and verified beside the one that is served and
 //! then replaces it; requests that have begun keep the one they began with. A version that cannot be loaded
-//! is not tried again, and the old one stays.
+//! is not tried again, one that may load later is, with back-off ([`BackOff`]), and the old one stays meanwhile.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Error, Result, anyhow};
 use arc_swap::ArcSwapOption;
-use store::{ModelVersion, Store, VersionRef};
-use tokio::sync::watch;
+use store::awake::Clock;
+use store::{Lease, Store};
 
+use super::attempts::Attempts;
+use super::back_off::{BackOff, pause};
 use super::error::GenerateError;
-use super::load_failure::{is_transient, public_reason};
+use super::load_failure::{may_pass, public_reason};
 use super::progress::{LoadStep, Progress};
 use super::served_model::ServedModel;
-use super::source::{Pinned, Source};
+use super::source::Source;
 use super::telemetry;
+use super::wanted::Wanted;
 
 /// The served model, and the background task that loads the next one.
 pub struct Models {
@@ -26,8 +29,7 @@ pub struct Models {
     started: Instant,
     current: ArcSwapOption<ServedModel>,
     state: Mutex<State>,
-    /// Number of attempts to load that have ended.
-    attempts: watch::Sender<u64>,
+    attempts: Attempts,
 }
 
 #[derive(Default)]
@@ -36,13 +38,20 @@ struct State {
     store: Option<Store>,
     checking: bool,
     step: LoadStep,
-    /// From the start of the process to the served model, if the first attempt loaded it.
+    /// Time awake since the current or last attempt began.
+    clock: Option<Arc<Clock>>,
+    /// From the start of the process to the served model, awake, if the first attempt loaded it.
     cold_start: Option<Duration>,
-    last_check: Option<Instant>,
-    /// A version that could not be loaded and is not tried again.
-    refused: Option<VersionRef>,
+    /// When the channel is due to be read; at once, if there is none.
+    next_check: Option<Instant>,
+    /// Attempts that have failed in a row.
+    failures: u32,
+    /// A version that could not be loaded.
+    back_off: Option<BackOff<Wanted>>,
     /// Why the last attempt failed, while no model is served.
     failure: Option<Arc<Error>>,
+    /// Keeps other processes from removing the files of the served version.
+    lease: Option<Lease>,
 }
 
 impl Models {
@@ -54,7 +63,7 @@ impl Models {
             started,
             current: ArcSwapOption::empty(),
             state: Mutex::default(),
-            attempts: watch::Sender::new(0),
+            attempts: Attempts::default(),
         })
     }
 
@@ -79,7 +88,7 @@ impl Models {
         let state = self.state();
         Progress {
             step: state.step,
-            elapsed: state.last_check.map_or(Duration::ZERO, |start| start.elapsed()),
+            elapsed: state.clock.as_ref().map_or(Duration::ZERO, |clock| clock.elapsed()),
         }
     }
 
@@ -97,49 +106,40 @@ impl Models {
     /// [`GenerateError::Loading`] if it is not loaded by the deadline, [`GenerateError::NoModel`] if it
     /// cannot be.
     pub async fn get(self: &Arc<Self>, deadline: Instant) -> Result<Arc<ServedModel>, GenerateError> {
-        let mut attempts = self.attempts.subscribe();
         self.check();
-        loop {
-            if let Some(model) = self.current() {
-                return Ok(model);
-            }
-            attempts.borrow_and_update();
-            if let Some(reason) = self.public_failure() {
-                return Err(GenerateError::NoModel { reason });
-            }
-            match tokio::time::timeout_at(deadline.into(), attempts.changed()).await {
-                Ok(Ok(())) => {}
-                _ => return Err(GenerateError::Loading),
-            }
-        }
+        let answer = || match self.current() {
+            Some(model) => Some(Ok(model)),
+            None => self.public_failure().map(|reason| Err(GenerateError::NoModel { reason })),
+        };
+        let answered = tokio::time::timeout_at(deadline.into(), self.attempts.find(answer));
+        answered.await.unwrap_or(Err(GenerateError::Loading))
     }
 
-    /// Waits until the current attempt to load ends, if there is one, for at most `limit`.
+    /// Waits until the current attempt to load ends, if there is one, for at most `limit` by the clock.
     pub async fn settle(&self, limit: Duration) {
-        let mut attempts = self.attempts.subscribe();
-        if self.state().checking {
-            let _ = tokio::time::timeout(limit, attempts.changed()).await;
-        }
+        self.attempts.settle(limit, || self.state().checking).await;
     }
 
     /// Starts to look for another version and to load it, unless the last look was within the check interval
     /// or a pinned version is served. Returns at once.
     pub fn check(self: &Arc<Self>) {
         let mut state = self.state();
-        let is_due = state.last_check.is_none_or(|last| last.elapsed() >= self.source.check_interval);
+        let is_due = state.next_check.is_none_or(|next| next <= Instant::now());
         let is_settled = self.source.pinned.is_some() && self.current.load().is_some();
         if state.checking || !is_due || is_settled {
             return;
         }
+        let clock = Arc::new(Clock::start());
         state.checking = true;
         state.step = LoadStep::default();
-        state.last_check = Some(Instant::now());
+        state.clock = Some(Arc::clone(&clock));
         drop(state);
         let models = Arc::clone(self);
         tokio::spawn(async move {
             // In a task of its own, so that the attempt ends even if it panics.
             let attempt = Arc::clone(&models);
-            let result = tokio::spawn(async move { attempt.update().await }).await;
+            let started = models.started.elapsed();
+            let result = tokio::spawn(async move { clock.run(attempt.update(started, &clock)).await }).await;
             models.conclude(result.unwrap_or_else(|panic| Err(anyhow!("loading the model: {panic}"))));
         });
     }
@@ -149,10 +149,8 @@ impl Models {
     /// # Errors
     /// The reason, if it fails.
     pub async fn first_attempt(self: &Arc<Self>) -> Result<Arc<ServedModel>, Arc<Error>> {
-        let mut attempts = self.attempts.subscribe();
         self.check();
-        // The channel cannot close: the sender is a field of `self`.
-        let _ = attempts.wait_for(|&attempts| attempts > 0).await;
+        self.attempts.first().await;
         self.current()
             .ok_or_else(|| self.failure().unwrap_or_else(|| Arc::new(anyhow!("nothing was loaded"))))
     }
@@ -162,55 +160,52 @@ impl Models {
     pub fn forget_connections(&self) {
         let mut state = self.state();
         state.store = None;
-        state.last_check = None;
+        state.next_check = None;
     }
 
-    /// Loads the wanted version, unless it is served already. `false` if it is a version that was refused
-    /// before.
-    async fn update(&self) -> Result<bool> {
+    /// Loads the wanted version, unless it is served already; `started` is the time from the start of the process to
+    /// this attempt. `false` if it is a version that failed before and is not due.
+    async fn update(&self, started: Duration, clock: &Clock) -> Result<bool> {
         let store = self.store().await?;
-        let version = match &self.source.pinned {
-            Some(Pinned { name, version }) => store.find_version(name, version).await?,
-            None => {
-                let wanted = store.channel(&self.source.channel).await?.current;
-                let is_served =
-                    self.current.load().as_ref().is_some_and(|model| model.reference() == &wanted);
-                let is_refused = self.state().refused.as_ref() == Some(&wanted);
-                if is_served || is_refused {
-                    return Ok(is_served);
-                }
-                let opened = store.open_version(&wanted).await.map_err(Error::from);
-                opened.inspect_err(|error| self.refuse(&wanted, error))?
+        let wanted = Wanted::now(&self.source, &store).await?;
+        if self.current().is_some_and(|model| wanted.is(model.reference())) {
+            return Ok(true);
+        }
+        if self.state().back_off.as_ref().is_some_and(|failed| !failed.allows(&wanted)) {
+            return Ok(false);
+        }
+        let replaced = self.replace(&store, &wanted, started, clock).await;
+        let serving = self.current.load().is_some();
+        let mut state = self.state();
+        state.back_off = match &replaced {
+            Ok(()) => None,
+            Err(error) => {
+                let before = state.back_off.take();
+                Some(BackOff::after(before, wanted, may_pass(error), serving, self.source.check_interval))
             }
         };
-        let loaded = self.load(version.clone()).await;
-        let model = loaded.inspect_err(|error| self.refuse(&version.reference, error))?;
-        let is_first = *self.attempts.borrow() == 0;
-        self.state().cold_start = is_first.then(|| self.started.elapsed());
+        replaced.map(|()| true)
+    }
+
+    /// Loads a version and serves it from now on.
+    async fn replace(&self, store: &Store, wanted: &Wanted, started: Duration, clock: &Clock) -> Result<()> {
+        let version = wanted.open(store).await?;
+        let lease = version.lease(&self.source.cache)?;
+        let start = clock.elapsed();
+        let step = |step| self.state().step = step;
+        let model = ServedModel::load(version.clone(), &self.source, clock, step).await?;
+        telemetry::model_loaded(&model, clock.elapsed() - start);
+        self.state().cold_start = self.attempts.is_first().then(|| started + clock.elapsed());
         if let Some(time) = self.cold_start() {
             telemetry::cold_start(time);
         }
         self.current.store(Some(Arc::new(model)));
+        self.state().lease = lease;
         // Frees disk space for the next version; requests that still run the old one have its files open.
         if let Err(error) = version.remove_others(&self.source.cache) {
             tracing::warn!(%error, "files of an earlier version are left");
         }
-        Ok(true)
-    }
-
-    /// Remembers a version that cannot be loaded, unless the error is transient.
-    fn refuse(&self, version: &VersionRef, error: &Error) {
-        if !is_transient(error) {
-            self.state().refused = Some(version.clone());
-        }
-    }
-
-    async fn load(&self, version: ModelVersion) -> Result<ServedModel> {
-        let start = Instant::now();
-        let step = |step| self.state().step = step;
-        let loaded = ServedModel::load(version, &self.source, step).await?;
-        telemetry::model_loaded(&loaded, start.elapsed());
-        Ok(loaded)
+        Ok(())
     }
 
     async fn store(&self) -> Result<Store> {
@@ -223,20 +218,30 @@ impl Models {
     }
 
     fn conclude(&self, result: Result<bool>) {
+        let serving = self.current();
         let mut state = self.state();
         state.checking = false;
+        state.failures = if result.is_err() { state.failures.saturating_add(1) } else { 0 };
+        let interval = self.source.check_interval;
+        // A model that is missing is looked for sooner.
+        let wait = if result.is_err() && serving.is_none() {
+            pause(state.failures, false, interval)
+        } else {
+            interval
+        };
+        state.next_check = Some(Instant::now() + wait);
         match result {
             Ok(true) => state.failure = None,
             Ok(false) => {} // the failure is still the same
             Err(error) => {
-                let serving = self.current().map(|model| model.reference().to_string());
+                let serving = serving.map(|model| model.reference().to_string());
                 tracing::error!(error = format!("{error:#}"), serving, "the model could not be loaded");
                 telemetry::load_failed();
                 state.failure = Some(Arc::new(error));
             }
         }
         drop(state);
-        self.attempts.send_modify(|attempts| *attempts += 1);
+        self.attempts.end();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::blocking::run_blocking;
-use super::continuation::{Continuation, Request};
+use super::continuation::{Continuation, ReadPrompt, Request};
 use super::error::GenerateError;
 use super::generation::{self, Task};
 use super::inspection::{self, Inspected};
 use super::models::Models;
-use super::prompt::Prompt;
+use super::prompt::{Prompt, check_ids};
 use super::queue::{Queue, Turn};
 use super::scoring;
 use super::seed::draw_seed;
@@ -40,15 +40,38 @@ impl Pipeline {
     /// names, or if the prompt is not valid for the model.
     pub async fn start(&self, request: Request) -> Result<Continuation, GenerateError> {
         let (model, turn) = self.admit(request.model.as_deref(), request.deadline).await?;
-        let prompt_ids = tokenize(&model, request.prompt.clone()).await?;
-        let prompt_scores = match request.log_probs.filter(|_| request.scores_prompt) {
-            Some(count) => Some(scoring::score(&model, &prompt_ids, count, request.deadline).await?),
-            None => None,
-        };
+        check_ids("stop_token_ids", &request.stop_ids, &model)?;
+        check_ids("logit_bias", request.processors.logit_bias.iter().map(|(id, _)| id), &model)?;
+        let mut prompts = Vec::with_capacity(request.prompts.len());
+        for prompt in request.prompts.clone() {
+            let ids = tokenize(&model, prompt).await?;
+            let mut scores = None;
+            if let Some(count) = request.log_probs.filter(|_| request.scores_prompt) {
+                scores = Some(scoring::score(&model, &ids, count, request.deadline).await?);
+            }
+            prompts.push(ReadPrompt { ids, scores });
+        }
         let seed = request.seed.unwrap_or_else(draw_seed);
-        let tasks = tasks(request, seed);
-        let events = generation::start(&model, &prompt_ids, tasks, turn)?;
-        Ok(Continuation { model, prompt_ids, prompt_scores, seed, events })
+        let tasks =
+            prompts.iter().map(|prompt| (&prompt.ids[..], tasks(&request, &prompt.ids, seed, &model)));
+        let events = generation::start(&model, tasks, turn)?;
+        Ok(Continuation { model, prompts, seed, events })
+    }
+
+    /// The token ids of a prompt, and the model whose they are. That is quick, so it takes no turn.
+    ///
+    /// # Errors
+    /// If there is no model before the deadline, or another than the request names.
+    pub async fn tokenize(
+        &self,
+        model: Option<&str>,
+        prompt: Prompt,
+        deadline: Instant,
+    ) -> Result<(Arc<ServedModel>, Vec<u32>), GenerateError> {
+        let model = self.named(model, deadline).await?;
+        let encoder = Arc::clone(&model);
+        let ids = run_blocking(move || Ok(prompt.encode(encoder.tokenizer()?))).await?;
+        Ok((model, ids))
     }
 
     /// Computes embeddings, attention weights and logits for a prompt of at most `max_tokens` tokens.
@@ -76,13 +99,23 @@ impl Pipeline {
         deadline: Instant,
     ) -> Result<(Arc<ServedModel>, Turn), GenerateError> {
         let place = self.queue.enter()?;
+        let model = self.named(wanted, deadline).await?;
+        let turn = place.turn(deadline).await?;
+        Ok((model, turn))
+    }
+
+    /// The served model, if it is the one that the request names, and has a tokenizer.
+    async fn named(
+        &self,
+        wanted: Option<&str>,
+        deadline: Instant,
+    ) -> Result<Arc<ServedModel>, GenerateError> {
         let model = self.models.get(deadline).await?;
-        model.tokenizer()?;
         if let Some(wanted) = wanted.filter(|wanted| !model.is_named(wanted)) {
             return Err(GenerateError::UnknownModel { model: wanted.to_owned(), served: model.id() });
         }
-        let turn = place.turn(deadline).await?;
-        Ok((model, turn))
+        model.tokenizer()?;
+        Ok(model)
     }
 }
 
@@ -92,15 +125,36 @@ async fn tokenize(model: &Arc<ServedModel>, prompt: Prompt) -> Result<Vec<u32>, 
     run_blocking(move || prompt.into_ids(&model)).await
 }
 
-/// One task for each continuation.
-fn tasks(request: Request, seed: u64) -> Vec<Task> {
-    let tasks = (0..request.choices as u64).map(|index| Task {
-        max_tokens: request.max_tokens,
+/// One task for each continuation of a prompt. It has the same seeds alone and among others, and so the same texts.
+fn tasks(request: &Request, prompt_ids: &[u32], seed: u64, model: &ServedModel) -> Vec<Task> {
+    let end_of_text = model.tokenizer().ok().and_then(|tokenizer| tokenizer.end_of_text());
+    let stop_ids: Vec<u32> = request.stop_ids.iter().copied().chain(end_of_text).collect();
+    let mut processors = request.processors.clone();
+    if request.min_tokens > 0 {
+        processors.suppressed.extend(stop_ids.iter().map(|&id| (id, request.min_tokens)));
+    }
+    if request.ignores_end {
+        processors.suppressed.extend(end_of_text.map(|id| (id, usize::MAX)));
+    }
+    let max_tokens = match request.fits_context {
+        true => request.max_tokens.min(room(model.engine().config().context_length, prompt_ids.len())),
+        false => request.max_tokens,
+    };
+    let seeds = (0..request.choices as u64).map(|index| seed.wrapping_add(index));
+    let tasks = seeds.map(|seed| Task {
+        max_tokens,
         sampling: request.sampling,
-        seed: seed.wrapping_add(index),
+        processors: processors.clone(),
+        seed,
         stop: request.stop.clone(),
+        stop_ids: stop_ids.clone(),
         log_probs: request.log_probs,
         deadline: request.deadline,
     });
     tasks.collect()
+}
+
+/// Tokens that follow a prompt in its context; after one that fills it, the quarter by which the window slides.
+fn room(context_length: usize, prompt: usize) -> usize {
+    context_length.saturating_sub(prompt).max(context_length / 4).max(1)
 }

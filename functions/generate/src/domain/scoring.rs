@@ -14,23 +14,42 @@ use super::error::GenerateError;
 use super::served_model::ServedModel;
 
 /// Log-probabilities of a prompt's tokens and of the `count` most likely tokens at each position; the first
-/// token has none. Dropping the future ends the work for it.
+/// token has none. A prompt that is longer than the context is scored in windows, as `gpt evaluate` does: each token
+/// by those before it in its window, and the first of a window by the whole window before. Dropping the future ends the
+/// work for it.
 ///
 /// # Errors
-/// If the prompt is longer than the context, its turn does not come or end before the deadline, or the engine fails.
+/// If that takes until the deadline, or the engine fails.
 pub async fn score(
     model: &ServedModel,
     ids: &[u32],
     count: usize,
     deadline: Instant,
 ) -> Result<Vec<Option<Score>>, GenerateError> {
-    let (tokens, limit) = (ids.len(), model.manifest().config.context_length);
-    if tokens > limit {
-        return Err(GenerateError::TooLongToScore { tokens, limit });
+    let window = model.engine().config().context_length;
+    let mut scores = vec![None];
+    // Nothing follows the last one.
+    for start in (0..ids.len().saturating_sub(1)).step_by(window) {
+        let end = (ids.len() - 1).min(start + window);
+        let following = ids[start + 1..=end].to_vec();
+        match score_window(model, &ids[start..end], following, count, deadline).await? {
+            Some(scored) => scores.extend(scored.into_iter().map(Some)),
+            None => return Err(GenerateError::TooLongToScore { tokens: ids.len() }),
+        }
     }
+    Ok(scores)
+}
+
+/// Scores the tokens that follow each position of a window; `None` if that was not done by the deadline.
+async fn score_window(
+    model: &ServedModel,
+    ids: &[u32],
+    following: Vec<u32>,
+    count: usize,
+    deadline: Instant,
+) -> Result<Option<Vec<Score>>, GenerateError> {
     let (sender, receiver) = oneshot::channel();
-    let reader =
-        Reader { ids: ids.to_vec(), count, log_probs: LogProbs::default(), scores: vec![None], sender };
+    let reader = Reader { following, count, log_probs: LogProbs::default(), scores: Vec::new(), sender };
     let options = GenerationOptions {
         reads_prompt: true,
         deadline: Some(deadline),
@@ -38,13 +57,11 @@ pub async fn score(
     };
     let failed = internal("scoring the prompt failed");
     let engine = model.engine();
-    match engine.submit(engine.group(), ids, options, Box::new(reader)) {
-        Ok(()) => {}
-        Err(error) => return Err(failed(error.into())),
+    if let Err(error) = engine.submit(engine.group(), ids, options, Box::new(reader)) {
+        return Err(failed(error.into()));
     }
     match receiver.await {
-        Ok(Ok(Some(scores))) => Ok(scores),
-        Ok(Ok(None)) => Err(GenerateError::Overloaded),
+        Ok(Ok(scores)) => Ok(scores),
         Ok(Err(error)) => Err(failed(error.into())),
         Err(_) => Err(GenerateError::Internal), // the engine's thread has ended, and its log says why
     }
@@ -52,19 +69,20 @@ pub async fn score(
 
 /// Reads the logits of a prompt.
 struct Reader {
-    ids: Vec<u32>,
+    /// The token that follows each position.
+    following: Vec<u32>,
     count: usize,
     log_probs: LogProbs,
-    scores: Vec<Option<Score>>,
+    scores: Vec<Score>,
     /// Gets the scores, if they are complete.
-    sender: oneshot::Sender<Result<Option<Vec<Option<Score>>>, EngineError>>,
+    sender: oneshot::Sender<Result<Option<Vec<Score>>, EngineError>>,
 }
 
 impl Sink for Reader {
     fn read_prompt(&mut self, position: usize, logits: &[f32]) -> ControlFlow<()> {
-        if let Some(&next) = self.ids.get(position + 1) {
+        if let Some(&next) = self.following.get(position) {
             let (chosen, most_likely) = self.log_probs.read(logits, next, self.count);
-            self.scores.push(Some((chosen, most_likely.to_vec())));
+            self.scores.push((chosen, most_likely.to_vec()));
         }
         ControlFlow::Continue(())
     }

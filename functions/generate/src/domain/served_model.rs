@@ -2,14 +2,15 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Error, Result, anyhow};
 use artifact::draft::DraftIndex;
 use artifact::manifest::{FileEntry, FileRole, Precision};
 use artifact::{Manifest, Tokenizer};
 use engine::{CorpusDrafter, Engine, OnnxModel};
 use serde::Deserialize;
+use store::awake::Clock;
 use store::{ModelVersion, VersionRef};
 
 use super::error::GenerateError;
@@ -35,7 +36,7 @@ pub struct ServedModel {
     load_times: LoadTimes,
 }
 
-/// Duration of each part of loading; the tokenizer and ONNX Runtime are loaded while files are downloaded.
+/// Duration of each part of loading, awake; the tokenizer and ONNX Runtime are loaded while files are downloaded.
 #[derive(Clone, Copy, Debug)]
 pub struct LoadTimes {
     /// Downloading and verifying files.
@@ -69,46 +70,58 @@ pub struct CurvePoint {
 
 impl ServedModel {
     /// Loads a version after verifying the files that it needs, in the precision that `source` names or the
-    /// fastest that the version has. Reports each step as it begins.
+    /// fastest that the version has. Reports each step as it begins; `clock` runs meanwhile.
+    ///
+    /// A draft index or a loss curve that is missing or damaged costs what it gives: there is a warning, and the model
+    /// is served without it.
     ///
     /// # Errors
-    /// If a file is missing or damaged, or cannot be loaded.
-    pub async fn load(version: ModelVersion, source: &Source, step: impl Fn(LoadStep)) -> Result<Self> {
+    /// If another file is missing or damaged, or cannot be loaded.
+    pub async fn load(
+        version: ModelVersion,
+        source: &Source,
+        clock: &Clock,
+        step: impl Fn(LoadStep),
+    ) -> Result<Self> {
         let manifest = version.manifest.clone();
         let (precision, file) = variant(&version, source.precision)?;
         let data = manifest.external_data(file);
         source.resources.warn_if_too_small(file.bytes + data.map_or(0, |data| data.bytes));
 
-        let runtime = tokio::task::spawn_blocking(|| {
-            let start = Instant::now();
-            engine::runtime::environment().map(|_| start.elapsed())
-        });
         step(LoadStep::Files);
-        let start = Instant::now();
-        // ONNX Runtime looks for a graph's external data beside it, where this puts them.
-        let data = async {
-            match data {
-                Some(data) => version.verified_file(data, &source.cache).await.map(drop),
-                None => Ok(()),
-            }
+        let start = clock.elapsed();
+        let runtime = async {
+            tokio::task::spawn_blocking(engine::runtime::environment).await??;
+            Ok::<_, Error>(clock.elapsed() - start)
         };
-        // The tokenizer first: it is built on another thread while files are read.
-        let ((tokenizer, tokenizer_time), path, (), index, curve) = tokio::try_join!(
-            tokenizer(&version, &source.cache),
-            async { version.verified_file(file, &source.cache).await.map_err(anyhow::Error::from) },
-            async { data.await.map_err(anyhow::Error::from) },
-            draft_index(&version, &source.cache),
-            curve(&version, &source.cache),
-        )?;
-        let files = start.elapsed();
-        let runtime = runtime.await??;
+        // ONNX Runtime looks for a graph's external data beside it, where this puts them.
+        let files = async {
+            let data = async {
+                match data {
+                    Some(data) => version.verified_file(data, &source.cache).await.map(drop),
+                    None => Ok(()),
+                }
+            };
+            // The tokenizer first: it is built on another thread while files are read.
+            let (tokenizer, path, (), index, curve) = tokio::try_join!(
+                tokenizer(&version, &source.cache, clock),
+                async { version.verified_file(file, &source.cache).await.map_err(Error::from) },
+                async { data.await.map_err(Error::from) },
+                async { Ok(optional("draft index", draft_index(&version, &source.cache).await)) },
+                async { Ok(optional("loss curve", curve(&version, &source.cache).await)) },
+            )?;
+            Ok::<_, Error>((tokenizer, path, index, curve, clock.elapsed() - start))
+        };
+        let (runtime, ((tokenizer, tokenizer_time), path, index, curve, files)) =
+            tokio::try_join!(runtime, files)?;
 
         step(LoadStep::Weights);
+        let start = clock.elapsed();
         let (config, threads) = (manifest.config.clone(), source.resources.threads);
         let load = move || OnnxModel::load(&path, precision, &config, threads);
         let model = tokio::task::spawn_blocking(load).await.map_err(|panic| anyhow!("{panic}"))??;
         let load_times =
-            LoadTimes { files, runtime, tokenizer: tokenizer_time, session: model.load_times().session };
+            LoadTimes { files, runtime, tokenizer: tokenizer_time, session: clock.elapsed() - start };
         let tokenizer = tokenizer.map(Arc::new);
         let end_of_text = tokenizer.as_ref().and_then(|tokenizer| tokenizer.end_of_text());
         let engine = Engine::new(model).with_drafter(Box::new(CorpusDrafter { index, end_of_text }));
@@ -180,17 +193,27 @@ fn variant(version: &ModelVersion, wanted: Option<Precision>) -> Result<(Precisi
 }
 
 /// The tokenizer of a version, if it has one, and how long it took to build.
-async fn tokenizer(version: &ModelVersion, cache: &Path) -> Result<(Option<Tokenizer>, Duration)> {
+async fn tokenizer(
+    version: &ModelVersion,
+    cache: &Path,
+    clock: &Clock,
+) -> Result<(Option<Tokenizer>, Duration)> {
     let Some(reference) = version.manifest.tokenizer.clone() else { return Ok((None, Duration::ZERO)) };
     let file = version.tokenizer_file(cache).await?;
-    let build = move || {
-        let start = Instant::now();
-        Tokenizer::from_manifest(&reference, file.as_deref()).map(|tokenizer| (tokenizer, start.elapsed()))
-    };
+    let start = clock.elapsed();
+    let build = move || Tokenizer::from_manifest(&reference, file.as_deref());
     let built = tokio::task::spawn_blocking(build).await?;
     let VersionRef { name, version, .. } = &version.reference;
-    let (tokenizer, time) = built.with_context(|| format!("model {name} {version}"))?;
-    Ok((Some(tokenizer), time))
+    let tokenizer = built.with_context(|| format!("model {name} {version}"))?;
+    Ok((Some(tokenizer), clock.elapsed() - start))
+}
+
+/// A part that a model can do without.
+fn optional<T: Default>(what: &'static str, part: Result<T>) -> T {
+    part.unwrap_or_else(|error| {
+        tracing::warn!(error = format!("{error:#}"), "the model is served without its {what}");
+        T::default()
+    })
 }
 
 /// The draft index of a version's corpus, for speculative decoding, if it has one.

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderValue, Uri};
 use axum::{Router, middleware};
-use tower::ServiceBuilder;
+use tower::util::MapRequestLayer;
+use tower::{Layer, ServiceBuilder};
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, Predicate, SizeAbove};
 use tower_http::propagate_header::PropagateHeaderLayer;
 use tower_http::set_header::SetRequestHeaderLayer;
 use utoipa::OpenApi;
@@ -18,12 +21,18 @@ use super::error::ApiError;
 use super::headers::{self, REQUEST_ID};
 use super::limits::MAX_BODY_BYTES;
 use super::observe::{observe, panicked};
-use super::routes::{completions, docs, generate, inspect, status};
+use super::paths;
+use super::routes::openai::with_openai_status;
+use super::routes::{chat, completions, docs, generate, inspect, metrics, status, tokens};
+use super::security;
 use super::settings::Settings;
 use super::site::{self, Site};
 use super::state::AppState;
 use super::wire::generate::TextPiece;
 use crate::domain::Models;
+
+/// Bodies from this size on are compressed, if the client takes it. Streams of events never are.
+const COMPRESSED_BYTES: u64 = 1024;
 
 /// Title and description of the API in its schema.
 #[derive(OpenApi)]
@@ -39,19 +48,21 @@ struct Description;
 
 /// The router that serves `models`, and the page beside them, if there is one.
 pub fn app(models: Arc<Models>, settings: Settings, site: Option<Site>) -> Router {
-    let cors_origins = settings.cors_origins.clone();
+    let (cors_origins, base_path) = (settings.cors_origins.clone(), settings.base_path.clone());
+    let needs_key = !settings.api_key_sha256.is_empty();
     let state = AppState::new(models, settings);
     let (router, schema) = OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(status::status))
         .routes(routes!(status::health))
+        .routes(routes!(status::ready))
         .routes(routes!(status::model))
         .routes(routes!(generate::generate))
-        .routes(routes!(completions::completions))
-        .routes(routes!(status::models))
         .routes(routes!(inspect::inspect))
+        .routes(routes!(metrics::metrics))
+        .merge(of_other_apis())
         .split_for_parts();
     let mut router = router
-        .merge(docs::docs(schema))
+        .merge(docs::docs(security::described(schema, needs_key)))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
@@ -60,13 +71,34 @@ pub fn app(models: Arc<Models>, settings: Settings, site: Option<Site>) -> Route
         // Outside of authorization: the page asks its reader for the key.
         router = router.layer(middleware::from_fn_with_state(Arc::new(site), site::serve));
     }
-    protect(router, &cors_origins).with_state(state)
+    let router: Router = protect(router, &cors_origins).with_state(state);
+    // Around the router, since a layer of it would come after the route was found.
+    let normalize = MapRequestLayer::new(move |request: Request| paths::normalize(request, &base_path));
+    Router::new().fallback_service(normalize.layer(router))
+}
+
+/// Routes that clients of other APIs call: OpenAI's, and those of llama.cpp's server and vLLM.
+fn of_other_apis() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(completions::completions))
+        .routes(routes!(chat::chat))
+        .routes(routes!(status::models))
+        .routes(routes!(status::model_by_name))
+        .routes(routes!(status::model_by_version))
+        .routes(routes!(tokens::tokenize))
+        .routes(routes!(tokens::detokenize))
+        .routes(routes!(tokens::tokenizer_info))
+        .layer(middleware::map_response(with_openai_status))
 }
 
 /// The middleware around all routes, from the outside to the inside.
 fn protect<S: Clone + Send + Sync + 'static>(router: Router<S>, cors_origins: &[HeaderValue]) -> Router<S> {
     router.layer(
         ServiceBuilder::new()
+            .layer(
+                CompressionLayer::new()
+                    .compress_when(DefaultPredicate::new().and(SizeAbove::new(COMPRESSED_BYTES))),
+            )
             // Overrides the header: with an id from the client, requests could be confused in the log.
             .layer(SetRequestHeaderLayer::overriding(REQUEST_ID, headers::request_id))
             .layer(PropagateHeaderLayer::new(REQUEST_ID))

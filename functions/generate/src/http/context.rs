@@ -36,3 +36,21 @@ impl FromRequestParts<AppState> for Deadline {
         Ok(Self(parts.extensions.get::<AnswerBy>().map_or(own, |platform| platform.0.min(own))))
     }
 }
+
+/// Limits of the texts of a request: when they must end, and how long they may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// When the request must be answered.
+    pub deadline: Instant,
+    /// The most tokens of a text.
+    pub max_tokens: usize,
+}
+
+impl FromRequestParts<AppState> for Bounds {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
+        let Deadline(deadline) = Deadline::from_request_parts(parts, state).await?;
+        Ok(Self { deadline, max_tokens: state.settings().max_tokens })
+    }
+}

@@ -43,7 +43,12 @@ pub enum ApiError {
     },
     /// 415: the body's content type is not JSON.
     UnsupportedMediaType,
-    /// 422: a field is missing, unknown, of the wrong type or out of range.
+    /// 415: the body is compressed, or encoded in another way.
+    UnsupportedEncoding {
+        /// The encoding.
+        encoding: String,
+    },
+    /// 422, or 400 where OpenAI's clients ask: a field is missing, unknown, of the wrong type or out of range.
     InvalidField {
         /// Its name; empty if the body is not an object.
         field: String,
@@ -81,11 +86,13 @@ pub struct ErrorDetails {
     #[schema(example = "invalid_field")]
     pub code: &'static str,
     /// Message for people.
-    #[schema(example = "`max_tokens` is 5000, expected 1 to 1000")]
+    #[schema(example = "`temperature` is 500, expected 0 to 100")]
     pub message: String,
     /// The invalid field.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
+    /// The same by the name that it has in OpenAI's API.
+    pub param: Option<String>,
     /// Kind of the error, as in OpenAI's API: `invalid_request_error` or `server_error`.
     #[serde(rename = "type")]
     pub kind: &'static str,
@@ -118,6 +125,7 @@ impl ApiError {
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
             Self::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
+            Self::UnsupportedEncoding { .. } => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding"),
             Self::InvalidField { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_field"),
             Self::NoTokenizer => (StatusCode::UNPROCESSABLE_ENTITY, "no_tokenizer"),
             Self::NotInspectable => (StatusCode::UNPROCESSABLE_ENTITY, "not_inspectable"),
@@ -136,6 +144,9 @@ impl ApiError {
                 format!("the model `{model}` is not served here; the served model is `{served}`")
             }
             Self::TooLarge { limit_bytes } => format!("the body is longer than {limit_bytes} bytes"),
+            Self::UnsupportedEncoding { encoding } => {
+                format!("the body has the encoding `{encoding}`, expected one without Content-Encoding")
+            }
             Self::InvalidField { message, .. } => message.clone(),
             Self::NoModel { reason } => format!("no model can be served: {reason}"),
             error => error.fixed_message().to_owned(),
@@ -167,10 +178,12 @@ impl ApiError {
     pub fn body(&self) -> ErrorBody {
         let field = match self {
             Self::InvalidField { field, .. } if !field.is_empty() => Some(field.clone()),
+            Self::UnknownModel { .. } => Some("model".to_owned()),
             _ => None,
         };
+        let param = field.clone();
         let kind = if self.status().is_server_error() { "server_error" } else { "invalid_request_error" };
-        ErrorBody { error: ErrorDetails { code: self.code(), message: self.message(), field, kind } }
+        ErrorBody { error: ErrorDetails { code: self.code(), message: self.message(), field, param, kind } }
     }
 
     /// Seconds until another try is worthwhile.
@@ -192,11 +205,9 @@ impl From<GenerateError> for ApiError {
             GenerateError::UnknownModel { model, served } => Self::UnknownModel { model, served },
             GenerateError::NoTokenizer => Self::NoTokenizer,
             GenerateError::NotInspectable => Self::NotInspectable,
-            GenerateError::UnknownToken { id, vocab_size } => Self::out_of_range(
-                "prompt",
-                format_args!("the id {id}"),
-                format_args!("ids below {vocab_size}"),
-            ),
+            GenerateError::UnknownToken { field, id, vocab_size } => {
+                Self::out_of_range(field, format_args!("the id {id}"), format_args!("ids below {vocab_size}"))
+            }
             GenerateError::EmptyPrompt => Self::out_of_range(
                 "prompt",
                 format_args!("empty"),
@@ -207,10 +218,10 @@ impl From<GenerateError> for ApiError {
                 format_args!("{tokens} tokens long"),
                 format_args!("at most {limit}"),
             ),
-            GenerateError::TooLongToScore { tokens, limit } => Self::out_of_range(
+            GenerateError::TooLongToScore { tokens } => Self::out_of_range(
                 "prompt",
                 format_args!("{tokens} tokens long"),
-                format_args!("at most {limit} with `echo` and `logprobs`"),
+                format_args!("what can be scored within the time limit"),
             ),
             GenerateError::Internal => Self::Internal,
         }

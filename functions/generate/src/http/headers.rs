@@ -6,11 +6,11 @@ use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method, Response, header};
 use rand::TryRngCore;
 use rand::rngs::OsRng;
-use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 use tower_http::set_header::response::SetMultipleResponseHeadersLayer;
 
-use super::auth::API_KEY;
 use super::context::RequestId;
+use super::ignored::IGNORED_FIELDS;
 
 /// Header of the request id, in the response and for the log.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -53,7 +53,7 @@ pub fn defaults<B: 'static>() -> SetMultipleResponseHeadersLayer<Response<B>> {
     )
 }
 
-/// CORS: lets pages of `origins` call the API.
+/// CORS: lets pages of `origins` call the API, with whatever headers their clients add.
 pub fn cors(origins: &[HeaderValue]) -> CorsLayer {
     let origins = if origins.iter().any(|origin| origin == "*") {
         AllowOrigin::any()
@@ -63,7 +63,7 @@ pub fn cors(origins: &[HeaderValue]) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(origins)
         .allow_methods([Method::GET, Method::POST])
-        .allow_headers([header::CONTENT_TYPE, header::AUTHORIZATION, API_KEY])
-        .expose_headers([REQUEST_ID, header::RETRY_AFTER])
+        .allow_headers(AllowHeaders::mirror_request())
+        .expose_headers([REQUEST_ID, header::RETRY_AFTER, IGNORED_FIELDS])
         .max_age(Duration::from_secs(3600))
 }

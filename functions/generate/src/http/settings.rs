@@ -8,13 +8,16 @@ use engine::engine::DEFAULT_SLOTS;
 
 /// The most texts at a time: more gain nothing, since a pass of so many is bound by arithmetic.
 const MAX_CONCURRENT: usize = 1024;
+/// The most tokens of a text that can be set: a text takes memory for each.
+const MAX_TOKENS: usize = 100_000_000;
 
 /// Limits and protection of the API.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Settings {
     /// Number of texts that are generated at the same time, and of requests that have a turn. They share each pass of the
     /// model: each is slower then, and all together much faster than one after the other.
-    #[arg(long, env = "MAX_CONCURRENT", value_name = "N", default_value_t = DEFAULT_SLOTS, value_parser = at_least_one)]
+    #[arg(long, env = "MAX_CONCURRENT", value_name = "N", default_value_t = DEFAULT_SLOTS,
+          value_parser = from_1_to::<MAX_CONCURRENT>)]
     pub max_concurrent: usize,
     /// Number of requests that may wait in the queue; further ones are answered with 503 at once.
     #[arg(long, env = "MAX_WAITING", value_name = "N", default_value_t = 8)]
@@ -23,6 +26,13 @@ pub struct Settings {
     /// request also ends half a second before that.
     #[arg(long, env = "TIME_LIMIT_SECONDS", value_name = "SECONDS", default_value = "60", value_parser = seconds)]
     pub time_limit: Duration,
+    /// The most tokens of a text. One for which a request asks for more ends there, as it would at its own limit.
+    #[arg(long, env = "MAX_TOKENS", value_name = "N", default_value_t = 100_000,
+          value_parser = from_1_to::<MAX_TOKENS>)]
+    pub max_tokens: usize,
+    /// Path below which a gateway or a proxy serves the API, such as /llm, if it leaves that in the paths of requests.
+    #[arg(long, env = "BASE_PATH", value_name = "PATH", default_value = "", value_parser = base_path)]
+    pub base_path: String,
     /// SHA-256 of an API key; several separated by commas. Requests must then have a key, as `Authorization:
     /// Bearer KEY` or `x-api-key: KEY`. Without this option no key is needed.
     #[arg(long, env = "API_KEY_SHA256", value_name = "HEX", value_delimiter = ',', value_parser = digest)]
@@ -43,6 +53,8 @@ impl Default for Settings {
             max_concurrent: DEFAULT_SLOTS,
             max_waiting: 8,
             time_limit: Duration::from_secs(60),
+            max_tokens: 100_000,
+            base_path: String::new(),
             api_key_sha256: Vec::new(),
             cors_origins: Vec::new(),
             log_prompts: false,
@@ -50,11 +62,9 @@ impl Default for Settings {
     }
 }
 
-fn at_least_one(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(number @ 1..=MAX_CONCURRENT) => Ok(number),
-        _ => Err(format!("expected a number from 1 to {MAX_CONCURRENT}")),
-    }
+fn from_1_to<const MOST: usize>(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (1..=MOST).contains(number));
+    number.ok_or_else(|| format!("expected a number from 1 to {MOST}"))
 }
 
 /// Parses a duration in seconds, from a thousandth to a day.
@@ -66,6 +76,15 @@ pub fn seconds(text: &str) -> Result<Duration, String> {
         Ok(seconds) if (0.001..=86_400.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
         _ => Err("expected a number of seconds, 0.001 to 86400".to_owned()),
     }
+}
+
+/// A path without a slash at its end; empty for none.
+fn base_path(text: &str) -> Result<String, String> {
+    let path = text.trim_end_matches('/');
+    if path.is_empty() || (path.starts_with('/') && !path.contains(['?', '#', ' ']) && !path.contains("//")) {
+        return Ok(path.to_owned());
+    }
+    Err("expected a path such as /llm".to_owned())
 }
 
 fn digest(text: &str) -> Result<Sha256Hex, String> {
@@ -112,6 +131,8 @@ mod tests {
             ["--time-limit", "0"],
             ["--time-limit", "NaN"],
             ["--api-key-sha256", "secret"],
+            ["--max-tokens", "0"],
+            ["--base-path", "llm"],
             ["--cors-origins", "example.org"],
             ["--cors-origins", "https://example.org/"],
         ] {
@@ -120,6 +141,7 @@ mod tests {
         let key = "a".repeat(64);
         let keys = parse(&["--api-key-sha256", &format!("{key},{key}")]).unwrap().api_key_sha256;
         assert_eq!(keys.len(), 2);
+        assert_eq!(parse(&["--base-path", "/a/llm/"]).unwrap().base_path, "/a/llm");
         assert_eq!(parse(&["--cors-origins", "*,http://localhost:3000"]).unwrap().cors_origins.len(), 2);
     }
 }

@@ -4,10 +4,8 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{self, MapAccess, Unexpected, Visitor};
+use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-
-use crate::domain::seed::MAX_SEED;
 
 /// A value that must be a JSON object: a derived `Deserialize` alone also takes an array of the fields'
 /// values.
@@ -34,39 +32,34 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
-/// An integer from 0 to 2^53 - 1. As in JSON Schema, `7.0` is an integer too.
-pub struct Whole(u64);
+/// An integer. As in JSON Schema, `7.0` is one too. One that is too large for its type is the largest of the type, so
+/// that the check of its field's range names that.
+pub struct Integer(i64);
 
-impl<'de> Deserialize<'de> for Whole {
+impl<'de> Deserialize<'de> for Integer {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Number;
 
         impl Visitor<'_> for Number {
-            type Value = Whole;
+            type Value = Integer;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "a whole number from 0 to {MAX_SEED}")
+                f.write_str("an integer")
             }
 
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Whole, E> {
-                if number <= MAX_SEED {
-                    return Ok(Whole(number));
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Integer, E> {
+                Ok(Integer(i64::try_from(number).unwrap_or(i64::MAX)))
+            }
+
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Integer, E> {
+                Ok(Integer(number))
+            }
+
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Integer, E> {
+                match number.fract() {
+                    0.0 => Ok(Integer(number as i64)),
+                    _ => Err(E::invalid_type(de::Unexpected::Float(number), &self)),
                 }
-                Err(E::invalid_value(Unexpected::Unsigned(number), &self))
-            }
-
-            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Whole, E> {
-                let number = u64::try_from(number);
-                number
-                    .map_err(|_| E::custom("expected a number that is not negative"))
-                    .and_then(|n| self.visit_u64(n))
-            }
-
-            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Whole, E> {
-                if number.fract() == 0.0 && (0.0..=MAX_SEED as f64).contains(&number) {
-                    return Ok(Whole(number as u64));
-                }
-                Err(E::invalid_value(Unexpected::Float(number), &self))
             }
         }
 
@@ -74,34 +67,46 @@ impl<'de> Deserialize<'de> for Whole {
     }
 }
 
-/// Deserializes an integer of any width.
-///
-/// # Errors
-/// If the value is no integer, or too large.
-pub fn whole<'de, D: Deserializer<'de>, T: TryFrom<u64>>(deserializer: D) -> Result<T, D::Error> {
-    narrow(Whole::deserialize(deserializer)?)
-}
-
 /// Deserializes an integer or null.
 ///
 /// # Errors
-/// As of [`whole`].
-pub fn optional_whole<'de, D: Deserializer<'de>, T: TryFrom<u64>>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    Option::<Whole>::deserialize(deserializer)?.map(narrow).transpose()
+/// If the value is no integer.
+pub fn optional_integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    Ok(Option::<Integer>::deserialize(deserializer)?.map(|Integer(number)| number))
 }
 
-/// Deserializes a list of integers.
+/// Deserializes a list of token ids.
 ///
 /// # Errors
-/// As of [`whole`].
-pub fn wholes<'de, D: Deserializer<'de>, T: TryFrom<u64>>(deserializer: D) -> Result<Vec<T>, D::Error> {
-    Vec::<Whole>::deserialize(deserializer)?.into_iter().map(narrow).collect()
+/// If one is no integer, or cannot be an id.
+pub fn ids<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u32>, D::Error> {
+    let numbers = Vec::<Integer>::deserialize(deserializer)?.into_iter();
+    numbers.map(|Integer(number)| id(number).ok_or_else(|| de::Error::custom(not_an_id(number)))).collect()
 }
 
-fn narrow<T: TryFrom<u64>, E: de::Error>(Whole(number): Whole) -> Result<T, E> {
-    T::try_from(number).map_err(|_| E::custom(format!("{number} is too large")))
+/// Deserializes a list of token ids, or null.
+///
+/// # Errors
+/// As of [`ids`].
+pub fn optional_ids<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<u32>>, D::Error> {
+    struct Ids(Vec<u32>);
+
+    impl<'de> Deserialize<'de> for Ids {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            ids(deserializer).map(Self)
+        }
+    }
+
+    Ok(Option::<Ids>::deserialize(deserializer)?.map(|Ids(ids)| ids))
+}
+
+/// A number as a token id.
+pub fn id(number: i64) -> Option<u32> {
+    u32::try_from(number).ok()
+}
+
+fn not_an_id(number: i64) -> String {
+    format!("{number} is no token id")
 }
 
 #[cfg(test)]
@@ -109,18 +114,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whole_numbers_are_whole_however_they_are_written() {
-        let number = |json: &str| serde_json::from_str::<Whole>(json).ok().map(|whole| whole.0);
+    fn integers_are_integers_however_they_are_written() {
+        let number = |json: &str| serde_json::from_str::<Integer>(json).ok().map(|number| number.0);
         assert_eq!(
-            [number("7"), number("7.0"), number("70e-1"), number("0")],
-            [Some(7), Some(7), Some(7), Some(0)]
+            [number("7"), number("7.0"), number("70e-1"), number("0"), number("-1"), number("-1.0")],
+            [Some(7), Some(7), Some(7), Some(0), Some(-1), Some(-1)]
         );
-        assert_eq!([number("9007199254740991"), number("9007199254740992")], [Some(MAX_SEED), None]);
         assert_eq!(
-            [number("7.5"), number("-1"), number("-0.5"), number("1e300"), number("\"7\"")],
-            [None; 5]
+            [number("18446744073709551615"), number("1e300"), number("-1e300")],
+            [Some(i64::MAX), Some(i64::MAX), Some(i64::MIN)]
         );
-        let narrow = |json: &str| whole::<_, u8>(&mut serde_json::Deserializer::from_str(json)).ok();
-        assert_eq!([narrow("255"), narrow("256")], [Some(255), None]);
+        assert_eq!([number("7.5"), number("-0.5"), number("\"7\""), number("true")], [None; 4]);
+        let list = |json: &str| ids(&mut serde_json::Deserializer::from_str(json)).ok();
+        assert_eq!([list("[1, 2.0]"), list("[-1]"), list("[4294967296]")], [Some(vec![1, 2]), None, None]);
+        let optional = |json: &str| optional_ids(&mut serde_json::Deserializer::from_str(json)).ok();
+        assert_eq!(
+            [optional("null"), optional("[3]"), optional("3")],
+            [Some(None), Some(Some(vec![3])), None]
+        );
     }
 }

@@ -7,6 +7,9 @@ use crate::domain::resources::{Resources, cores};
 const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 const FUNCTION_NAME: &str = "AWS_LAMBDA_FUNCTION_NAME";
 const MEMORY_MB: &str = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE";
+/// How the process was started: `on-demand`, `provisioned-concurrency`, `snap-start` or [`MANAGED`].
+const INITIALIZATION_TYPE: &str = "AWS_LAMBDA_INITIALIZATION_TYPE";
+const MANAGED: &str = "lambda-managed-instances";
 
 /// Whether Lambda, or an emulator of it, has started this process.
 pub fn is_lambda() -> bool {
@@ -18,9 +21,19 @@ pub fn function_name() -> Option<String> {
     std::env::var(FUNCTION_NAME).ok()
 }
 
+/// Whether the process runs on a Lambda Managed Instance: with several requests at once, and never frozen
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/lambda-managed-instances.html>).
+pub fn is_managed_instance() -> bool {
+    std::env::var(INITIALIZATION_TYPE).as_deref() == Ok(MANAGED)
+}
+
 /// Processors and memory of the function; those of the machine outside of Lambda.
 pub fn resources() -> Resources {
     match std::env::var(MEMORY_MB).ok().and_then(|memory| memory.parse().ok()) {
+        // There the setting is the number of processors, and the function sees no others.
+        Some(memory_mb) if is_managed_instance() => {
+            Resources { memory_mb: Some(memory_mb), ..Resources::of_machine() }
+        }
         Some(memory_mb) => Resources {
             threads: threads(cores(), memory_mb),
             memory_mb: Some(memory_mb),

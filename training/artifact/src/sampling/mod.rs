@@ -1,9 +1,11 @@
-//! Sampling of the next token id from logits: greedy, temperature, top-k, top-p (nucleus).
+//! Sampling of the next token id from logits: penalties and bias, greedy, temperature, min-p, top-k, top-p (nucleus).
 //!
 //! Fan et al., "Hierarchical Neural Story Generation" (2018) for top-k; Holtzman et al., "The Curious
-//! Case of Neural Text Degeneration" (2020) for top-p. Training (for its sample texts) and serving use
+//! Case of Neural Text Degeneration" (2020) for top-p; Nguyen et al., "Turning Up the Heat: Min-p Sampling for
+//! Creative and Coherent LLM Outputs" (2025) for min-p. Training (for its sample texts) and serving use
 //! this one implementation.
 //!
+//! - [`processors`]: what is done to logits before, and the order of all steps;
 //! - `ranking`: the most likely ids of a row, without sorting the vocabulary;
 //! - [`log_probs`]: log-probabilities of the chosen and the most likely ids.
 //!
@@ -12,9 +14,13 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use processors::Processing;
 use ranking::{Ranking, first_of_largest, largest};
 
+pub use processors::LogitsProcessors;
+
 pub mod log_probs;
+pub mod processors;
 mod ranking;
 #[cfg(test)]
 mod tests;
@@ -33,6 +39,9 @@ pub enum Sampling {
     Random {
         /// Above 0. Below 1 sharpens the distribution, above 1 flattens it.
         temperature: f32,
+        /// Draw among the tokens only that are at least so likely as the most likely one times this, from
+        /// 0, which is all of them, to 1.
+        min_p: f32,
         /// Draw among the `top_k` most likely tokens only; `None` is all of them.
         top_k: Option<usize>,
         /// Of these, draw among the fewest most likely ones that together have this probability,
@@ -44,7 +53,10 @@ pub enum Sampling {
 impl Sampling {
     /// The rule for a temperature, where 0 means greedy, and a `top_k`, where `None` means all.
     pub fn new(temperature: f32, top_k: Option<usize>) -> Self {
-        if temperature == 0.0 { Self::Greedy } else { Self::Random { temperature, top_k, top_p: None } }
+        if temperature == 0.0 {
+            return Self::Greedy;
+        }
+        Self::Random { temperature, min_p: 0.0, top_k, top_p: None }
     }
 
     /// The same rule with a `top_p`, where `None` means all. Greedy stays greedy.
@@ -52,7 +64,20 @@ impl Sampling {
     pub fn with_top_p(self, top_p: Option<f32>) -> Self {
         match self {
             Self::Greedy => Self::Greedy,
-            Self::Random { temperature, top_k, .. } => Self::Random { temperature, top_k, top_p },
+            Self::Random { temperature, min_p, top_k, .. } => {
+                Self::Random { temperature, min_p, top_k, top_p }
+            }
+        }
+    }
+
+    /// The same rule with a `min_p`, where 0 means all. Greedy stays greedy.
+    #[must_use]
+    pub fn with_min_p(self, min_p: f32) -> Self {
+        match self {
+            Self::Greedy => Self::Greedy,
+            Self::Random { temperature, top_k, top_p, .. } => {
+                Self::Random { temperature, min_p, top_k, top_p }
+            }
         }
     }
 }
@@ -64,6 +89,8 @@ pub struct Sampler {
     random: ChaCha8Rng,
     /// Number of ids to choose from, the first ones.
     choices: usize,
+    /// `None` if all of it is off.
+    processing: Option<Processing>,
     ranking: Ranking,
     /// Unnormalized probabilities, kept between calls to spare the allocation.
     weights: Vec<f64>,
@@ -72,8 +99,14 @@ pub struct Sampler {
 impl Sampler {
     /// A sampler whose draws are fixed by `seed`.
     pub fn new(sampling: Sampling, seed: u64) -> Self {
-        let random = ChaCha8Rng::seed_from_u64(seed);
-        Self { sampling, random, choices: usize::MAX, ranking: Ranking::default(), weights: Vec::new() }
+        Self {
+            sampling,
+            random: ChaCha8Rng::seed_from_u64(seed),
+            choices: usize::MAX,
+            processing: None,
+            ranking: Ranking::default(),
+            weights: Vec::new(),
+        }
     }
 
     /// Chooses among the first `choices` ids only: a vocabulary that is filled up to a round number has ids that
@@ -84,18 +117,34 @@ impl Sampler {
         self
     }
 
-    /// Chooses the next token id from `logits` of shape `[vocab_size]`, which must not be empty.
+    /// Has `processors` change the logits of every step of a text that follows `prompt`.
+    #[must_use]
+    pub fn processed(mut self, processors: &LogitsProcessors, prompt: &[u32]) -> Self {
+        self.processing = (!processors.are_off()).then(|| Processing::new(processors.clone(), prompt));
+        self
+    }
+
+    /// Chooses the next token id of the text from `logits` of shape `[vocab_size]`, which must not be empty.
     ///
     /// A random rule takes exactly one random number per call, and greedy none: sampling at several
     /// positions at once gives the same ids as one after the other.
     pub fn sample(&mut self, logits: &[f32]) -> u32 {
         let logits = &logits[..logits.len().min(self.choices)];
+        let Some(mut processing) = self.processing.take() else { return self.choose(logits) };
+        let id = self.choose(processing.apply(logits));
+        processing.record(id);
+        self.processing = Some(processing);
+        id
+    }
+
+    /// Chooses from logits as they are.
+    fn choose(&mut self, logits: &[f32]) -> u32 {
         match self.sampling {
             Sampling::Greedy => first_of_largest(logits),
-            Sampling::Random { temperature, top_k, top_p } => {
+            Sampling::Random { temperature, min_p, top_k, top_p } => {
                 let uniform = self.random.random();
                 let max = largest(logits);
-                self.draw(logits, Tempered { max, temperature }, top_k, top_p, uniform)
+                self.draw(logits, Tempered { max, temperature, min_p }, top_k, top_p, uniform)
                     // Only rounding leads here, or logits without a finite maximum.
                     .unwrap_or_else(|| first_of_largest(logits))
             }
@@ -162,12 +211,15 @@ struct Tempered {
     /// Largest logit. Subtracting it keeps exp() finite at any temperature.
     max: f32,
     temperature: f32,
+    /// Smaller weights count as 0; that of the largest logit is 1.
+    min_p: f32,
 }
 
 impl Tempered {
     fn weight(self, logit: f32) -> f64 {
         // f64::max() makes 0 of NaN.
-        f64::from((logit - self.max) / self.temperature).exp().max(0.0)
+        let weight = f64::from((logit - self.max) / self.temperature).exp().max(0.0);
+        if weight < f64::from(self.min_p) { 0.0 } else { weight }
     }
 }
 

@@ -69,6 +69,39 @@ fn top_p_draws_only_the_fewest_that_reach_it() {
     assert_eq!(drawn(Some(2), 0.68), [1, 2]);
 }
 
+/// The probabilities are [1, 2, 4, 1] / 8, so that the others have 1/4, 1/2 and 1/4 of the largest.
+#[test]
+fn min_p_draws_only_what_is_likely_enough() {
+    let logits = [0.0, 2f32.ln(), 4f32.ln(), 0.0];
+    let drawn = |sampling: Sampling| {
+        let mut ids = draws(sampling, 3, &logits, 2000);
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    };
+    let sampling = Sampling::new(1.0, None);
+    assert_eq!(drawn(sampling.with_min_p(0.0)), [0, 1, 2, 3]);
+    assert_eq!(drawn(sampling.with_min_p(0.2)), [0, 1, 2, 3]);
+    assert_eq!(drawn(sampling.with_min_p(0.3)), [1, 2]);
+    assert_eq!(drawn(sampling.with_min_p(1.0)), [2]);
+    // At half the temperature the weights square: 1/16, 1/4, 1/16.
+    assert_eq!(drawn(Sampling::new(0.5, None).with_min_p(0.2)), [1, 2]);
+    // Of the two that are left, the larger has 4 / 6.
+    assert_eq!(drawn(sampling.with_min_p(0.3).with_top_p(Some(0.65))), [2]);
+    assert_eq!(drawn(sampling.with_min_p(0.3).with_top_p(Some(0.68))), [1, 2]);
+    assert_eq!(drawn(Sampling::new(1.0, Some(3)).with_min_p(0.3)), [1, 2]);
+    assert_eq!(Sampling::Greedy.with_min_p(0.5), Sampling::Greedy);
+}
+
+/// Greedy decoding of the same row: the penalty of an id grows with each time that it is chosen.
+#[test]
+fn the_ids_that_were_chosen_are_penalized() {
+    let processors = LogitsProcessors { frequency_penalty: 1.0, ..LogitsProcessors::default() };
+    let mut sampler = Sampler::new(Sampling::Greedy, 0).among(3).processed(&processors, &[2, 2]);
+    let ids: Vec<u32> = (0..6).map(|_| sampler.sample(&[3.0, 1.5, 0.9, 99.0])).collect();
+    assert_eq!(ids, [0, 0, 1, 0, 2, 1]);
+}
+
 /// softmax([0, ln 2, ln 3, -inf] / T): at T = 1 it is [1, 2, 3, 0] / 6; at T = 0.5 the weights
 /// square to [1, 4, 9, 0] / 14.
 #[test]

@@ -1,6 +1,6 @@
 //! Tokenizer: byte-level byte-pair encoding, GPT-2's or one of a model's own.
 //!
-//! - `tokenizer`: text to token ids and back;
+//! - `tokenizer`: text to token ids and back, `special`: with special tokens by their spelling;
 //! - [`bpe`]: a vocabulary, and the order in which merging makes its tokens;
 //! - [`pattern`]: the regular expressions that split texts before, [`pre_tokenizer`]: all that is done to texts before;
 //! - [`characters`]: how files spell bytes;
@@ -16,6 +16,7 @@ pub mod file;
 pub mod json;
 pub mod pattern;
 pub mod pre_tokenizer;
+mod special;
 #[expect(clippy::module_inception, reason = "it is the tokenizer that this folder makes")]
 mod tokenizer;
 

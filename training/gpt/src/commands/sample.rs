@@ -46,7 +46,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     let engine = Engine::new(export.model).with_tokenizer_size(tokenizer.vocab_size());
     let sampling = Sampling::new(arguments.temperature, Some(arguments.top_k));
     let options = GenerationOptions {
-        stop_id: tokenizer.end_of_text(),
+        stop_ids: tokenizer.end_of_text().into_iter().collect(),
         ..GenerationOptions::new(arguments.max_tokens, sampling, arguments.seed)
     };
     let generation = engine.generate(&tokenizer.encode(&arguments.prompt), &options)?;

@@ -32,7 +32,10 @@ impl Pair {
         let ids = self.ours.encode(text);
         let expected = self.theirs.encode(text, false).unwrap();
         assert_eq!(ids, expected.get_ids(), "{}: {text:?}", self.name);
-        assert_eq!(self.ours.decode(&ids).unwrap(), text, "{}", self.name);
+        let before = self.ours.pre_tokenizer();
+        if before.normalizer.is_none() && !before.prefix_space {
+            assert_eq!(self.ours.decode(&ids).unwrap(), text, "{}", self.name);
+        }
     }
 }
 

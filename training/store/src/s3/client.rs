@@ -7,16 +7,18 @@ use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
-use aws_sdk_s3::config::{Region, SharedCredentialsProvider, SharedHttpClient};
+use aws_sdk_s3::config::{AsyncSleep, Region, SharedCredentialsProvider, SharedHttpClient, Sleep};
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+
+use crate::awake;
 
 /// The region that S3-compatible servers assume where none is configured.
 const FALLBACK_REGION: &str = "us-east-1";
 
 /// People wait for these requests, which a reachable server answers in milliseconds: all attempts and pauses
-/// together stay below ten seconds.
+/// together stay below ten seconds. These are times awake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(4);
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(9);
@@ -86,6 +88,7 @@ impl S3 {
             .force_path_style(has_endpoint)
             .timeout_config(timeouts)
             .retry_config(retries)
+            .sleep_impl(SleepAwake)
             .build();
         let prefix = if prefix.is_empty() { prefix } else { prefix + "/" };
         Self { client: Client::from_conf(config), bucket, prefix }
@@ -98,6 +101,16 @@ impl S3 {
     /// The key in the bucket of a key in the store.
     pub(super) fn full_key(&self, key: &str) -> String {
         format!("{}{key}", self.prefix)
+    }
+}
+
+/// The SDK's timers: in a function that is frozen for longer than they take, they would end every request.
+#[derive(Debug)]
+struct SleepAwake;
+
+impl AsyncSleep for SleepAwake {
+    fn sleep(&self, duration: Duration) -> Sleep {
+        Sleep::new(awake::sleep(duration))
     }
 }
 

@@ -6,17 +6,24 @@ use artifact::hash::{Sha256Hex, Sha256Writer};
 use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
 
 use super::client::S3;
-use super::error::{broken_download, s3_error};
+use super::error::{broken_download, s3_error, silent};
 use super::listing::ListedObject;
 use crate::atomic::AtomicFile;
+use crate::awake::{Clock, undisturbed};
 use crate::error::{StoreError, at};
 use crate::object::{MAX_SMALL_BYTES, Object, Tag};
 
 impl S3 {
     pub(crate) async fn read(&self, key: &str) -> Result<Option<Object>, StoreError> {
-        let Some(mut answer) = self.get(key).await? else { return Ok(None) };
+        undisturbed(move |clock| async move { self.read_once(key, &clock).await }).await
+    }
+
+    async fn read_once(&self, key: &str, clock: &Clock) -> Result<Option<Object>, StoreError> {
+        let frozen = || silent(self.location(key));
+        let answer = clock.receive(self.get(key)).await.ok_or_else(frozen)?;
+        let Some(mut answer) = answer? else { return Ok(None) };
         let mut bytes = Vec::new();
-        while let Some(chunk) = answer.body.next().await {
+        while let Some(chunk) = clock.receive(answer.body.next()).await.ok_or_else(frozen)? {
             bytes.extend_from_slice(&chunk.map_err(|error| broken_download(self.location(key), &error))?);
             if bytes.len() as u64 > MAX_SMALL_BYTES {
                 return Err(StoreError::TooLong { location: self.location(key), limit: MAX_SMALL_BYTES });

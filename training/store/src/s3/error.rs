@@ -41,6 +41,15 @@ pub(super) fn too_slow(location: String, limit: Duration) -> StoreError {
     }
 }
 
+/// The error of a connection that brought nothing after the process had been stopped.
+pub(super) fn silent(location: String) -> StoreError {
+    StoreError::S3 {
+        location,
+        problem: "the connection broke while the process was stopped".to_owned(),
+        remedy: "try again",
+    }
+}
+
 /// The error of a request.
 pub(super) fn s3_error<E: ProvideErrorMetadata + Error + 'static>(
     location: String,

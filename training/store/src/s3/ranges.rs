@@ -1,10 +1,12 @@
 //! Parallel ranged downloads of large objects.
 //!
 //! One stream from S3 to Lambda carries 55 to 90 MB/s, several carry more. Ranges are written and hashed
-//! in order; a range that fails or is too slow is requested again.
+//! in order. Of a range that breaks off or is too slow, the rest is requested again: however short the times are in
+//! which the process is awake, the download goes on.
 
 use std::io::Write;
 use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use artifact::hash::{Sha256Hex, Sha256Writer};
@@ -15,15 +17,16 @@ use bytes::Bytes;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::client::S3;
-use super::error::{broken_download, s3_error, too_slow};
+use super::error::{broken_download, s3_error, silent, too_slow};
 use crate::atomic::AtomicFile;
+use crate::awake::{self, Clock};
 use crate::error::{StoreError, at};
 
 /// Length of a range.
 const RANGE_BYTES: u64 = 8 << 20;
 /// Ranges in flight at a time: they take 48 MiB of memory.
 const PARALLEL: usize = 6;
-/// Time limit of a range: a connection slower than 1 MB/s counts as broken.
+/// Time limit of a range, awake: a connection slower than 1 MB/s counts as broken.
 const RANGE_TIMEOUT: Duration = Duration::from_secs(8);
 /// How often a range is requested again.
 const RETRIES: usize = 2;
@@ -33,6 +36,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// A part of an object.
 struct Part {
     segments: Vec<Bytes>,
+    /// Length of the segments together.
+    bytes: u64,
     /// Length of the whole object.
     object_bytes: u64,
 }
@@ -75,35 +80,60 @@ impl S3 {
 
     /// Downloads a range of an object, with retries; `None` if there is no object.
     async fn range(&self, key: &str, range: Range<u64>) -> Result<Option<Part>, StoreError> {
-        let attempt = || async {
-            let answer = tokio::time::timeout(RANGE_TIMEOUT, self.range_once(key, &range)).await;
-            answer.unwrap_or_else(|_| Err(Failure::Transient(too_slow(self.location(key), RANGE_TIMEOUT))))
+        let whole = Mutex::new(Part { segments: Vec::new(), bytes: 0, object_bytes: range.end });
+        let (range, part) = (&range, &whole);
+        let in_time = move |clock: Arc<Clock>| async move {
+            let rest = self.rest_of_range(key, range, part, &clock);
+            let answer = awake::timeout(RANGE_TIMEOUT, rest).await;
+            answer.unwrap_or_else(|| Err(Failure::Transient(too_slow(self.location(key), RANGE_TIMEOUT))))
         };
         let pauses = ExponentialBuilder::default().with_min_delay(FIRST_PAUSE).with_max_times(RETRIES);
-        let part = attempt.retry(pauses).when(|failure| matches!(failure, Failure::Transient(_))).await;
-        part.map_err(|(Failure::Transient(error) | Failure::Permanent(error))| error)
+        let attempt = || awake::undisturbed(in_time);
+        let exists = attempt.retry(pauses).when(|failure| matches!(failure, Failure::Transient(_))).await;
+        let exists = exists.map_err(|(Failure::Transient(error) | Failure::Permanent(error))| error)?;
+        Ok(exists.then_some(whole.into_inner().unwrap_or_else(PoisonError::into_inner)))
     }
 
-    async fn range_once(&self, key: &str, range: &Range<u64>) -> Result<Option<Part>, Failure> {
+    /// Requests what `part` lacks of a range, and adds it as it comes; `false` if there is no object.
+    async fn rest_of_range(
+        &self,
+        key: &str,
+        range: &Range<u64>,
+        part: &Mutex<Part>,
+        clock: &Clock,
+    ) -> Result<bool, Failure> {
+        let frozen = || Failure::Transient(silent(self.location(key)));
+        let part = || part.lock().unwrap_or_else(PoisonError::into_inner);
+        let start = range.start + part().bytes;
+        if start == range.end {
+            return Ok(true);
+        }
         let request = self.client.get_object().bucket(&self.bucket).key(self.full_key(key));
-        let answer = match request.range(format!("bytes={}-{}", range.start, range.end - 1)).send().await {
+        let request = request.range(format!("bytes={start}-{}", range.end - 1)).send();
+        let mut answer = match clock.receive(request).await.ok_or_else(frozen)? {
             Ok(answer) => answer,
             Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => {
-                return Ok(None);
+                return Ok(false);
             }
             // The object ends before the range begins.
             Err(error) if error.code() == Some("InvalidRange") => {
-                return Ok(Some(Part { segments: Vec::new(), object_bytes: range.start }));
+                part().object_bytes = start;
+                return Ok(true);
             }
             // The SDK has tried again already where that may help.
             Err(error) => return Err(Failure::Permanent(s3_error(self.location(key), &error))),
         };
         // `bytes 0-8388607/123456789`
         let total = answer.content_range().and_then(|range| range.rsplit('/').next()?.parse().ok());
-        let object_bytes = total.unwrap_or(range.end);
-        let body = answer.body.collect().await;
-        let body = body.map_err(|error| Failure::Transient(broken_download(self.location(key), &error)))?;
-        Ok(Some(Part { segments: body.into_segments().collect(), object_bytes }))
+        part().object_bytes = total.unwrap_or(range.end);
+        while let Some(chunk) = clock.receive(answer.body.next()).await.ok_or_else(frozen)? {
+            let chunk =
+                chunk.map_err(|error| Failure::Transient(broken_download(self.location(key), &error)))?;
+            let mut part = part();
+            part.bytes += chunk.len() as u64;
+            part.segments.push(chunk);
+        }
+        Ok(true)
     }
 }
 

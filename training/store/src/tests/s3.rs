@@ -209,3 +209,53 @@ async fn a_large_file_comes_in_ranges_and_is_verified() {
     let error = version.verified_file(&huge, cache.path()).await.unwrap_err();
     assert!(matches!(error, StoreError::NoSpace { .. }), "{error}");
 }
+
+/// Of what had come when the connections broke nothing is sent again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_download_that_breaks_off_goes_on_where_it_was() {
+    const MIB: u64 = 1 << 20;
+    let server = S3Server::start().await;
+    let store = server.store("large");
+    let contents = noise(20 * MIB);
+    let (staged, manifest) = staged(&store, "v1", &contents).await;
+    let version = store.open_version(&staged.publish(&manifest).await.unwrap()).await.unwrap();
+    server.read_from_memory();
+    let cache = tempfile::tempdir().unwrap();
+    server.throttle(40 * MIB);
+    let before = server.sent();
+    let folder = cache.path().to_owned();
+    let download = tokio::spawn(async move {
+        let entry = version.manifest.file("model.onnx").unwrap();
+        fs::read(version.verified_file(entry, &folder).await.unwrap()).unwrap()
+    });
+    while server.sent() - before < 10 * MIB {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    server.cut_answers();
+    assert!(download.await.unwrap() == contents);
+    // What was on the way is lost.
+    assert!(server.sent() - before < 26 * MIB, "{} MiB", (server.sent() - before) / MIB);
+}
+
+/// A lease on a version keeps its files in a shared cache.
+#[tokio::test]
+async fn a_server_does_not_remove_what_another_one_serves() {
+    let server = S3Server::start().await;
+    let (store, cache) = (server.store("prefix"), tempfile::tempdir().unwrap());
+    let mut versions = Vec::new();
+    for name in ["v1", "v2"] {
+        let version = store.open_version(&publish(&store, name).await).await.unwrap();
+        let lease = version.lease(cache.path()).unwrap();
+        assert!(lease.is_some());
+        let path = version.verified_file(version.manifest.file("model.onnx").unwrap(), cache.path()).await;
+        versions.push((path.unwrap(), lease, version));
+    }
+    let Ok([(first, lease, _), (second, _lease, newer)]) = <[_; 2]>::try_from(versions) else {
+        unreachable!()
+    };
+    newer.remove_others(cache.path()).unwrap();
+    assert!(first.exists() && second.exists());
+    drop(lease);
+    newer.remove_others(cache.path()).unwrap();
+    assert!(!first.exists() && second.exists());
+}

@@ -1,61 +1,63 @@
 //! `POST /v1/completions`, as OpenAI's clients expect it.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
-use artifact::Sha256Hex;
 use axum::extract::State;
-use axum::response::Response;
 use axum::response::sse::Event as SseEvent;
+use axum::response::{IntoResponse, Response};
 
-use super::errors::Errors;
-use super::logprobs::{self, decode};
-use crate::domain::continuation::{Continuation, Event, TokenEvent};
-use crate::domain::seed::draw_seed;
+use super::errors::OpenAiErrors;
+use super::logprobs::{self, TextPosition, decode};
+use super::openai::{Head, finish_reason};
+use crate::domain::continuation::{Continuation, Event, ReadPrompt, TokenEvent};
 use crate::domain::served_model::ServedModel;
-use crate::http::context::Deadline;
+use crate::http::context::Bounds;
 use crate::http::error::{ApiError, ErrorBody};
 use crate::http::json::JsonBody;
 use crate::http::respond::{Format, respond};
 use crate::http::sse;
 use crate::http::state::AppState;
-use crate::http::wire::completions::{Choice, Completion, CompletionRequest, DataEvent, Logprobs};
+use crate::http::wire::completion::{Choice, Completion, DataEvent, Logprobs};
+use crate::http::wire::completions::CompletionRequest;
 use crate::http::wire::usage::Usage;
 
-/// Continues a text, as in OpenAI's API.
+/// Continues texts, as in OpenAI's API. Fields that are not known are ignored and named in the header
+/// `x-ignored-fields`; known ones that this server cannot honour are an error unless they are off.
 #[utoipa::path(post, path = "/v1/completions", request_body = CompletionRequest, responses(
     (status = 200, description = "The continuations. With `stream`, server-sent events without names: a piece of a \
                                   continuation each, and `[DONE]` at the end",
      content((Completion = "application/json"), (DataEvent = "text/event-stream"))),
-    Errors,
+    OpenAiErrors,
 ))]
 pub async fn completions(
     State(state): State<AppState>,
-    Deadline(deadline): Deadline,
-    JsonBody(request): JsonBody<CompletionRequest>,
+    bounds: Bounds,
+    JsonBody(request, ignored): JsonBody<CompletionRequest>,
 ) -> Result<Response, ApiError> {
     request.validate()?;
-    let wanted = request.continuation(deadline);
-    let choices = wanted.choices;
-    let continuation = state.pipeline().start(wanted).await?;
+    let continuation = state.pipeline().start(request.continuation(bounds)).await?;
     if state.settings().log_prompts {
-        tracing::info!(prompt_ids = ?continuation.prompt_ids, "prompt");
+        let prompts: Vec<_> = continuation.prompts.iter().map(|prompt| &prompt.ids).collect();
+        tracing::info!(prompt_ids = ?prompts, "prompt");
     }
-    let echo = if request.echo() { Some(echo(&continuation)?) } else { None };
-    let completion = CompletionInProgress::new(&request, choices, &continuation, echo);
-    respond(completion, continuation.events, request.stream()).await
+    let completion = CompletionInProgress::new(&request, &continuation)?;
+    let response = respond(completion, continuation.events, request.stream()).await?;
+    Ok((ignored, response).into_response())
 }
 
-/// The prompt as the beginning of every choice, with its log-probabilities if the request asks for them.
-fn echo(continuation: &Continuation) -> Result<Choice, ApiError> {
-    let tokenizer = continuation.model.tokenizer()?;
-    let ids = &continuation.prompt_ids;
-    let mut choice = Choice { text: decode(tokenizer, ids)?, ..Choice::default() };
-    if let Some(scores) = &continuation.prompt_scores {
-        let logprobs = choice.logprobs.insert(Logprobs::default());
-        let mut offset = 0;
-        for (&id, score) in ids.iter().zip(scores) {
-            offset += logprobs::push(logprobs, tokenizer, id, score.as_ref(), offset)?;
+/// The beginning of every choice of a prompt: with `echo`, the prompt.
+fn start(request: &CompletionRequest, model: &ServedModel, prompt: &ReadPrompt) -> Result<Choice, ApiError> {
+    let mut choice =
+        Choice { logprobs: request.logprobs().map(|_| Logprobs::default()), ..Choice::default() };
+    if !request.echo() {
+        return Ok(choice);
+    }
+    let tokenizer = model.tokenizer()?;
+    choice.text = decode(tokenizer, &prompt.ids)?;
+    if let (Some(logprobs), Some(scores)) = (&mut choice.logprobs, &prompt.scores) {
+        let mut position = TextPosition::default();
+        for (&id, score) in prompt.ids.iter().zip(scores) {
+            logprobs::push(logprobs, tokenizer, id, score.as_ref(), &mut position)?;
         }
     }
     Ok(choice)
@@ -68,33 +70,57 @@ struct CompletionInProgress {
     head: Completion,
     usage: Usage,
     include_usage: bool,
+    /// Whether the request asks for log-probabilities; the best choices are known by them too.
+    has_logprobs: bool,
+    /// Number of choices of each prompt that are generated, and of those that are returned.
+    generated: usize,
+    returned: usize,
     choices: Vec<ChoiceInProgress>,
 }
 
 struct ChoiceInProgress {
     /// The choice so far; at first the echo of the prompt.
     choice: Choice,
-    /// Characters of its tokens so far, including text that is held back.
-    offset: usize,
+    /// Where its next token begins, including text that is held back.
+    position: TextPosition,
+    /// Sum of its tokens' log-probabilities, and their number.
+    log_prob: f64,
+    tokens: usize,
 }
 
 impl CompletionInProgress {
-    fn new(
-        request: &CompletionRequest,
-        choices: usize,
-        continuation: &Continuation,
-        echo: Option<Choice>,
-    ) -> Self {
-        let start = echo.unwrap_or_default();
-        let offset = start.text.chars().count();
-        let choice = |index| ChoiceInProgress { choice: Choice { index, ..start.clone() }, offset };
-        Self {
-            head: head(continuation.model.id()),
-            usage: Usage::new(continuation.prompt_ids.len(), 0),
-            include_usage: request.include_usage(),
-            choices: (0..choices).map(choice).collect(),
-            model: Arc::clone(&continuation.model),
+    fn new(request: &CompletionRequest, continuation: &Continuation) -> Result<Self, ApiError> {
+        let Continuation { model, prompts, .. } = continuation;
+        let mut choices = Vec::new();
+        for prompt in prompts {
+            let start = start(request, model, prompt)?;
+            let position = TextPosition::at(start.text.chars().count());
+            choices.extend((0..request.generated()).map(|_| ChoiceInProgress {
+                choice: start.clone(),
+                position: position.clone(),
+                log_prob: 0.0,
+                tokens: 0,
+            }));
         }
+        (0..).zip(&mut choices).for_each(|(index, choice)| choice.choice.index = index);
+        let Head { id, created, model: name } = Head::new("cmpl", model.id());
+        Ok(Self {
+            model: Arc::clone(model),
+            head: Completion {
+                id,
+                object: "text_completion",
+                created,
+                model: name,
+                choices: Vec::new(),
+                usage: None,
+            },
+            usage: Usage::new(prompts.iter().map(|prompt| prompt.ids.len()).sum(), 0),
+            include_usage: request.include_usage(),
+            has_logprobs: request.logprobs().is_some(),
+            generated: request.generated(),
+            returned: request.n(),
+            choices,
+        })
     }
 
     fn is_complete(&self) -> bool {
@@ -103,23 +129,29 @@ impl CompletionInProgress {
 
     /// The next piece of a choice.
     fn piece(&mut self, index: usize, event: Event) -> Result<Choice, ApiError> {
+        let mut piece = Choice { index, ..Choice::default() };
         match event {
             Event::Token(TokenEvent { text, id, log_probs }) => {
-                let mut piece = Choice { text, index, ..Choice::default() };
+                piece.text = text;
+                self.usage = self.usage.with_another_token();
+                let choice = &mut self.choices[index];
+                choice.tokens += 1;
                 if let Some(score) = log_probs {
-                    let offset = &mut self.choices[index].offset;
-                    let logprobs = piece.logprobs.insert(Logprobs::default());
-                    *offset += logprobs::push(logprobs, self.model.tokenizer()?, id, Some(&score), *offset)?;
+                    choice.log_prob += score.0.log_prob;
+                    if self.has_logprobs {
+                        let logprobs = piece.logprobs.insert(Logprobs::default());
+                        let tokenizer = self.model.tokenizer()?;
+                        logprobs::push(logprobs, tokenizer, id, Some(&score), &mut choice.position)?;
+                    }
                 }
-                Ok(piece)
             }
             Event::Done(summary) => {
-                self.usage =
-                    Usage::new(self.usage.prompt_tokens, self.usage.completion_tokens + summary.tokens);
-                let finish_reason = Some(summary.finish_reason);
-                Ok(Choice { text: summary.text, index, logprobs: None, finish_reason })
+                piece.text = summary.text;
+                piece.finish_reason = Some(finish_reason(summary.finish_reason));
+                piece.logprobs = self.has_logprobs.then(Logprobs::default);
             }
         }
+        Ok(piece)
     }
 
     fn event(&self, choice: Choice) -> SseEvent {
@@ -147,10 +179,20 @@ impl Format for CompletionInProgress {
         Ok((!is_empty).then(|| self.event(piece)))
     }
 
-    fn body(self) -> Option<Completion> {
-        let is_complete = self.is_complete();
-        let choices = self.choices.into_iter().map(|choice| choice.choice).collect();
-        is_complete.then_some(Completion { choices, usage: Some(self.usage), ..self.head })
+    fn body(mut self) -> Option<Completion> {
+        if !self.is_complete() {
+            return None;
+        }
+        let mut choices = Vec::new();
+        for of_prompt in self.choices.chunks_mut(self.generated) {
+            if self.returned < self.generated {
+                // The highest mean first; the order of equal ones stays.
+                of_prompt.sort_by(|a, b| b.mean().total_cmp(&a.mean()));
+            }
+            choices.extend(of_prompt[..self.returned].iter().map(|choice| choice.choice.clone()));
+        }
+        (0..).zip(&mut choices).for_each(|(index, choice)| choice.index = index);
+        Some(Completion { choices, usage: Some(self.usage), ..self.head })
     }
 
     fn last(self) -> Option<Vec<SseEvent>> {
@@ -165,16 +207,9 @@ impl Format for CompletionInProgress {
     }
 }
 
-/// Id, time and model of a response.
-fn head(model: String) -> Completion {
-    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-    let id = Sha256Hex::of_bytes(format!("{model} {} {now:?}", draw_seed()).as_bytes());
-    Completion {
-        id: format!("cmpl-{}", &id.as_str()[..24]),
-        object: "text_completion",
-        created: now.as_secs(),
-        model,
-        choices: Vec::new(),
-        usage: None,
+impl ChoiceInProgress {
+    /// Log-probability per token; that of a choice without tokens is the highest.
+    fn mean(&self) -> f64 {
+        if self.tokens == 0 { 0.0 } else { self.log_prob / self.tokens as f64 }
     }
 }

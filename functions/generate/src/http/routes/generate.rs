@@ -10,7 +10,7 @@ use super::errors::Errors;
 use crate::domain::continuation::{Event, Summary};
 use crate::domain::served_model::ServedModel;
 use crate::domain::telemetry::milliseconds;
-use crate::http::context::Deadline;
+use crate::http::context::Bounds;
 use crate::http::error::{ApiError, ErrorBody};
 use crate::http::json::JsonBody;
 use crate::http::respond::{Format, respond};
@@ -28,23 +28,25 @@ use crate::http::wire::usage::Usage;
 ))]
 pub async fn generate(
     State(state): State<AppState>,
-    Deadline(deadline): Deadline,
-    JsonBody(request): JsonBody<GenerateRequest>,
+    bounds: Bounds,
+    JsonBody(request, _): JsonBody<GenerateRequest>,
 ) -> Result<Response, ApiError> {
     request.validate()?;
-    let continuation = state.pipeline().start(request.continuation(deadline)).await?;
+    let continuation = state.pipeline().start(request.continuation(bounds)).await?;
+    let streamed = request.stream();
+    let prompt = request.fields.prompt;
     if state.settings().log_prompts {
-        tracing::info!(prompt = request.prompt, "prompt");
+        tracing::info!(prompt, "prompt");
     }
     let text = GeneratedText {
         model: continuation.model,
         seed: continuation.seed,
-        prompt_tokens: continuation.prompt_ids.len(),
-        prompt: request.prompt,
+        prompt_tokens: continuation.prompts.iter().map(|prompt| prompt.ids.len()).sum(),
+        prompt,
         text: String::new(),
         summary: None,
     };
-    respond(text, continuation.events, request.stream).await
+    respond(text, continuation.events, streamed).await
 }
 
 /// A text that is being generated.

@@ -26,11 +26,12 @@ const SHOWN: usize = 8;
 pub async fn inspect(
     State(state): State<AppState>,
     Deadline(deadline): Deadline,
-    JsonBody(request): JsonBody<InspectRequest>,
+    JsonBody(request, _): JsonBody<InspectRequest>,
 ) -> Result<Json<InspectResponse>, ApiError> {
     request.validate()?;
+    let top_k = request.top_k();
     let inspected = state.pipeline().inspect(request.prompt, MAX_INSPECTED_TOKENS, deadline).await?;
-    let response = response(&inspected, request.top_k);
+    let response = response(&inspected, top_k);
     response.map(Json).map_err(|error| {
         tracing::error!(error = format!("{error:#}"), "inspection failed");
         ApiError::Internal
@@ -77,7 +78,7 @@ fn response(inspected: &Inspected, top_k: usize) -> Result<InspectResponse> {
 fn triangle(head: &[f32], seq: usize) -> Vec<Vec<f32>> {
     head.chunks(seq)
         .enumerate()
-        .map(|(row, weights)| weights[..=row].iter().map(|&weight| rounded(weight)).collect())
+        .map(|(row, weights)| weights[..=row].iter().map(|&weight| rounded(weight, 1e4)).collect())
         .collect()
 }
 
@@ -87,14 +88,14 @@ fn piece(tokenizer: &Tokenizer, id: u32) -> Result<String> {
 }
 
 fn shown(vector: &[f32]) -> Vec<f32> {
-    vector.iter().take(SHOWN).map(|&number| rounded(number)).collect()
+    vector.iter().take(SHOWN).map(|&number| rounded(number, 1e5)).collect()
 }
 
 fn norm(vector: &[f32]) -> f32 {
-    rounded(vector.iter().map(|number| number * number).sum::<f32>().sqrt())
+    rounded(vector.iter().map(|number| number * number).sum::<f32>().sqrt(), 1e5)
 }
 
-/// Rounded to 1e-5, which halves the size of the response.
-fn rounded(number: f32) -> f32 {
-    (number * 1e5).round() / 1e5
+/// Rounded to a fraction of 1, such as 1e4 for four digits, since the response is large.
+fn rounded(number: f32, fraction: f32) -> f32 {
+    (number * fraction).round() / fraction
 }

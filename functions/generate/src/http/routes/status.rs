@@ -1,13 +1,14 @@
-//! `GET /`, `/model`, `/v1/models` and `/health`: the state of the server and its model.
+//! `GET /`, `/model`, `/v1/models`, `/health` and `/ready`: the state of the server and its model.
 
 use axum::extract::State;
+use axum::http::Uri;
 use axum::{Extension, Json};
+use percent_encoding::percent_decode_str;
 
-use crate::domain::served_model::ServedModel;
 use crate::http::context::LoadPatience;
-use crate::http::error::ErrorBody;
+use crate::http::error::{ApiError, ErrorBody};
 use crate::http::state::AppState;
-use crate::http::wire::model::{Health, Model, ModelDetails, ModelList, StartTimes, Status};
+use crate::http::wire::model::{Health, Model, ModelDetails, ModelList, Ready, StartTimes, Status};
 
 /// The state of the server and its model, without waiting for it.
 #[utoipa::path(get, path = "/", responses(
@@ -82,6 +83,20 @@ pub async fn health() -> Json<Health> {
     Json(Health { status: "ok" })
 }
 
+/// Readiness: whether a model is loaded, so that requests need not wait for one.
+#[utoipa::path(get, path = "/ready", responses(
+    (status = 200, description = "A model is loaded", body = Ready),
+    (status = 503, description = "No model is loaded yet, or none can be", body = ErrorBody),
+))]
+pub async fn ready(State(state): State<AppState>) -> Result<Json<Ready>, ApiError> {
+    let models = state.models();
+    models.check();
+    if models.current().is_some() {
+        return Ok(Json(Ready { status: "ready" }));
+    }
+    Err(models.public_failure().map_or(ApiError::Loading, |reason| ApiError::NoModel { reason }))
+}
+
 /// Lists the served model, once it is loaded.
 #[utoipa::path(get, path = "/v1/models", responses(
     (status = 200, description = "The models", body = ModelList),
@@ -90,17 +105,55 @@ pub async fn health() -> Json<Health> {
 pub async fn models(State(state): State<AppState>) -> Json<ModelList> {
     let models = state.models();
     models.check();
-    let data = models.current().into_iter().map(|model| Model {
-        id: model.id(),
-        object: "model",
-        created: created(&model),
-        owned_by: "troelsllm",
-    });
+    let data = models.current().into_iter().map(|model| Model::from(&*model));
     Json(ModelList { object: "list", data: data.collect() })
 }
 
-/// Time of a model's creation, in seconds since 1970.
-fn created(model: &ServedModel) -> u64 {
-    let time = model.manifest().created_at.parse::<jiff::Timestamp>();
-    time.map_or(0, |time| time.as_second().max(0) as u64)
+/// The served model by its name, or by its name and version with `%2F` between them.
+#[utoipa::path(get, path = "/v1/models/{model}",
+    params(("model" = String, Path, description = "Name of the served model", example = "the-verdict")),
+    responses(
+        (status = 200, description = "The model", body = Model),
+        (status = 400, description = "The name is not valid UTF-8", body = ErrorBody),
+        (status = 401, description = "The API key is missing or wrong", body = ErrorBody),
+        (status = 404, description = "This model is not served", body = ErrorBody),
+        (status = 503, description = "No model is loaded yet, or none can be", body = ErrorBody),
+    ))]
+pub async fn model_by_name(State(state): State<AppState>, uri: Uri) -> Result<Json<Model>, ApiError> {
+    named(&state, &uri)
+}
+
+/// The served model by its name and version.
+#[utoipa::path(get, path = "/v1/models/{model}/{version}",
+    params(
+        ("model" = String, Path, description = "Name of the served model", example = "the-verdict"),
+        ("version" = String, Path, description = "Its version"),
+    ),
+    responses(
+        (status = 200, description = "The model", body = Model),
+        (status = 400, description = "The name is not valid UTF-8", body = ErrorBody),
+        (status = 401, description = "The API key is missing or wrong", body = ErrorBody),
+        (status = 404, description = "This model is not served", body = ErrorBody),
+        (status = 503, description = "No model is loaded yet, or none can be", body = ErrorBody),
+    ))]
+pub async fn model_by_version(State(state): State<AppState>, uri: Uri) -> Result<Json<Model>, ApiError> {
+    named(&state, &uri)
+}
+
+/// The served model, if the path ends with its name.
+fn named(state: &AppState, uri: &Uri) -> Result<Json<Model>, ApiError> {
+    let name = uri.path().strip_prefix("/v1/models/").unwrap_or_default();
+    let name = percent_decode_str(name).decode_utf8().map_err(|_| ApiError::InvalidField {
+        field: "model".to_owned(),
+        message: "`model` is not valid UTF-8".to_owned(),
+    })?;
+    let models = state.models();
+    models.check();
+    let Some(model) = models.current() else {
+        return Err(models.public_failure().map_or(ApiError::Loading, |reason| ApiError::NoModel { reason }));
+    };
+    if !model.is_named(&name) {
+        return Err(ApiError::UnknownModel { model: name.into_owned(), served: model.id() });
+    }
+    Ok(Json(Model::from(&*model)))
 }

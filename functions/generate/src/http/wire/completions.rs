@@ -1,80 +1,108 @@
-//! `POST /v1/completions`: request and response of OpenAI's completions API
-//! (<https://platform.openai.com/docs/api-reference/completions>), with `top_k` in addition.
+//! Request of `POST /v1/completions`, OpenAI's completions API
+//! (<https://platform.openai.com/docs/api-reference/completions>), with the fields of its relatives in addition.
 
-use std::time::Instant;
+use serde::Deserialize;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-
+use super::max_tokens::{MaxTokens, check_max_tokens};
+use super::merged::merged;
+use super::openai::{StreamOptions, check_model, check_texts};
 use super::prompt::Prompt;
-use super::stop::Stop;
-use super::usage::Usage;
-use super::validate::{check, check_sampling, check_text, sampling};
+use super::sampling::{Defaults, SamplingFields};
+use super::unsupported::check_unsupported;
+use super::validate::{check, check_given};
 use crate::domain::continuation;
+use crate::http::context::Bounds;
 use crate::http::error::ApiError;
-use crate::http::limits::{MAX_CHOICES, MAX_LOGPROBS, MAX_TOKENS};
-use crate::http::strict::{Object, optional_whole};
+use crate::http::json::{Fields, RequestBody};
+use crate::http::limits::{MAX_CHOICES, MAX_LOGPROBS};
+use crate::http::strict::{Object, optional_integer};
 
-/// A request of OpenAI's completions API, with `top_k` in addition.
-#[derive(Clone, Debug, PartialEq, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+/// Tokens of a text when the request does not say.
+const DEFAULT_MAX_TOKENS: usize = 16;
+
+/// A request of OpenAI's completions API, with fields of its relatives in addition.
+#[derive(Clone, Debug, PartialEq)]
 pub struct CompletionRequest {
-    /// Name of the served model, or its name and version as in `GET /v1/models`.
+    /// What is particular to this route.
+    pub fields: CompletionFields,
+    /// How tokens are chosen.
+    pub sampling: SamplingFields,
+}
+
+/// Fields of a completion request, without those that say how tokens are chosen.
+#[derive(Clone, Debug, PartialEq, Deserialize, ToSchema)]
+pub struct CompletionFields {
+    /// Name of the served model, or its name and version as in `GET /v1/models`; any if it is left out.
+    #[serde(default)]
     #[schema(max_length = 256, example = "the-verdict")]
-    pub model: String,
-    /// The text to continue, or its token ids.
+    pub model: Option<String>,
+    /// The text to continue, or its token ids, or a list of either.
     #[serde(default)]
     pub prompt: Option<Prompt>,
-    /// The most tokens to generate.
-    #[serde(default, deserialize_with = "optional_whole")]
-    #[schema(minimum = 0, maximum = 1000, default = 16)]
-    pub max_tokens: Option<usize>,
-    /// Sampling temperature: 0 is greedy decoding, higher values are more varied.
-    #[serde(default)]
-    #[schema(minimum = 0, maximum = 100, default = 1)]
-    pub temperature: Option<f64>,
-    /// Nucleus (top-p) sampling: the most likely tokens whose probabilities add up to at least this.
-    #[serde(default)]
-    #[schema(exclusive_minimum = 0, maximum = 1, default = 1)]
-    pub top_p: Option<f64>,
-    /// Top-k sampling: number of most likely tokens to sample from; all if it is left out.
-    #[serde(default, deserialize_with = "optional_whole")]
-    #[schema(minimum = 1, maximum = 1000000)]
-    pub top_k: Option<usize>,
-    /// Number of continuations.
-    #[serde(default, deserialize_with = "optional_whole")]
-    #[schema(minimum = 1, maximum = 8, default = 1)]
-    pub n: Option<usize>,
+    /// Whether the spelling of a special token in a prompt, such as `<|endoftext|>`, is that token. Otherwise it is
+    /// text.
+    #[serde(default, alias = "parse_special")]
+    #[schema(default = false)]
+    pub add_special_tokens: Option<bool>,
+    /// The most tokens to generate; -1 for as many as fit into the context. The server has a limit of its own, at which
+    /// a text ends as it does here.
+    #[serde(default, deserialize_with = "optional_integer")]
+    #[schema(minimum = -1, default = 16)]
+    pub max_tokens: Option<i64>,
+    /// Number of continuations of each prompt; at most 128 of all prompts together.
+    #[serde(default, deserialize_with = "optional_integer")]
+    #[schema(minimum = 1, maximum = 128, default = 1)]
+    pub n: Option<i64>,
+    /// Number of continuations of each prompt that are generated, of which the `n` with the highest log-probability per
+    /// token are returned. Not together with `stream`.
+    #[serde(default, deserialize_with = "optional_integer")]
+    #[schema(minimum = 1, maximum = 128)]
+    pub best_of: Option<i64>,
     /// Whether to stream the texts as server-sent events.
     #[serde(default)]
+    #[schema(default = false)]
     pub stream: Option<bool>,
     /// Options of a stream.
     #[serde(default)]
     #[schema(value_type = Option<StreamOptions>)]
     pub stream_options: Option<Object<StreamOptions>>,
-    /// Number of most likely tokens to report with their log-probabilities, beside the chosen one.
-    #[serde(default, deserialize_with = "optional_whole")]
+    /// Number of most likely tokens to report with their log-probabilities, beside the chosen one. With `echo`, a prompt
+    /// that is longer than the context is scored in windows of that length.
+    #[serde(default, deserialize_with = "optional_integer")]
     #[schema(minimum = 0, maximum = 20)]
-    pub logprobs: Option<usize>,
+    pub logprobs: Option<i64>,
     /// Whether the text begins with the prompt.
     #[serde(default)]
+    #[schema(default = false)]
     pub echo: Option<bool>,
-    /// Stop strings, which end a continuation and are not part of it: one, or up to four.
-    #[serde(default)]
-    pub stop: Option<Stop>,
-    /// Random seed of the first continuation; each further one has the next seed.
-    #[serde(default, deserialize_with = "optional_whole")]
-    #[schema(minimum = 0, maximum = 9007199254740991_i64)]
-    pub seed: Option<u64>,
 }
 
-/// Options of a stream.
-#[derive(Clone, Debug, PartialEq, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct StreamOptions {
-    /// Whether a last event has the numbers of tokens.
-    #[serde(default)]
-    pub include_usage: Option<bool>,
+impl RequestBody for CompletionRequest {
+    const IGNORES_UNKNOWN: bool = true;
+
+    fn from_fields(fields: &mut Fields) -> Result<Self, ApiError> {
+        if fields.get("messages").is_some() && fields.get("prompt").is_none() {
+            let message = "`messages` are for POST /v1/chat/completions; this route continues a `prompt`";
+            return Err(ApiError::InvalidField { field: "messages".to_owned(), message: message.to_owned() });
+        }
+        check_unsupported(fields)?;
+        Ok(Self { fields: fields.read()?, sampling: fields.read()? })
+    }
+}
+
+impl PartialSchema for CompletionRequest {
+    fn schema() -> RefOr<Schema> {
+        merged::<CompletionFields, SamplingFields>(true)
+    }
+}
+
+impl ToSchema for CompletionRequest {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        CompletionFields::schemas(schemas);
+        SamplingFields::schemas(schemas);
+    }
 }
 
 impl CompletionRequest {
@@ -83,135 +111,108 @@ impl CompletionRequest {
     /// # Errors
     /// Names the first field that is out of range.
     pub fn validate(&self) -> Result<(), ApiError> {
-        check_text("model", &self.model, 0..=256)?;
-        self.prompt.as_ref().map_or(Ok(()), Prompt::check)?;
-        check("max_tokens", self.max_tokens(), 0..=MAX_TOKENS)?;
-        check_sampling(self.temperature(), self.top_k, self.top_p)?;
-        check("n", self.choices(), 1..=MAX_CHOICES)?;
-        self.logprobs.map_or(Ok(()), |count| check("logprobs", count, 0..=MAX_LOGPROBS))?;
-        Stop::check(self.stop.as_ref())
+        let fields = &self.fields;
+        check_model(fields.model.as_deref())?;
+        fields.prompt.as_ref().map_or(Ok(()), Prompt::check)?;
+        check_max_tokens("max_tokens", fields.max_tokens, 0)?;
+        check_given("n", fields.n, 1..=MAX_CHOICES as i64)?;
+        check_given("best_of", fields.best_of, 1..=MAX_CHOICES as i64)?;
+        check_given("logprobs", fields.logprobs, 0..=MAX_LOGPROBS)?;
+        self.sampling.check()?;
+        self.sampling.check_min_tokens(self.max_tokens())?;
+        let prompts = Prompt::all(fields.prompt.as_ref(), false).len();
+        if let Some(best_of) = fields.best_of {
+            check("best_of", best_of, self.n() as i64..=MAX_CHOICES as i64)?;
+        }
+        if self.generated() > self.n() && self.stream() {
+            let expected = format_args!("{} together with `stream`", self.n());
+            return Err(ApiError::out_of_range("best_of", self.generated(), expected));
+        }
+        check_texts(if fields.best_of.is_some() { "best_of" } else { "n" }, prompts, self.generated())
     }
 
     /// The request to the pipeline.
-    pub fn continuation(&self, deadline: Instant) -> continuation::Request {
+    pub fn continuation(&self, bounds: Bounds) -> continuation::Request {
+        let prompts = Prompt::all(self.fields.prompt.as_ref(), self.fields.add_special_tokens == Some(true));
+        // The best are known by their log-probabilities.
+        let ranked = (self.generated() > self.n()).then_some(0);
         continuation::Request {
-            model: Some(self.model.clone()),
-            prompt: self.prompt.as_ref().into(),
-            choices: self.choices(),
-            max_tokens: self.max_tokens(),
-            sampling: sampling(self.temperature(), self.top_k, self.top_p),
-            seed: self.seed,
-            stop: Stop::texts(self.stop.as_ref()),
-            log_probs: self.logprobs,
-            scores_prompt: self.echo(),
-            deadline,
+            model: self.fields.model.clone(),
+            choices: self.generated(),
+            log_probs: self.logprobs().or(ranked),
+            scores_prompt: self.echo() && self.logprobs().is_some(),
+            ..self.sampling.continuation(prompts, self.max_tokens(), Defaults::OPENAI, bounds)
         }
+    }
+
+    /// Number of continuations of each prompt that are returned.
+    pub fn n(&self) -> usize {
+        count(self.fields.n).unwrap_or(1)
+    }
+
+    /// Number of continuations of each prompt that are generated.
+    pub fn generated(&self) -> usize {
+        count(self.fields.best_of).unwrap_or(1).max(self.n())
+    }
+
+    /// Number of most likely tokens to report; `None` for no log-probabilities.
+    pub fn logprobs(&self) -> Option<usize> {
+        count(self.fields.logprobs)
     }
 
     /// Whether the text begins with the prompt.
     pub fn echo(&self) -> bool {
-        self.echo == Some(true)
+        self.fields.echo == Some(true)
     }
 
     /// Whether to stream the texts.
     pub fn stream(&self) -> bool {
-        self.stream == Some(true)
+        self.fields.stream == Some(true)
     }
 
     /// Whether a stream ends with the numbers of tokens.
     pub fn include_usage(&self) -> bool {
-        self.stream_options.as_ref().is_some_and(|options| options.0.include_usage == Some(true))
+        StreamOptions::include_usage(self.fields.stream_options.as_ref())
     }
 
-    fn temperature(&self) -> f64 {
-        self.temperature.unwrap_or(1.0)
-    }
-
-    fn max_tokens(&self) -> usize {
-        self.max_tokens.unwrap_or(16)
-    }
-
-    fn choices(&self) -> usize {
-        self.n.unwrap_or(1)
+    fn max_tokens(&self) -> MaxTokens {
+        self.fields.max_tokens.map_or(MaxTokens::Tokens(DEFAULT_MAX_TOKENS), MaxTokens::of_field)
     }
 }
 
-/// Continuations, as in OpenAI's API.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-pub struct Completion {
-    /// Id of the response.
-    pub id: String,
-    /// `text_completion`
-    pub object: &'static str,
-    /// Time of the response, in seconds since 1970.
-    pub created: u64,
-    /// Name and version of the model.
-    pub model: String,
-    /// The continuations; in a stream, the next piece of one.
-    pub choices: Vec<Choice>,
-    /// Numbers of tokens.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub usage: Option<Usage>,
-}
-
-/// A continuation.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
-pub struct Choice {
-    /// Its text; in a stream, the next piece of it.
-    pub text: String,
-    /// Index of the continuation.
-    pub index: usize,
-    /// Log-probabilities of its tokens.
-    pub logprobs: Option<Logprobs>,
-    /// Why it ends: `length`, `stop`, or `deadline` if the time limit was reached. Null in a stream before
-    /// the end.
-    pub finish_reason: Option<&'static str>,
-}
-
-/// Log-probabilities by position, at temperature 1 and among all tokens.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
-pub struct Logprobs {
-    /// The tokens. One that is not valid UTF-8 by itself is written as `bytes:` and its bytes as `\x00`.
-    pub tokens: Vec<String>,
-    /// Their log-probabilities; null for the first token of a prompt.
-    pub token_logprobs: Vec<Option<f64>>,
-    /// Log-probabilities of the most likely tokens.
-    #[schema(value_type = Vec<Option<std::collections::HashMap<String, f64>>>)]
-    pub top_logprobs: Vec<Option<serde_json::Map<String, serde_json::Value>>>,
-    /// Offsets of the tokens in the text, in characters.
-    pub text_offset: Vec<usize>,
-}
-
-impl Logprobs {
-    /// Appends the log-probabilities of the following tokens.
-    pub fn extend(&mut self, next: Self) {
-        self.tokens.extend(next.tokens);
-        self.token_logprobs.extend(next.token_logprobs);
-        self.top_logprobs.extend(next.top_logprobs);
-        self.text_offset.extend(next.text_offset);
-    }
-}
-
-/// A server-sent event of `POST /v1/completions`: the JSON of a [`Completion`] or of an `ErrorBody`, or
-/// `[DONE]`.
-#[derive(ToSchema)]
-#[allow(dead_code)] // For the schema alone.
-pub struct DataEvent {
-    data: String,
+/// A number that has been checked.
+fn count(number: Option<i64>) -> Option<usize> {
+    number.and_then(|number| number.try_into().ok())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
+    use crate::http::json::parse;
+
+    const BOUNDS: fn() -> Bounds = || Bounds { deadline: Instant::now(), max_tokens: 1000 };
+
+    fn request(json: &str) -> CompletionRequest {
+        parse(json.as_bytes()).unwrap().0
+    }
 
     #[test]
     fn what_is_out_of_range_is_named() {
-        for (name, value) in
-            [("n", "0"), ("n", "9"), ("logprobs", "21"), ("max_tokens", "1001"), ("prompt", "[]")]
-        {
-            let json = format!(r#"{{"model": "m", "{name}": {value}}}"#);
-            let request: CompletionRequest = serde_json::from_str(&json).unwrap();
-            match request.validate().unwrap_err() {
+        for (json, name) in [
+            (r#"{"n": 0}"#, "n"),
+            (r#"{"n": 129}"#, "n"),
+            (r#"{"n": 65, "prompt": ["a", "b"]}"#, "n"),
+            (r#"{"n": 2, "best_of": 1}"#, "best_of"),
+            (r#"{"best_of": 2, "stream": true}"#, "best_of"),
+            (r#"{"logprobs": 21}"#, "logprobs"),
+            (r#"{"max_tokens": -2}"#, "max_tokens"),
+            (r#"{"max_tokens": 2, "min_tokens": 3}"#, "min_tokens"),
+            (r#"{"prompt": []}"#, "prompt"),
+            (r#"{"temperature": -1}"#, "temperature"),
+        ] {
+            match request(json).validate().unwrap_err() {
                 ApiError::InvalidField { field, message } => {
                     assert_eq!(field, name);
                     assert!(message.contains("expected"), "{message}");
@@ -219,5 +220,36 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         }
+        let chat = parse::<CompletionRequest>(br#"{"messages": []}"#.as_slice()).unwrap_err();
+        assert!(
+            matches!(chat, ApiError::InvalidField { message, .. } if message.contains("/v1/chat/completions"))
+        );
+    }
+
+    #[test]
+    fn lengths_are_those_of_the_request_or_of_the_server() {
+        let length = |json: &str| {
+            let request = request(json);
+            assert_eq!(request.validate(), Ok(()));
+            let continuation = request.continuation(BOUNDS());
+            (continuation.max_tokens, continuation.fits_context)
+        };
+        assert_eq!(length("{}"), (16, false));
+        assert_eq!(length(r#"{"max_tokens": 0}"#), (0, false));
+        assert_eq!(length(r#"{"max_tokens": 1e300}"#), (1000, false));
+        assert_eq!(length(r#"{"max_tokens": -1}"#), (1000, true));
+        assert_eq!(length(r#"{"max_tokens": null}"#), (16, false));
+    }
+
+    #[test]
+    fn the_best_are_known_by_their_log_probabilities() {
+        let wanted = |json: &str| {
+            let request = request(json);
+            let continuation = request.continuation(BOUNDS());
+            (continuation.choices, continuation.log_probs, continuation.scores_prompt)
+        };
+        assert_eq!(wanted(r#"{"n": 2}"#), (2, None, false));
+        assert_eq!(wanted(r#"{"best_of": 3, "echo": true}"#), (3, Some(0), false));
+        assert_eq!(wanted(r#"{"best_of": 3, "logprobs": 2, "echo": true}"#), (3, Some(2), true));
     }
 }

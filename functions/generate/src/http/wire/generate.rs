@@ -1,67 +1,90 @@
 //! `POST /generate`: request and response. Field names and defaults are a contract with existing clients.
 
-use std::time::Instant;
-
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, SchemaType, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
+use super::max_tokens::{MaxTokens, check_max_tokens};
+use super::merged::merged;
 use super::model::{ModelInfo, ModelRef};
-use super::stop::Stop;
+use super::sampling::{Defaults, SamplingFields};
 use super::usage::Usage;
-use super::validate::{check, check_sampling, check_text, sampling};
+use super::validate::check_text;
 use crate::domain::continuation;
 use crate::domain::prompt::Prompt;
+use crate::http::context::Bounds;
 use crate::http::error::ApiError;
-use crate::http::limits::{MAX_PROMPT_CHARS, MAX_TOKENS};
-use crate::http::strict::{optional_whole, whole};
+use crate::http::json::{Fields, RequestBody};
+use crate::http::limits::MAX_PROMPT_CHARS;
+use crate::http::strict::optional_integer;
+
+/// Tokens of a text when the request does not say.
+const DEFAULT_MAX_TOKENS: usize = 50;
+
+/// Sampling when the request does not say.
+const DEFAULTS: Defaults = Defaults { temperature: 0.7, top_k: Some(50) };
 
 /// A request to continue a text.
-#[derive(Clone, Debug, PartialEq, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct GenerateRequest {
+    /// What is particular to this route.
+    pub fields: GenerateFields,
+    /// How tokens are chosen.
+    pub sampling: SamplingFields,
+}
+
+/// Fields of a request to continue a text, without those that say how tokens are chosen.
+#[derive(Clone, Debug, PartialEq, Deserialize, ToSchema)]
+pub struct GenerateFields {
     /// The text to continue.
     #[schema(min_length = 1, max_length = 16384, example = "The painting")]
     pub prompt: String,
-    /// The most tokens to generate.
-    #[serde(default = "default_max_tokens", deserialize_with = "whole")]
-    #[schema(minimum = 1, maximum = 1000)]
-    pub max_tokens: usize,
-    /// Sampling temperature: 0 is greedy decoding, higher values are more varied.
-    #[serde(default = "default_temperature")]
-    #[schema(minimum = 0, maximum = 100)]
-    pub temperature: f64,
-    /// Top-k sampling: number of most likely tokens to sample from.
-    #[serde(default = "default_top_k", deserialize_with = "whole")]
-    #[schema(minimum = 1, maximum = 1000000)]
-    pub top_k: usize,
-    /// Nucleus (top-p) sampling, after top-k: the most likely tokens whose probabilities add up to at least
-    /// this.
-    #[serde(default)]
-    #[schema(exclusive_minimum = 0, maximum = 1)]
-    pub top_p: Option<f64>,
-    /// Random seed: the same seed gives the same text. Random if it is left out.
-    #[serde(default, deserialize_with = "optional_whole")]
-    #[schema(minimum = 0, maximum = 9007199254740991_i64)]
-    pub seed: Option<u64>,
-    /// Stop strings, which end the continuation and are not part of it: one, or up to four.
-    #[serde(default)]
-    pub stop: Option<Stop>,
+    /// The most tokens to generate, by default 50; -1 for as many as fit into the context. The server has a limit of its
+    /// own, at which a text ends as it does here.
+    #[serde(default, deserialize_with = "optional_integer")]
+    #[schema(schema_with = max_tokens_schema)]
+    pub max_tokens: Option<i64>,
     /// Whether to stream the text as server-sent events: `token` for each piece of text, then `done`, or
     /// `error`.
     #[serde(default)]
-    pub stream: bool,
+    #[schema(default = false)]
+    pub stream: Option<bool>,
 }
 
-fn default_max_tokens() -> usize {
-    50
+/// An integer from 1 on, -1 or null.
+fn max_tokens_schema() -> RefOr<Schema> {
+    let integer = || ObjectBuilder::new().schema_type(SchemaType::new(Type::Integer));
+    OneOfBuilder::new()
+        .description(Some(
+            "The most tokens to generate, by default 50; -1 for as many as fit into the context. The server has a limit of \
+             its own, at which a text ends as it does here.",
+        ))
+        .item(integer().minimum(Some(1)).examples([serde_json::json!(50)]))
+        .item(integer().minimum(Some(-1)).maximum(Some(-1)))
+        .item(ObjectBuilder::new().schema_type(SchemaType::new(Type::Null)))
+        .into()
 }
 
-fn default_temperature() -> f64 {
-    0.7
+impl RequestBody for GenerateRequest {
+    const IGNORES_UNKNOWN: bool = false;
+
+    fn from_fields(fields: &mut Fields) -> Result<Self, ApiError> {
+        Ok(Self { fields: fields.read()?, sampling: fields.read()? })
+    }
 }
 
-fn default_top_k() -> usize {
-    50
+impl PartialSchema for GenerateRequest {
+    fn schema() -> RefOr<Schema> {
+        merged::<GenerateFields, SamplingFields>(false)
+    }
+}
+
+impl ToSchema for GenerateRequest {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        GenerateFields::schemas(schemas);
+        SamplingFields::schemas(schemas);
+    }
 }
 
 impl GenerateRequest {
@@ -70,26 +93,25 @@ impl GenerateRequest {
     /// # Errors
     /// Names the first field that is out of range.
     pub fn validate(&self) -> Result<(), ApiError> {
-        check_text("prompt", &self.prompt, 1..=MAX_PROMPT_CHARS)?;
-        check("max_tokens", self.max_tokens, 1..=MAX_TOKENS)?;
-        check_sampling(self.temperature, Some(self.top_k), self.top_p)?;
-        Stop::check(self.stop.as_ref())
+        check_text("prompt", &self.fields.prompt, 1..=MAX_PROMPT_CHARS)?;
+        check_max_tokens("max_tokens", self.fields.max_tokens, 1)?;
+        self.sampling.check()?;
+        self.sampling.check_min_tokens(self.max_tokens())
     }
 
     /// The request to the pipeline.
-    pub fn continuation(&self, deadline: Instant) -> continuation::Request {
-        continuation::Request {
-            model: None,
-            prompt: Prompt::Text(self.prompt.clone()),
-            choices: 1,
-            max_tokens: self.max_tokens,
-            sampling: sampling(self.temperature, Some(self.top_k), self.top_p),
-            seed: self.seed,
-            stop: Stop::texts(self.stop.as_ref()),
-            log_probs: None,
-            scores_prompt: false,
-            deadline,
-        }
+    pub fn continuation(&self, bounds: Bounds) -> continuation::Request {
+        let prompts = vec![Prompt::Text(self.fields.prompt.clone())];
+        self.sampling.continuation(prompts, self.max_tokens(), DEFAULTS, bounds)
+    }
+
+    /// Whether to stream the text.
+    pub fn stream(&self) -> bool {
+        self.fields.stream == Some(true)
+    }
+
+    fn max_tokens(&self) -> MaxTokens {
+        self.fields.max_tokens.map_or(MaxTokens::Tokens(DEFAULT_MAX_TOKENS), MaxTokens::of_field)
     }
 }
 
@@ -160,25 +182,37 @@ pub enum EventName {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use artifact::Sampling;
 
     use super::*;
+    use crate::http::json::parse;
 
     fn request(json: &str) -> GenerateRequest {
-        serde_json::from_str(json).unwrap()
+        parse(json.as_bytes()).unwrap().0
+    }
+
+    fn wanted(json: &str) -> continuation::Request {
+        let request = request(json);
+        assert_eq!(request.validate(), Ok(()));
+        request.continuation(Bounds { deadline: Instant::now(), max_tokens: 1000 })
     }
 
     #[test]
     fn only_the_prompt_is_needed() {
-        let request = request(r#"{"prompt": "The painting"}"#);
-        assert_eq!((request.max_tokens, request.temperature, request.top_k), (50, 0.7, 50));
-        assert_eq!(request.validate(), Ok(()));
-    }
-
-    #[test]
-    fn temperature_zero_is_greedy() {
-        let request = request(r#"{"prompt": "x", "temperature": 0}"#);
-        assert_eq!(request.continuation(Instant::now()).sampling, Sampling::Greedy);
+        for json in [
+            r#"{"prompt": "The painting"}"#,
+            r#"{"prompt": "The painting", "max_tokens": null, "temperature": null, "top_k": null, "stream": null}"#,
+        ] {
+            let found = wanted(json);
+            assert_eq!((found.max_tokens, found.fits_context), (50, false));
+            assert_eq!(found.sampling, Sampling::new(0.7, Some(50)));
+            assert!(!request(json).stream());
+        }
+        assert_eq!(wanted(r#"{"prompt": "x", "temperature": 0}"#).sampling, Sampling::Greedy);
+        assert!(wanted(r#"{"prompt": "x", "max_tokens": -1}"#).fits_context);
+        assert_eq!(wanted(r#"{"prompt": "x", "max_tokens": 5000}"#).max_tokens, 1000);
     }
 
     #[test]
@@ -188,14 +222,8 @@ mod tests {
             (r#"{"prompt": ""}"#, "prompt"),
             (&long, "prompt"),
             (r#"{"prompt": "x", "max_tokens": 0}"#, "max_tokens"),
-            (r#"{"prompt": "x", "max_tokens": 1001}"#, "max_tokens"),
-            (r#"{"prompt": "x", "temperature": -0.1}"#, "temperature"),
-            (r#"{"prompt": "x", "temperature": 1e30}"#, "temperature"),
-            (r#"{"prompt": "x", "top_k": 0}"#, "top_k"),
-            (r#"{"prompt": "x", "top_p": 0}"#, "top_p"),
-            (r#"{"prompt": "x", "top_p": 1.1}"#, "top_p"),
-            (r#"{"prompt": "x", "stop": ""}"#, "stop"),
-            (r#"{"prompt": "x", "stop": ["a", "b", "c", "d", "e"]}"#, "stop"),
+            (r#"{"prompt": "x", "max_tokens": -2}"#, "max_tokens"),
+            (r#"{"prompt": "x", "top_k": -2}"#, "top_k"),
         ] {
             match request(json).validate().unwrap_err() {
                 ApiError::InvalidField { field, message } => {
@@ -205,13 +233,7 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         }
-    }
-
-    #[test]
-    fn one_stop_and_several_are_lists() {
-        let stops = |json: &str| Stop::texts(request(json).stop.as_ref());
-        assert_eq!(stops(r#"{"prompt": "x"}"#), Vec::<String>::new());
-        assert_eq!(stops(r#"{"prompt": "x", "stop": "a"}"#), ["a"]);
-        assert_eq!(stops(r#"{"prompt": "x", "stop": ["a", "b"]}"#), ["a", "b"]);
+        let unknown = parse::<GenerateRequest>(br#"{"prompt": "x", "best_of": 2}"#.as_slice()).unwrap_err();
+        assert!(matches!(unknown, ApiError::InvalidField { field, .. } if field == "best_of"));
     }
 }

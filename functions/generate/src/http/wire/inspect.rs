@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::model::{ModelInfo, ModelRef};
-use super::validate::{check, check_text};
+use super::validate::{check_given, check_text};
 use crate::http::error::ApiError;
+use crate::http::json::{Fields, RequestBody};
 use crate::http::limits::{MAX_CANDIDATES, MAX_PROMPT_CHARS};
-use crate::http::strict::whole;
+use crate::http::strict::optional_integer;
 
 /// A request to inspect the model on a prompt.
 #[derive(Clone, Debug, PartialEq, Deserialize, ToSchema)]
@@ -17,13 +18,17 @@ pub struct InspectRequest {
     #[schema(min_length = 1, max_length = 16384, example = "The painting")]
     pub prompt: String,
     /// Number of most likely next tokens to report.
-    #[serde(default = "default_top_k", deserialize_with = "whole")]
-    #[schema(minimum = 1, maximum = 100)]
-    pub top_k: usize,
+    #[serde(default, deserialize_with = "optional_integer")]
+    #[schema(minimum = 1, maximum = 100, default = 10)]
+    pub top_k: Option<i64>,
 }
 
-fn default_top_k() -> usize {
-    10
+impl RequestBody for InspectRequest {
+    const IGNORES_UNKNOWN: bool = false;
+
+    fn from_fields(fields: &mut Fields) -> Result<Self, ApiError> {
+        fields.read()
+    }
 }
 
 impl InspectRequest {
@@ -33,7 +38,12 @@ impl InspectRequest {
     /// Names the first field that is out of range.
     pub fn validate(&self) -> Result<(), ApiError> {
         check_text("prompt", &self.prompt, 1..=MAX_PROMPT_CHARS)?;
-        check("top_k", self.top_k, 1..=MAX_CANDIDATES)
+        check_given("top_k", self.top_k, 1..=MAX_CANDIDATES)
+    }
+
+    /// Number of most likely next tokens to report.
+    pub fn top_k(&self) -> usize {
+        self.top_k.and_then(|top_k| top_k.try_into().ok()).unwrap_or(10)
     }
 }
 

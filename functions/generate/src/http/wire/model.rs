@@ -1,4 +1,4 @@
-//! `GET /`, `/model`, `/v1/models` and `/health`: the served model and the state of the server.
+//! `GET /`, `/model`, `/v1/models`, `/health` and `/ready`: the served model and the state of the server.
 
 use std::time::Duration;
 
@@ -206,6 +206,13 @@ pub struct Health {
     pub status: &'static str,
 }
 
+/// Response of `GET /ready`.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Ready {
+    /// `ready`: a model is loaded.
+    pub status: &'static str,
+}
+
 /// Response of `GET /v1/models`.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct ModelList {
@@ -226,4 +233,19 @@ pub struct Model {
     pub created: u64,
     /// `troelsllm`
     pub owned_by: &'static str,
+    /// Context length, in tokens. A text may grow past it: the window slides.
+    pub max_model_len: usize,
+}
+
+impl From<&ServedModel> for Model {
+    fn from(model: &ServedModel) -> Self {
+        let created = model.manifest().created_at.parse::<jiff::Timestamp>();
+        Self {
+            id: model.id(),
+            object: "model",
+            created: created.map_or(0, |time| time.as_second().max(0) as u64),
+            owned_by: "troelsllm",
+            max_model_len: model.manifest().config.context_length,
+        }
+    }
 }

@@ -19,4 +19,10 @@ impl Usage {
     pub fn new(prompt_tokens: usize, completion_tokens: usize) -> Self {
         Self { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens }
     }
+
+    /// The counts after another token.
+    #[must_use]
+    pub fn with_another_token(self) -> Self {
+        Self::new(self.prompt_tokens, self.completion_tokens + 1)
+    }
 }

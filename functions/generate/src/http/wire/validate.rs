@@ -4,8 +4,6 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 
 use crate::http::error::ApiError;
-use crate::http::limits::{MAX_TEMPERATURE, MAX_TOP_K};
-use artifact::Sampling;
 
 /// Checks a number.
 ///
@@ -22,6 +20,18 @@ pub fn check<T: PartialOrd + Display>(
     Err(ApiError::out_of_range(field, found, format_args!("{} to {}", range.start(), range.end())))
 }
 
+/// Checks a number that need not be given.
+///
+/// # Errors
+/// As of [`check`].
+pub fn check_given<T: PartialOrd + Display>(
+    field: &str,
+    found: Option<T>,
+    range: RangeInclusive<T>,
+) -> Result<(), ApiError> {
+    found.map_or(Ok(()), |found| check(field, found, range))
+}
+
 /// Checks the length of a text, in characters.
 ///
 /// # Errors
@@ -35,25 +45,14 @@ pub fn check_text(field: &str, text: &str, range: RangeInclusive<usize>) -> Resu
     Err(ApiError::out_of_range(field, format_args!("{chars} characters long"), expected))
 }
 
-/// Checks the fields that decide how tokens are sampled.
+/// Checks the length of a list.
 ///
 /// # Errors
-/// Names the first field that is out of range.
-pub fn check_sampling(temperature: f64, top_k: Option<usize>, top_p: Option<f64>) -> Result<(), ApiError> {
-    check("temperature", temperature, 0.0..=MAX_TEMPERATURE)?;
-    if let Some(top_k) = top_k {
-        check("top_k", top_k, 1..=MAX_TOP_K)?;
+/// If it is out of range; names the field.
+pub fn check_list<T>(field: &str, list: &[T], range: RangeInclusive<usize>) -> Result<(), ApiError> {
+    if range.contains(&list.len()) {
+        return Ok(());
     }
-    match top_p {
-        Some(top_p) if !(top_p > 0.0 && top_p <= 1.0) => {
-            Err(ApiError::out_of_range("top_p", top_p, "more than 0, at most 1"))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Sampling by fields that have been checked. A `top_p` that is positive as a double stays positive.
-pub fn sampling(temperature: f64, top_k: Option<usize>, top_p: Option<f64>) -> Sampling {
-    let top_p = top_p.map(|top_p| (top_p as f32).max(f32::MIN_POSITIVE));
-    Sampling::new(temperature as f32, top_k).with_top_p(top_p)
+    let expected = format_args!("{} to {}", range.start(), range.end());
+    Err(ApiError::out_of_range(field, format_args!("{} entries long", list.len()), expected))
 }
