@@ -82,7 +82,7 @@ test('a sleeping function wakes up; without a model it says why, and finds the f
 }, 180_000);
 
 test('an error has its request id, and can be tried again', async () => {
-  const server = untilTestEnds(await startServer(tinyStore(), ['--max-waiting', '0']));
+  const server = untilTestEnds(await startServer(tinyStore(), ['--max-concurrent', '1', '--max-waiting', '0']));
   const { page, close, allow } = await newPage(browser);
   allow(/status of 503/);
   const ui = demo(page);
