@@ -6,7 +6,7 @@ use artifact::hash::Sha256Hex;
 use axum::http::HeaderValue;
 use engine::engine::DEFAULT_SLOTS;
 
-/// The most texts at a time: more gain nothing, since a pass of so many is bound by arithmetic.
+/// The most texts at a time that can be set: each takes memory for its keys and values.
 const MAX_CONCURRENT: usize = 1024;
 /// The most tokens of a text that can be set: a text takes memory for each.
 const MAX_TOKENS: usize = 100_000_000;

@@ -1,4 +1,4 @@
-//! What the responses of OpenAI's routes share: ids, times, and reasons for an end.
+//! Ids, times and finish reasons of the responses of OpenAI's routes.
 
 use std::time::SystemTime;
 

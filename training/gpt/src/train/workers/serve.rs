@@ -1,4 +1,4 @@
-//! What a worker does: gradients of its batches, step after step, until there is no further one.
+//! Worker process of data-parallel training: gradients of its batches, step after step, until there is no further one.
 
 use std::io::{BufRead, Write};
 
