@@ -9,16 +9,16 @@ usage: scripts/bench.sh BENCHMARK [--json FILE] [--device DEVICE] [--model FOLDE
 
   training        the training step of the 162M model beside PyTorch's, in float32 and, where the device multiplies
                   it faster, in bf16 (8 minutes on two cores)
-  corpus          speed and memory of tokenising and training on texts of 100 MB and 1 GB (more than 12 minutes,
-                  2 GB in the temporary folder)
+  corpus          speed and memory of tokenising and training on texts of 100 MB and 1 GB, plain, as gzip and as
+                  Parquet (7 minutes, 2 GB in the temporary folder)
   engine          generation beside llama.cpp, CTranslate2 and PyTorch with the same weights (10 minutes;
                   the first time it fetches them from PyPI and builds llama.cpp, 6 minutes more)
   coldstart       starts of the server on one core, part by part, with a store on an S3 server of
                   localhost (1 minute)
   quality         the loss that a budget of time buys, beside nanoGPT's recipe in PyTorch: three trainings for each
                   number of minutes (2 hours)
-  load            1 to 32 texts at once; then the server under more requests than it can answer, for LOAD_SECONDS
-                  (default: 600; 0 leaves it out)
+  load            1 to 32 texts at once beside llama.cpp with the same weights; then the server under more requests
+                  than it can answer, for LOAD_SECONDS (default: 600; 0 leaves it out)
 
   --json FILE     also write the results, each measurement among them, to FILE
   --device DEVICE training: cpu (the default), cuda or cuda:N; for a GPU the libraries of scripts/build-cuda.sh are
@@ -103,7 +103,7 @@ if [ -n "$device" ]; then
         export LIBTORCH=$PWD/target/cuda/torch CARGO_TARGET_DIR=$PWD/target/with-cuda
     fi
 fi
-[ "$benchmark" != engine ] || scripts/setup_bench.sh
+case $benchmark in engine | load) scripts/setup_bench.sh ;; esac
 if [ -n "$needs_model" ]; then
     if [ -z "$model" ]; then
         scripts/demo.sh --once --port 0 >&2

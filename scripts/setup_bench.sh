@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prepares what scripts/bench.sh engine compares with: target/bench-venv with CTranslate2 and what converts
+# Prepares what scripts/bench.sh engine and load compare with: target/bench-venv with CTranslate2 and what converts
 # models, beside the PyTorch of target/venv; and llama.cpp, built for this machine, in target/llama-cpp.
 # After scripts/setup.sh --tests; quick and quiet when there is nothing to do.
 set -euo pipefail
@@ -39,10 +39,10 @@ if [ ! -d "$llama" ]; then
     PATH=$PWD/$venv/bin:$PATH
     {
         cmake -G Ninja -S tests/peers/llama_cpp -B "$work/build" -DCMAKE_BUILD_TYPE=Release -DLLAMA_CPP="$source"
-        cmake --build "$work/build" --target llama-bench llama-continue
+        cmake --build "$work/build" --target llama-bench llama-batched-bench llama-continue
     } >"$work/log" 2>&1 || { tail -30 "$work/log" >&2 && exit 1; }
     mkdir "$work/llama-cpp"
-    mv "$work"/build/bin/llama-{bench,continue} "$work/llama-cpp"
+    mv "$work"/build/bin/llama-{bench,batched-bench,continue} "$work/llama-cpp"
     sed -n 's/^llama-cpp-python==\([^ ]*\).*/llama.cpp of llama-cpp-python \1/p' scripts/llama-source.txt \
         >"$work/llama-cpp/version"
     mv "$work/llama-cpp" "$llama"

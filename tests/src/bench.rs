@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -73,6 +73,19 @@ pub fn paths(options: &[&str]) -> Result<BTreeMap<String, PathBuf>> {
         }
     }
     Ok(paths)
+}
+
+/// A module of `tests`, to run with the runtimes that the set-up of benchmarks installed.
+///
+/// # Errors
+/// If they are missing.
+pub fn python(module: &str) -> Result<Command> {
+    // Absolute, because the program starts in another folder.
+    let python = std::path::absolute(root().join("target/bench-venv/bin/python"))?;
+    ensure!(python.exists(), "{} is missing: run scripts/setup_bench.sh", python.display());
+    let mut command = Command::new(python);
+    command.args(["-m", module]).current_dir(root().join("tests")).env("PYTHONDONTWRITEBYTECODE", "1");
+    Ok(command)
 }
 
 /// Threads that a process of this machine can run at once.

@@ -18,7 +18,19 @@ export interface SiteStackProps extends StackProps {
 }
 
 /** Routes of the API, those of `functions/generate`. Everything else is the page. */
-export const API_ROUTES = ['/model', '/generate', '/inspect', '/v1/*', '/health', '/docs*', '/openapi.json'];
+export const API_ROUTES = [
+  '/model',
+  '/generate',
+  '/inspect',
+  '/v1/*',
+  '/tokenize',
+  '/detokenize',
+  '/tokenizer_info',
+  '/health',
+  '/ready',
+  '/docs*',
+  '/openapi.json',
+];
 
 /** Files of the build whose names contain a hash of their contents. */
 const HASHED = 'assets/*';

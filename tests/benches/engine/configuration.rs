@@ -7,8 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 use artifact::manifest::Variant;
 use artifact::{Manifest, draft};
-use e2e::bench::cores;
-use e2e::process::root;
+use e2e::bench::{cores, python};
 use serde::Serialize;
 
 use crate::MEASURE;
@@ -89,14 +88,4 @@ impl Configuration {
         serde_json::from_slice(&output.stdout)
             .with_context(|| format!("{}: {}", self.name, String::from_utf8_lossy(&output.stdout)))
     }
-}
-
-/// A module of `tests`, to run with the tools that the set-up installed.
-pub fn python(module: &str) -> Result<Command> {
-    // Absolute, because the program starts in another folder.
-    let python = std::path::absolute(root().join("target/bench-venv/bin/python"))?;
-    ensure!(python.exists(), "{} is missing: run scripts/setup_bench.sh", python.display());
-    let mut command = Command::new(python);
-    command.args(["-m", module]).current_dir(root().join("tests")).env("PYTHONDONTWRITEBYTECODE", "1");
-    Ok(command)
 }

@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use artifact::Manifest;
-use e2e::bench::{Machine, paths};
+use e2e::bench::{Machine, paths, python};
 
-use crate::configuration::{Configuration, python};
+use crate::configuration::Configuration;
 use crate::report::{Measured, report};
 use crate::run::Run;
 

@@ -1,13 +1,15 @@
-//! Throughput: tokens per second of 1 to 32 texts at once, and how long each of them waits.
+//! Throughput: tokens per second of 1 to 32 texts at once beside llama.cpp's, and how long each of them waits.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::Stdio;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use artifact::draft::{self, DraftIndex};
 use artifact::manifest::Precision;
 use artifact::{Manifest, Sampling, Tokenizer};
-use e2e::bench::{cores, print_table};
+use e2e::bench::{Summary, cores, print_table, python};
 use engine::{CorpusDrafter, Engine, Generation, GenerationOptions, OnnxModel};
 use serde_json::{Value, json};
 
@@ -19,54 +21,103 @@ const TOKENS: usize = 100;
 /// Each number of texts is measured so often, in turns; the median counts.
 const ROUNDS: usize = 3;
 
-/// Measures the version in the folder `model`, whose prompts are parts of `text`.
+/// Precisions, and what llama.cpp calls them.
+const PRECISIONS: [(Precision, &str); 2] = [(Precision::W4, "q4_0"), (Precision::W8, "q8_0")];
+/// Ours without drafts, ours with drafts, llama.cpp: the order of a round.
+const WAYS: usize = 3;
+
+/// Measures the version in the folder `model`, whose prompts are parts of `text`, beside llama.cpp with its weights.
 pub fn measure(model: &Path, text: &Path) -> Result<Value> {
     let manifest = Manifest::from_json(&std::fs::read(model.join("manifest.json"))?)?;
     let ids = Tokenizer::gpt2()?.encode(&std::fs::read_to_string(text)?);
     let prompts: Vec<&[u32]> = ids.chunks_exact(PROMPT).collect();
+    let folder = tempfile::tempdir()?;
+    let run_file = folder.path().join("run.json");
+    let converted = folder.path().join("converted");
+    let weights = std::path::absolute(model.join("model.safetensors"))?;
+    std::fs::write(
+        &run_file,
+        json!({"weights": weights, "config": manifest.config, "converted": converted}).to_string(),
+    )?;
+    eprintln!("bench: converting {}", model.display());
+    let status = python("peers.convert")?.arg(&run_file).status()?;
+    ensure!(status.success(), "converting the weights: {status}");
+
     let mut results = Vec::new();
     let mut rows = Vec::new();
-    for precision in [Precision::W4, Precision::W8] {
-        for drafts in [false, true] {
-            let engine = load(model, &manifest, precision, drafts)?;
-            run(&engine, &prompts, 2, 0)?; // warm-up
-            let mut samples: Vec<Vec<Sample>> = TEXTS.map(|_| Vec::new()).into();
-            for round in 0..ROUNDS {
-                for (samples, texts) in samples.iter_mut().zip(TEXTS) {
-                    samples.push(run(&engine, &prompts, texts, round)?);
+    for (precision, theirs) in PRECISIONS {
+        let engines = [false, true].map(|drafts| load(model, &manifest, precision, drafts));
+        let engines = engines.into_iter().collect::<Result<Vec<_>>>()?;
+        for engine in &engines {
+            run(engine, &prompts, 2, 0)?; // warm-up
+        }
+        let mut samples: [[Vec<Sample>; TEXTS.len()]; WAYS] = Default::default();
+        for round in 0..ROUNDS {
+            eprintln!("bench: round {} of {ROUNDS}, {precision}", round + 1);
+            for (way, engine) in engines.iter().enumerate() {
+                for (samples, texts) in samples[way].iter_mut().zip(TEXTS) {
+                    samples.push(run(engine, &prompts, texts, round)?);
                 }
             }
-            for (mut samples, texts) in samples.into_iter().zip(TEXTS) {
-                samples.sort_by(|a, b| a.tokens_per_second.total_cmp(&b.tokens_per_second));
-                let Sample { tokens_per_second, first_ms, total_ms } = samples[ROUNDS / 2];
-                let kind = format!("{precision}{}", if drafts { ", drafting" } else { "" });
-                let numbers = [first_ms, total_ms].map(|[p50, p99]| format!("{p50:.0} / {p99:.0}"));
-                let [first, total] = numbers;
-                rows.push(vec![
-                    kind.clone(),
-                    texts.to_string(),
-                    format!("{tokens_per_second:.0}"),
-                    first,
-                    total,
-                ]);
+            let speeds = llama_cpp(theirs, &run_file)?;
+            for (samples, texts) in samples[WAYS - 1].iter_mut().zip(TEXTS) {
+                let tokens_per_second = *speeds.get(&texts).with_context(|| format!("{texts} texts"))?;
+                samples.push(Sample { tokens_per_second, waits: None });
+            }
+        }
+        let alone = median(&samples[0][0])?.tokens_per_second;
+        for (index, texts) in TEXTS.into_iter().enumerate() {
+            let of_round = |way: usize| samples[way][index].iter().map(|sample| sample.tokens_per_second);
+            let ratios: Vec<f64> =
+                of_round(0).zip(of_round(WAYS - 1)).map(|(our, their)| our / their).collect();
+            let ratio = Summary::of(&ratios)?;
+            let names =
+                [precision.to_string(), format!("{precision}, drafting"), format!("llama.cpp {theirs}")];
+            for (way, name) in names.into_iter().enumerate() {
+                let Sample { tokens_per_second, waits } = median(&samples[way][index])?;
+                let waits = waits.map(|waits| waits.map(|[p50, p99]| format!("{p50:.0} / {p99:.0}")));
+                let [first, all] = waits.unwrap_or_default();
+                let others = match way {
+                    0 => format!("{:.2} ({:.2}-{:.2})", ratio.median, ratio.range.0, ratio.range.1),
+                    _ => String::new(),
+                };
+                let of_one =
+                    if way == 0 { format!("{:.2}", tokens_per_second / alone) } else { String::new() };
+                let speed = format!("{tokens_per_second:.0}");
+                rows.push(vec![name.clone(), texts.to_string(), speed, of_one, others, first, all]);
                 results.push(json!({
-                    "kind": kind, "texts": texts, "tokens_per_second": tokens_per_second,
-                    "first_ms": first_ms, "total_ms": total_ms,
+                    "name": name, "texts": texts, "rounds": of_round(way).collect::<Vec<_>>(),
                 }));
             }
         }
     }
     println!("{TOKENS} tokens after {PROMPT}, on {} threads; waits as p50 / p99\n", cores());
-    print_table(&["", "texts", "tokens/s", "first ms", "all ms"], &rows);
+    print_table(&["", "texts", "tokens/s", ": one text", ": llama.cpp", "first ms", "all ms"], &rows);
     Ok(json!(results))
 }
 
-/// What some texts took: tokens per second of all, and the median and the 99th percentile of the waits.
+/// Tokens per second of llama.cpp by the number of texts.
+fn llama_cpp(precision: &str, run_file: &Path) -> Result<BTreeMap<usize, f64>> {
+    let numbers = [cores(), PROMPT, TOKENS].into_iter().chain(TEXTS).map(|number| number.to_string());
+    let mut command = python("peers.llama_cpp_batched")?;
+    let output = command.arg(precision).arg(run_file).args(numbers).stderr(Stdio::inherit()).output()?;
+    ensure!(output.status.success(), "llama.cpp {precision}: {}", output.status);
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+/// The sample with the median speed.
+fn median(samples: &[Sample]) -> Result<Sample> {
+    let mut sorted = samples.to_vec();
+    sorted.sort_by(|a, b| a.tokens_per_second.total_cmp(&b.tokens_per_second));
+    sorted.get(sorted.len() / 2).copied().context("nothing was measured")
+}
+
+/// What some texts took: tokens per second of all; for ours also the milliseconds to the first token and to the last,
+/// the median of the texts and their 99th percentile.
 #[derive(Clone, Copy)]
 struct Sample {
     tokens_per_second: f64,
-    first_ms: [f64; 2],
-    total_ms: [f64; 2],
+    waits: Option<[[f64; 2]; 2]>,
 }
 
 /// Without the memory of earlier prompts, which would make repeats faster than what they repeat.
@@ -108,7 +159,6 @@ fn run(engine: &Engine, prompts: &[&[u32]], texts: usize, round: usize) -> Resul
     };
     Ok(Sample {
         tokens_per_second: tokens as f64 / seconds,
-        first_ms: waits(|text| text.first_token),
-        total_ms: waits(|text| text.total),
+        waits: Some([waits(|text| text.first_token), waits(|text| text.total)]),
     })
 }
