@@ -4,6 +4,7 @@
 //! ONNX Runtime's kernels run, it does not: there a pass has one text.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use artifact::GptConfig;
 use artifact::manifest::Precision;
@@ -21,9 +22,10 @@ use crate::kernel_set::Kernels;
 use crate::plan::{PlannedText, SharedPlan};
 use crate::session::{LoadTimes, LoadedSession};
 use crate::step::{Rows, Step, no_texts};
+use crate::threads::ThreadPool;
 
-/// Passes of at most so many new positions are kept bound: decoding, and verifying a draft.
-const MAX_KEPT_ROWS: usize = 8;
+/// Passes of at most so many new positions are kept bound: decoding of several texts, and verifying their drafts.
+const MAX_KEPT_ROWS: usize = 64;
 
 /// A text's part of a pass: the ids that follow what its cache has.
 pub(crate) struct Part<'a> {
@@ -39,6 +41,7 @@ pub(crate) struct Graph {
     config: GptConfig,
     precision: Precision,
     kernels: Kernels,
+    pool: Option<Arc<ThreadPool>>,
     plan: SharedPlan,
     layout: Option<Layout>,
     cache_shape: CacheShape,
@@ -56,7 +59,7 @@ impl Graph {
         precision: Precision,
         config: &GptConfig,
     ) -> Result<Self, EngineError> {
-        let LoadedSession { session, kernels, plan, layout, cache_shape, load_times } = loaded;
+        let LoadedSession { session, kernels, pool, plan, layout, cache_shape, load_times } = loaded;
         let no_texts = no_texts(cache_shape);
         let no_texts = no_texts.map_err(|source| EngineError::Load { path: path.to_owned(), source })?;
         let (config, steps) = (config.clone(), Vec::new());
@@ -65,6 +68,7 @@ impl Graph {
             config,
             precision,
             kernels,
+            pool,
             plan,
             layout,
             cache_shape,
@@ -84,6 +88,11 @@ impl Graph {
 
     pub(crate) fn kernels(&self) -> Kernels {
         self.kernels
+    }
+
+    /// Threads that have nothing to do between passes.
+    pub(crate) fn pool(&self) -> Option<Arc<ThreadPool>> {
+        self.pool.clone()
     }
 
     /// Whether several texts can share a pass, with the bits that each gets alone.

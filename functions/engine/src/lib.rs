@@ -35,6 +35,7 @@ pub mod sink;
 pub mod speculation;
 mod step;
 pub mod text;
+mod threads;
 
 pub use cache::CacheRows;
 pub use engine::{Engine, Limits};

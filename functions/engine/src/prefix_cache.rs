@@ -88,15 +88,16 @@ impl PrefixCache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cache::CacheShape;
-    use crate::cache::slot::SlotCache;
+    use crate::cache::{CacheShape, TextCache};
 
-    /// Two positions of one head of width 2, keys and values of one layer: 32 bytes.
+    /// Two positions of one head of width 4, keys and values of one layer, of half precision: 32 bytes.
     fn rows() -> CacheRows {
-        let shape = CacheShape { n_layers: 1, n_heads: 1, d_head: 2, context_length: 8 };
-        let mut cache = SlotCache::new(shape);
-        cache.reserve(2);
-        cache.rows(0, 2)
+        let shape = CacheShape { n_layers: 1, n_heads: 1, d_head: 4, context_length: 8, number_bytes: 2 };
+        let mut cache = TextCache::new(shape, None).unwrap();
+        if let TextCache::Slot(cache) = &mut cache {
+            cache.reserve(2);
+        }
+        cache.rows(0, 2).unwrap()
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! ONNX Runtime session of a model: loaded, with the operators of this crate, and checked.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use artifact::GptConfig;
@@ -19,6 +20,7 @@ use crate::kernel_set::Kernels;
 use crate::outline::outline;
 use crate::plan::SharedPlan;
 use crate::runtime;
+use crate::threads::ThreadPool;
 
 /// Time that a thread of ONNX Runtime spins for its next piece of work before it sleeps. Within a run the next
 /// piece comes sooner; between requests nothing should burn the processor.
@@ -37,6 +39,8 @@ pub struct LoadTimes {
 pub(crate) struct LoadedSession {
     pub(crate) session: Session,
     pub(crate) kernels: Kernels,
+    /// The threads of our own operators, free between runs.
+    pub(crate) pool: Option<Arc<ThreadPool>>,
     /// Tells the attention operator what it is to do.
     pub(crate) plan: SharedPlan,
     /// Of a KV cache in ONNX Runtime's tensors; none if our own operators keep it.
@@ -94,7 +98,8 @@ fn commit(
     let runtime = start.elapsed();
     let builder = Session::builder(&environment).map_err(failed)?;
     let plan = SharedPlan::default();
-    let (mut builder, kernels) = configure(builder, precision, config, threads, &plan).map_err(failed)?;
+    let (mut builder, kernels, pool) =
+        configure(builder, precision, config, threads, &plan).map_err(failed)?;
     let session = commit(&mut builder).map_err(failed)?;
     let load_times = LoadTimes { runtime, session: start.elapsed() - runtime };
 
@@ -103,10 +108,14 @@ fn commit(
         Precision::Float32 | Precision::Other => Layout::Growing,
     };
     check_interface(&session, config, layout, path)?;
-    let cache_shape = CacheShape::new(config, head_width(&session).unwrap_or_else(|| config.d_head()));
     let layout = (kernels == Kernels::OnnxRuntime).then_some(layout);
-    Ok(LoadedSession { session, kernels, plan, layout, cache_shape, load_times })
+    let head_width = head_width(&session).unwrap_or_else(|| config.d_head());
+    let cache_shape = CacheShape::new(config, head_width, layout);
+    Ok(LoadedSession { session, kernels, pool, plan, layout, cache_shape, load_times })
 }
+
+/// A session that is set up, the kernels of its operators, and their threads if these are ours.
+type Configured = (SessionBuilder, Kernels, Option<Arc<ThreadPool>>);
 
 /// Sets a session up, with operators of this crate where the graph has any of them and the processor can run them.
 /// Graphs are exported with their
@@ -117,8 +126,8 @@ fn configure(
     config: &GptConfig,
     threads: usize,
     plan: &SharedPlan,
-) -> ort::Result<(SessionBuilder, Kernels)> {
-    let (builder, kernels) = with_own_kernels(builder, precision, config, threads, plan)?;
+) -> ort::Result<Configured> {
+    let (builder, kernels, pool) = with_own_kernels(builder, precision, config, threads, plan)?;
     // Our operators have threads of their own.
     let threads = if kernels == Kernels::OnnxRuntime { threads } else { 1 };
     let spins = threads > 1;
@@ -130,7 +139,7 @@ fn configure(
             "session.intra_op.spin_duration_us",
             if spins { SPIN_MICROSECONDS } else { "0" },
         )?;
-    Ok((builder, kernels))
+    Ok((builder, kernels, pool))
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -140,16 +149,16 @@ fn with_own_kernels(
     config: &GptConfig,
     threads: usize,
     plan: &SharedPlan,
-) -> ort::Result<(SessionBuilder, Kernels)> {
+) -> ort::Result<Configured> {
     let shortlist = match precision {
         Precision::W4 => true,
         // Where all else has 8 bits, logits with less would be the largest error.
         Precision::W8 => false,
-        Precision::Float32 | Precision::Other => return Ok((builder, Kernels::OnnxRuntime)),
+        Precision::Float32 | Precision::Other => return Ok((builder, Kernels::OnnxRuntime, None)),
     };
     match crate::operators::operators(config, threads, shortlist, plan)? {
-        Some((operators, kernels)) => Ok((builder.with_operators(operators)?, kernels)),
-        None => Ok((builder, Kernels::OnnxRuntime)),
+        Some((operators, kernels, pool)) => Ok((builder.with_operators(operators)?, kernels, Some(pool))),
+        None => Ok((builder, Kernels::OnnxRuntime, None)),
     }
 }
 
@@ -161,8 +170,8 @@ fn with_own_kernels(
     _: &GptConfig,
     _: usize,
     _: &SharedPlan,
-) -> ort::Result<(SessionBuilder, Kernels)> {
-    Ok((builder, Kernels::OnnxRuntime))
+) -> ort::Result<Configured> {
+    Ok((builder, Kernels::OnnxRuntime, None))
 }
 
 /// Width of a head in the cache, if the graph fixes it.

@@ -6,7 +6,7 @@ use crate::simd::{LANES, Simd};
 use crate::thread_pool::ThreadPool;
 
 /// Numbers of a task: less is not worth handing over.
-const PART: usize = 1 << 14;
+const PART: usize = 1 << 12;
 
 /// Writes the GELU of each number of `input` to `output`; both have the same length.
 ///

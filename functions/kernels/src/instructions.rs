@@ -9,7 +9,7 @@ pub struct Instructions(pub(crate) Detected);
 /// An instruction set by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InstructionSet {
-    /// AVX2 and FMA.
+    /// AVX2, FMA and F16C.
     Avx2,
     /// AVX-512 F, BW, VL and VNNI; beside them AMX for prompts, where the processor has it.
     Avx512,

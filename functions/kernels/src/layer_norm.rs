@@ -2,6 +2,10 @@
 
 use crate::instructions::{Instructions, dispatch};
 use crate::simd::{LANES, Simd};
+use crate::thread_pool::ThreadPool;
+
+/// Rows of a task: less is not worth handing over.
+const TASK_ROWS: usize = 4;
 
 /// Adds `x` and `residual`, both `[rows, d_model]`, and normalises each row of the sum:
 /// `sum = x + residual`, `normalised = (sum - mean) / sqrt(variance + epsilon) * scale + shift`.
@@ -12,6 +16,7 @@ use crate::simd::{LANES, Simd};
 /// If the lengths are not those.
 pub fn skip_layer_norm(
     instructions: Instructions,
+    pool: &ThreadPool,
     [x, residual]: [&[f32]; 2],
     [scale, shift]: [&[f32]; 2],
     epsilon: f32,
@@ -21,14 +26,19 @@ pub fn skip_layer_norm(
     assert_eq!(shift.len(), d_model, "LayerNorm: scales and shifts");
     assert!(d_model > 0 && x.len().is_multiple_of(d_model), "LayerNorm: whole rows");
     assert!([residual.len(), normalised.len(), sum.len()] == [x.len(); 3], "LayerNorm: rows in and out");
-    let inputs = x.chunks_exact(d_model).zip(residual.chunks_exact(d_model));
-    let outputs = normalised.chunks_exact_mut(d_model).zip(sum.chunks_exact_mut(d_model));
-    for ((x, residual), (normalised, sum)) in inputs.zip(outputs) {
-        dispatch!(instructions, |simd| simd.vectorize(
-            #[inline(always)]
-            || normalise(simd, [x, residual], scale, shift, epsilon, normalised, sum),
-        ));
-    }
+    let length = d_model * TASK_ROWS;
+    let inputs = x.chunks(length).zip(residual.chunks(length));
+    let outputs = normalised.chunks_mut(length).zip(sum.chunks_mut(length));
+    pool.run_each(inputs.zip(outputs), |((x, residual), (normalised, sum))| {
+        let inputs = x.chunks_exact(d_model).zip(residual.chunks_exact(d_model));
+        let outputs = normalised.chunks_exact_mut(d_model).zip(sum.chunks_exact_mut(d_model));
+        for ((x, residual), (normalised, sum)) in inputs.zip(outputs) {
+            dispatch!(instructions, |simd| simd.vectorize(
+                #[inline(always)]
+                || normalise(simd, [x, residual], scale, shift, epsilon, normalised, sum),
+            ));
+        }
+    });
 }
 
 /// A row: `sum = x + residual`, `normalised = (sum - mean) / sqrt(variance + epsilon) * scale + shift`.
@@ -120,4 +130,26 @@ mod tests {
         bits
     }
     on_each!(normalises_rows_of_any_width);
+
+    /// More rows than a task has, on two threads: each is what it is alone.
+    #[test]
+    fn rows_are_shared_out() {
+        let Some(instructions) = Instructions::detect() else { return };
+        let (width, rows) = (24, 2 * TASK_ROWS + 1);
+        let numbers: Vec<f32> = (0..rows * width).map(|i| (i as f32 * 0.7).sin()).collect();
+        let parameters = [&numbers[..width], &numbers[width..2 * width]];
+        let run = |threads: usize, x: &[f32]| {
+            let (mut normalised, mut sum) = (vec![f32::NAN; x.len()], vec![f32::NAN; x.len()]);
+            let pool = ThreadPool::new(threads).unwrap();
+            skip_layer_norm(instructions, &pool, [x, x], parameters, 0.1, [&mut normalised, &mut sum]);
+            [normalised, sum]
+        };
+        let together = run(2, &numbers);
+        for (row, x) in numbers.chunks(width).enumerate() {
+            let alone = run(1, x);
+            for (together, alone) in together.iter().zip(alone) {
+                assert_eq!(together[row * width..][..width], alone);
+            }
+        }
+    }
 }

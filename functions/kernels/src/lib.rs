@@ -8,7 +8,7 @@
 //! - [`Instructions`] is the instruction set, found at run time, and [`ThreadPool`] the threads: every kernel takes
 //!   both;
 //! - [`Matrix`] and [`ShortlistedMatrix`] multiply rows with quantized weights, which lie in an [`Arena`];
-//! - [`attention`] is causal attention of several texts, with KV caches that are written in place;
+//! - [`attention`] is causal attention of several texts, with KV caches of half precision that are written in place;
 //! - [`skip_layer_norm`] and [`gelu`] are what stands between them.
 //!
 //! [`training`] has what a training computes on float32, for which that promise is not made: sums of AMX's bf16 products
@@ -42,4 +42,5 @@ pub use gelu::gelu;
 pub use instructions::{InstructionSet, Instructions};
 pub use layer_norm::skip_layer_norm;
 pub use matmul::{Activations, Format, MAX_BLOCK_SIZE, Matrix, PackedWeights, ShortlistedMatrix};
+pub use simd::F16;
 pub use thread_pool::ThreadPool;

@@ -82,7 +82,8 @@ mod tests {
     use super::*;
     use crate::cache::CacheShape;
 
-    const SHAPE: CacheShape = CacheShape { n_layers: 1, n_heads: 1, d_head: 1, context_length: 256 };
+    const SHAPE: CacheShape =
+        CacheShape { n_layers: 1, n_heads: 1, d_head: 1, context_length: 256, number_bytes: 2 };
 
     fn take(memory: &mut KvMemory, positions: usize) -> Option<Share> {
         memory.take(positions, || TextCache::new(SHAPE, None)).unwrap()

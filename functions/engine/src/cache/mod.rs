@@ -24,26 +24,41 @@ pub(crate) struct CacheShape {
     /// Heads may be wider than the model's: some graphs fill them up.
     pub(crate) d_head: usize,
     pub(crate) context_length: usize,
+    /// Bytes of a number: of half precision on our own kernels, of single precision on ONNX Runtime's.
+    pub(crate) number_bytes: usize,
 }
 
 impl CacheShape {
-    pub(crate) fn new(config: &GptConfig, d_head: usize) -> Self {
+    /// With a layout of tensors, of ONNX Runtime's kernels.
+    pub(crate) fn new(config: &GptConfig, d_head: usize, layout: Option<Layout>) -> Self {
         let GptConfig { n_layers, n_heads, context_length, .. } = *config;
-        Self { n_layers, n_heads, d_head, context_length }
+        let number_bytes = if layout.is_some() { size_of::<f32>() } else { size_of::<F16>() };
+        Self { n_layers, n_heads, d_head, context_length, number_bytes }
     }
 
     /// Keys and values of a position, in all layers.
     pub(crate) fn position_bytes(self) -> usize {
-        2 * self.n_layers * self.n_heads * self.d_head * size_of::<f32>()
+        2 * self.n_layers * self.n_heads * self.d_head * self.number_bytes
     }
 }
+
+/// The bits of a number of half precision.
+pub(crate) type F16 = u16;
 
 /// Keys and values of a range of positions, copied out of a cache.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CacheRows {
-    /// For each layer keys, then values; each `[n_heads, positions, d_head]`.
-    rows: Vec<f32>,
+    numbers: Numbers,
     positions: usize,
+}
+
+/// For each layer keys, then values; each `[n_heads, positions, d_head]`.
+#[derive(Clone, Debug, PartialEq)]
+enum Numbers {
+    /// Of our own kernels.
+    Half(Vec<F16>),
+    /// Of ONNX Runtime's.
+    Single(Vec<f32>),
 }
 
 impl CacheRows {
@@ -54,7 +69,10 @@ impl CacheRows {
 
     /// Memory that they take.
     pub fn bytes(&self) -> usize {
-        self.rows.len() * size_of::<f32>()
+        match &self.numbers {
+            Numbers::Half(numbers) => size_of_val(&numbers[..]),
+            Numbers::Single(numbers) => size_of_val(&numbers[..]),
+        }
     }
 }
 
@@ -101,17 +119,24 @@ impl TextCache {
     /// Copies the positions `start..end`.
     pub(crate) fn rows(&self, start: usize, end: usize) -> ort::Result<CacheRows> {
         match self {
-            Self::Slot(cache) => Ok(cache.rows(start, end)),
-            Self::Tensors(cache) => cache.rows(start, end),
+            Self::Slot(cache) => {
+                Ok(CacheRows { numbers: Numbers::Half(cache.rows(start, end)), positions: end - start })
+            }
+            Self::Tensors(cache) => {
+                Ok(CacheRows { numbers: Numbers::Single(cache.rows(start, end)?), positions: end - start })
+            }
         }
     }
 
     /// Puts back what was copied, at the positions from `start`, which must be at most the length;
     /// what was beyond them is forgotten.
     pub(crate) fn write(&mut self, start: usize, rows: &CacheRows) -> ort::Result<()> {
-        match self {
-            Self::Slot(cache) => cache.write(start, rows),
-            Self::Tensors(cache) => cache.write(start, rows)?,
+        match (self, &rows.numbers) {
+            (Self::Slot(cache), Numbers::Half(numbers)) => cache.write(start, rows.positions, numbers),
+            (Self::Tensors(cache), Numbers::Single(numbers)) => {
+                cache.write(start, rows.positions, numbers)?;
+            }
+            _ => return Err(ort::Error::new("expected rows of a cache of the same kernels")),
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use ort::memory::Allocator;
 use ort::value::{DynValue, Tensor};
 
-use super::{CacheRows, CacheShape};
+use super::CacheShape;
 
 /// Layout of a graph's KV cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,14 +66,14 @@ impl TensorCache {
         }
         if self.layout == Layout::Growing {
             let kept = self.rows(0, length)?;
-            return self.write(0, &kept);
+            return self.write(0, length, &kept);
         }
         self.length = length;
         Ok(())
     }
 
-    /// Copies the positions `start..end`.
-    pub(crate) fn rows(&self, start: usize, end: usize) -> ort::Result<CacheRows> {
+    /// Copies the positions `start..end`: for each layer keys, then values; each `[n_heads, positions, d_head]`.
+    pub(crate) fn rows(&self, start: usize, end: usize) -> ort::Result<Vec<f32>> {
         let positions = end - start;
         let mut rows =
             Vec::with_capacity(self.tensors.len() * self.shape.n_heads * positions * self.shape.d_head);
@@ -84,31 +84,31 @@ impl TensorCache {
                 rows.extend_from_slice(&head[start * self.shape.d_head..end * self.shape.d_head]);
             }
         }
-        Ok(CacheRows { rows, positions })
+        Ok(rows)
     }
 
     /// Puts back what was copied, at the positions from `start`, which must be at most the length;
     /// what was beyond them is forgotten.
-    pub(crate) fn write(&mut self, start: usize, rows: &CacheRows) -> ort::Result<()> {
-        let length = start + rows.positions;
+    pub(crate) fn write(&mut self, start: usize, positions: usize, rows: &[f32]) -> ort::Result<()> {
+        let length = start + positions;
         if self.layout == Layout::Growing {
             let before = self.rows(0, start)?;
             for index in 0..self.tensors.len() {
                 self.tensors[index] = self.tensor(length)?;
             }
-            self.copy_in(0, &before)?;
+            self.copy_in(0, start, &before)?;
         }
-        self.copy_in(start, rows)?;
+        self.copy_in(start, positions, rows)?;
         self.length = length;
         Ok(())
     }
 
-    fn copy_in(&mut self, start: usize, rows: &CacheRows) -> ort::Result<()> {
-        let width = rows.positions * self.shape.d_head;
+    fn copy_in(&mut self, start: usize, positions: usize, rows: &[f32]) -> ort::Result<()> {
+        let width = positions * self.shape.d_head;
         if width == 0 {
             return Ok(());
         }
-        let mut heads = rows.rows.chunks_exact(width);
+        let mut heads = rows.chunks_exact(width);
         for tensor in &mut self.tensors {
             let (shape, values) = tensor.try_extract_tensor_mut::<f32>()?;
             let room = shape[2] as usize * self.shape.d_head;

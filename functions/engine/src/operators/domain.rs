@@ -16,7 +16,7 @@ use crate::plan::SharedPlan;
 
 /// The operators that a session takes in place of ONNX Runtime's own, if this processor can run them. They share a
 /// pool of `threads` threads, of which the session's is one. With `shortlist`, logits of all but the likeliest
-/// tokens, some two hundred, are less exact. Attention looks at the texts of `plan`.
+/// tokens, some two hundred, are less exact. Attention looks at the texts of `plan`. The pool is free between runs.
 ///
 /// # Errors
 /// If ONNX Runtime refuses them, or there cannot be so many threads.
@@ -25,7 +25,7 @@ pub(crate) fn operators(
     threads: usize,
     shortlist: bool,
     plan: &SharedPlan,
-) -> ort::Result<Option<(OperatorDomain, Kernels)>> {
+) -> ort::Result<Option<(OperatorDomain, Kernels, Arc<ThreadPool>)>> {
     // All of them or none: with one that is ONNX Runtime's, a row would depend on the others again.
     let Some(instructions) = Instructions::detect().filter(|_| config.d_head() <= MAX_D_HEAD) else {
         return Ok(None);
@@ -34,12 +34,12 @@ pub(crate) fn operators(
     let pool = Arc::new(ThreadPool::new(threads).map_err(no_threads)?);
     let domain = OperatorDomain::new("com.microsoft")?
         .add(Caught(MatMulNBits::new(instructions, Arc::clone(&pool), shortlist)))?
-        .add(Caught(SkipLayerNormalization { instructions }))?
+        .add(Caught(SkipLayerNormalization { instructions, pool: Arc::clone(&pool) }))?
         .add(Caught(FastGelu { instructions, pool: Arc::clone(&pool) }))?
-        .add(Caught(GroupQueryAttention::new(instructions, pool, plan.clone())))?;
+        .add(Caught(GroupQueryAttention::new(instructions, Arc::clone(&pool), plan.clone())))?;
     let kernels = match instructions.set() {
         InstructionSet::Avx2 => Kernels::Avx2,
         InstructionSet::Avx512 => Kernels::Avx512,
     };
-    Ok(Some((domain, kernels)))
+    Ok(Some((domain, kernels, pool)))
 }

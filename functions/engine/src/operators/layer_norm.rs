@@ -1,6 +1,8 @@
 //! `SkipLayerNormalization`: the sum of a residual connection and its LayerNorm.
 
-use kernels::{Instructions, skip_layer_norm};
+use std::sync::Arc;
+
+use kernels::{Instructions, ThreadPool, skip_layer_norm};
 use ort::Error;
 use ort::operator::{ComputeContext, Kernel, KernelContext, Operator, OperatorInput, OperatorOutput};
 use ort::value::TensorElementType;
@@ -9,6 +11,7 @@ use super::context::{Tensor, has_input};
 
 pub(super) struct SkipLayerNormalization {
     pub(super) instructions: Instructions,
+    pub(super) pool: Arc<ThreadPool>,
 }
 
 impl Operator for SkipLayerNormalization {
@@ -44,12 +47,13 @@ impl Operator for SkipLayerNormalization {
         let epsilon = context
             .get::<f32>("epsilon")
             .ok_or_else(|| Error::new("SkipLayerNormalization: expected `epsilon`"))?;
-        Ok(Normalization { instructions: self.instructions, epsilon })
+        Ok(Normalization { instructions: self.instructions, pool: Arc::clone(&self.pool), epsilon })
     }
 }
 
 pub(super) struct Normalization {
     instructions: Instructions,
+    pool: Arc<ThreadPool>,
     epsilon: f32,
 }
 
@@ -81,7 +85,8 @@ impl Kernel for Normalization {
                 sum.numbers_mut(),
             )
         };
-        skip_layer_norm(self.instructions, [x, residual], [scale, shift], self.epsilon, [normalised, sum]);
+        let Self { instructions, pool, epsilon } = self;
+        skip_layer_norm(*instructions, pool, [x, residual], [scale, shift], *epsilon, [normalised, sum]);
         Ok(())
     }
 }

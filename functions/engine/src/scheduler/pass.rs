@@ -7,6 +7,7 @@ use super::sequence::{Outcome, Sequence, Task};
 use crate::error::EngineError;
 use crate::graph::Graph;
 use crate::prefix_cache::PrefixCache;
+use crate::threads::ThreadPool;
 
 /// Runs the tasks of `sequences`: together, if the kernels allow it, else one after the other. What fails together is
 /// tried again one by one, so that nobody fails for another's sake.
@@ -38,15 +39,16 @@ fn run_together(
     }
     let begin = Instant::now();
     let mut run_time = Duration::ZERO;
+    let pool = graph.pool();
     let outcomes = graph.run(&mut parts, |mut logits| {
         run_time = begin.elapsed();
-        let read = readers.into_iter().map(|reader| {
+        let readings = readers.into_iter().map(|reader| {
             let own;
             (own, logits) = logits.split_at(reader.wanted * vocab_size);
             let keeps = keeps[usize::from(reader.text.reads_prompt)];
-            catch_unwind(AssertUnwindSafe(|| reader.read(own, vocab_size, keeps)))
+            move || catch_unwind(AssertUnwindSafe(|| reader.read(own, vocab_size, keeps)))
         });
-        read.collect::<Vec<_>>()
+        all(pool.as_deref(), readings.collect())
     })?;
     for (sequence, outcome) in sequences.iter_mut().zip(outcomes) {
         sequence.work.runs += 1;
@@ -56,6 +58,16 @@ fn run_together(
         }
     }
     Ok(())
+}
+
+/// Calls all of them, on the threads of the pool if there is one.
+fn all<T: Send>(pool: Option<&ThreadPool>, calls: Vec<impl FnOnce() -> T + Send>) -> Vec<T> {
+    let Some(pool) = pool.filter(|_| calls.len() > 1) else {
+        return calls.into_iter().map(|call| call()).collect();
+    };
+    let mut results: Vec<Option<T>> = calls.iter().map(|_| None).collect();
+    pool.run_each(calls.into_iter().zip(&mut results), |(call, result)| *result = Some(call()));
+    results.into_iter().flatten().collect()
 }
 
 fn conclude(

@@ -3,11 +3,14 @@
 //! New keys and values are written behind those that are there, in place. Each query then looks at the positions up
 //! to its own: scores of 16 keys at a time, their softmax, and the mean of the values. Texts share a run and nothing
 //! else.
+//!
+//! With several texts the caches are what a pass reads most of, since each has its own where the weights are shared. So
+//! they have half precision: 11 significant bits, where the activations beside int4 weights have 8.
 
 use super::head::Head;
 use super::memory::{MAX_D_HEAD, Memory, Run};
 use crate::instructions::{Instructions, dispatch};
-use crate::simd::{LANES, Simd};
+use crate::simd::{F16, LANES, Simd};
 use crate::thread_pool::ThreadPool;
 
 /// Heads of attention.
@@ -28,9 +31,9 @@ pub struct AttentionSegment<'a> {
     /// Positions with the new ones.
     pub total: usize,
     /// The cache of keys, `[n_heads, capacity, d_head]`; the new ones are written.
-    pub keys: &'a mut [f32],
+    pub keys: &'a mut [F16],
     /// The cache of values, `[n_heads, capacity, d_head]`; the new ones are written.
-    pub values: &'a mut [f32],
+    pub values: &'a mut [F16],
 }
 
 /// Tensors of a run of attention, last axis fastest. `new` is the number of new positions of all texts, which follow
@@ -178,7 +181,7 @@ mod tests {
         parts: &[usize],
         capacity: usize,
     ) -> Vec<f32> {
-        let mut keys = vec![f32::NAN; heads * capacity * d_head];
+        let mut keys = vec![NAN; heads * capacity * d_head];
         let mut values = keys.clone();
         let mut outputs = Vec::new();
         let (pool, mut scratch) = (ThreadPool::new(1).unwrap(), AttentionScratch::default());
@@ -199,6 +202,13 @@ mod tests {
         outputs
     }
 
+    const NAN: F16 = 0x7E00;
+
+    /// A number that half precision has: between -2.2 and 2.2, a multiple of 1/256.
+    fn number(i: usize) -> f32 {
+        ((i as u32).wrapping_mul(2_654_435_761) as i32 as f32 / 1e9 * 256.0).round() / 256.0
+    }
+
     /// All widths of a head, whole registers and not; and in whatever parts positions are run, the same
     /// bits: a row gives alone what it gives among others.
     fn equals_the_definition_however_positions_are_run(simd: impl Simd) -> Vec<u32> {
@@ -206,8 +216,7 @@ mod tests {
         let mut bits = Vec::new();
         for d_head in [8, 16, 24, 40, 64, 72, 96, 104, 128] {
             let numbers = total * 3 * heads * d_head;
-            let rows: Vec<f32> =
-                (0..numbers as u32).map(|i| (i.wrapping_mul(2_654_435_761) as i32) as f32 / 1e9).collect();
+            let rows: Vec<f32> = (0..numbers).map(number).collect();
             let attended =
                 |parts: &[usize], capacity: usize| attended(simd, &rows, heads, d_head, parts, capacity);
             let whole = attended(&[total], 80);
@@ -230,8 +239,7 @@ mod tests {
         let width = heads * d_head;
         let texts = [(40, 1, 64), (75, 33, 80), (1, 1, 16), (17, 6, 17), (32, 32, 64)]; // total, new, capacity
         let rows = |text: usize, total: usize| -> Vec<f32> {
-            let number = |i: usize| ((i + 1000 * text) as u32).wrapping_mul(2_654_435_761) as i32;
-            (0..total * 3 * width).map(|i| number(i) as f32 / 1e9).collect()
+            (0..total * 3 * width).map(|i| number(i + 1000 * text)).collect()
         };
         let mut expected = Vec::new();
         let (mut caches, mut packed) = (Vec::new(), Vec::new());
@@ -240,11 +248,15 @@ mod tests {
             let parts: &[usize] = if total > new { &[total - new, new] } else { &[new] };
             let outputs = attended(simd, &rows, heads, d_head, parts, capacity);
             expected.extend_from_slice(&outputs[(total - new) * width..]);
-            let mut cache = [vec![f32::NAN; capacity * width], vec![f32::NAN; capacity * width]];
+            let mut cache = [vec![NAN; capacity * width], vec![NAN; capacity * width]];
             for (part, cache) in cache.iter_mut().enumerate() {
                 for (position, head) in (0..total - new).flat_map(|p| (0..heads).map(move |head| (p, head))) {
                     let row = &rows[((position * 3 + 1 + part) * heads + head) * d_head..][..d_head];
-                    cache[(head * capacity + position) * d_head..][..d_head].copy_from_slice(row);
+                    let cached = &mut cache[(head * capacity + position) * d_head..][..d_head];
+                    for (row, cached) in row.chunks(LANES).zip(cached.chunks_mut(LANES)) {
+                        // SAFETY: there is room for as many numbers.
+                        unsafe { simd.store_f16(cached.as_mut_ptr(), row.len(), simd.load(row)) };
+                    }
                 }
             }
             caches.push(cache);
@@ -271,8 +283,8 @@ mod tests {
     fn weights_are_given_to_those_who_ask() {
         let Some(instructions) = Instructions::detect() else { return };
         let shape = AttentionShape { n_heads: 2, d_head: 8, scale: 0.3 };
-        let rows: Vec<f32> = (0..37 * 3 * 16).map(|i| (i as f32 * 0.7).sin()).collect();
-        let (mut keys, mut values) = (vec![0.0; 2 * 40 * 8], vec![0.0; 2 * 40 * 8]);
+        let rows: Vec<f32> = (0..37 * 3 * 16).map(number).collect();
+        let (mut keys, mut values) = (vec![0; 2 * 40 * 8], vec![0; 2 * 40 * 8]);
         let (mut output, mut weights) = (vec![f32::NAN; 37 * 16], vec![f32::NAN; 2 * 37 * 37]);
         let buffers = AttentionBuffers { packed: &rows, output: &mut output, weights: Some(&mut weights) };
         let segment = AttentionSegment { new: 37, total: 37, keys: &mut keys, values: &mut values };
@@ -290,12 +302,29 @@ mod tests {
         }
     }
 
+    /// By hand: a text of one position has its value as output, in half precision. 1/3 is 0x3555 there, or 1365/4096; what
+    /// is too large becomes 65,504, and NaN stays.
+    fn values_are_rounded_to_half_precision(simd: impl Simd) {
+        let mut packed = [0.0; 3 * 5];
+        packed[2 * 5..].copy_from_slice(&[1.0 / 3.0, 1e9, -1e9, f32::NAN, -0.5]);
+        let (mut keys, mut values, mut output) = ([NAN; 5], [NAN; 5], [0.0; 5]);
+        let buffers = AttentionBuffers { packed: &packed, output: &mut output, weights: None };
+        let segment = AttentionSegment { new: 1, total: 1, keys: &mut keys, values: &mut values };
+        let shape = AttentionShape { n_heads: 1, d_head: 5, scale: 1.0 };
+        let pool = ThreadPool::new(1).unwrap();
+        attend(simd, &pool, shape, &mut [segment], buffers, &mut AttentionScratch::default());
+        assert_eq!(values[..3], [0x3555, 0x7BFF, 0xFBFF]);
+        assert_eq!((output[..3].to_vec(), output[4]), (vec![1365.0 / 4096.0, 65_504.0, -65_504.0], -0.5));
+        assert!(output[3].is_nan());
+    }
+    on_each!(values_are_rounded_to_half_precision);
+
     #[test]
     #[should_panic(expected = "room for 3 positions")]
     fn more_positions_than_there_is_room_for_are_refused() {
         let Some(instructions) = Instructions::detect() else { panic!("room for 3 positions: no AVX2 here") };
         let shape = AttentionShape { n_heads: 1, d_head: 8, scale: 1.0 };
-        let (mut keys, mut values, mut output) = ([0.0; 24], [0.0; 24], [0.0; 8]);
+        let (mut keys, mut values, mut output) = ([0; 24], [0; 24], [0.0; 8]);
         let buffers = AttentionBuffers { packed: &[0.0; 24], output: &mut output, weights: None };
         let segment = AttentionSegment { new: 1, total: 4, keys: &mut keys, values: &mut values };
         let pool = ThreadPool::new(1).unwrap();

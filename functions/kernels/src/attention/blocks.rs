@@ -1,7 +1,7 @@
 //! Attention over 16 keys or values at a time: products, softmax and weighted sums.
 
 use crate::exp::exp;
-use crate::simd::{LANES, Simd};
+use crate::simd::{F16, LANES, Simd};
 
 /// Products of a query with `count` keys, from 1 to 16, in the first lanes; the others are not defined.
 ///
@@ -12,7 +12,7 @@ use crate::simd::{LANES, Simd};
 pub(super) unsafe fn products<S: Simd, const WIDTH: usize>(
     simd: S,
     query: *const f32,
-    keys: *const f32,
+    keys: *const F16,
     count: usize,
     d_head: usize,
 ) -> S::Floats {
@@ -25,7 +25,7 @@ pub(super) unsafe fn products<S: Simd, const WIDTH: usize>(
             // All lanes have a key, so that all products are under way at once.
             let position = (quarter * 4 + lane).min(count - 1);
             // SAFETY: `position` is below `count`, for which the caller vouches, as for `WIDTH`.
-            let key = unsafe { row::<S, WIDTH>(simd, keys.add(position * d_head), d_head) };
+            let key = unsafe { cached::<S, WIDTH>(simd, keys.add(position * d_head), d_head) };
             for part in 0..WIDTH {
                 *product = simd.mul_add(query[part], key[part], *product);
             }
@@ -59,7 +59,7 @@ pub(super) unsafe fn add_block<S: Simd, const WIDTH: usize>(
     simd: S,
     sums: &mut [S::Floats; WIDTH],
     weights: *const f32,
-    values: *const f32,
+    values: *const F16,
     count: usize,
     d_head: usize,
 ) {
@@ -90,13 +90,13 @@ unsafe fn add_value<S: Simd, const WIDTH: usize>(
     simd: S,
     sums: &mut [S::Floats; WIDTH],
     weights: *const f32,
-    values: *const f32,
+    values: *const F16,
     position: usize,
     d_head: usize,
 ) {
     // SAFETY: the caller vouches for a weight and a value at `position`, and for `WIDTH`.
     let (weight, value) = unsafe {
-        (simd.splat(*weights.add(position)), row::<S, WIDTH>(simd, values.add(position * d_head), d_head))
+        (simd.splat(*weights.add(position)), cached::<S, WIDTH>(simd, values.add(position * d_head), d_head))
     };
     for part in 0..WIDTH {
         sums[part] = simd.mul_add(weight, value[part], sums[part]);
@@ -114,6 +114,25 @@ unsafe fn row<S: Simd, const WIDTH: usize>(simd: S, start: *const f32, d_head: u
         let count = LANES.min(d_head - part * LANES);
         // SAFETY: all registers but the last are full, so that `count` numbers are left of `d_head`.
         *numbers = unsafe { simd.load_first(start.add(part * LANES), count) };
+    }
+    row
+}
+
+/// `d_head` numbers of a cache, filled up with zeros.
+///
+/// # Safety
+/// `start` must be valid for reads of `d_head` numbers, and `WIDTH` the number of registers that they take.
+#[inline(always)]
+unsafe fn cached<S: Simd, const WIDTH: usize>(
+    simd: S,
+    start: *const F16,
+    d_head: usize,
+) -> [S::Floats; WIDTH] {
+    let mut row = [simd.splat(0.0); WIDTH];
+    for (part, numbers) in row.iter_mut().enumerate() {
+        let count = LANES.min(d_head - part * LANES);
+        // SAFETY: all registers but the last are full, so that `count` numbers are left of `d_head`.
+        *numbers = unsafe { simd.load_f16(start.add(part * LANES), count) };
     }
     row
 }

@@ -5,7 +5,7 @@ use std::slice;
 
 use super::blocks::{add_block, powers, products};
 use super::memory::{MAX_D_HEAD, Memory, QUERIES, Run};
-use crate::simd::{LANES, Simd, prefetch_soon};
+use crate::simd::{F16, LANES, MAX_F16, Simd, prefetch_soon};
 
 /// A head's part of the memory.
 ///
@@ -17,14 +17,14 @@ pub(super) struct Head {
     past: usize,
     head: usize,
     packed: *const f32,
-    keys: *mut f32,
-    values: *mut f32,
+    keys: *mut F16,
+    values: *mut F16,
     output: *mut f32,
     /// Null if nobody asks for them.
     weights: *mut f32,
     scores: *mut f32,
     /// Keys that are read next, by whoever computes the next head, and their number; they are only prefetched.
-    next: (*const f32, usize),
+    next: (*const F16, usize),
 }
 
 impl Head {
@@ -87,7 +87,7 @@ impl Head {
             move || {
                 let mut head = self; // a local variable, so that its pointers are kept in registers
                 let Run { d_head, new, .. } = head.run;
-                head.append();
+                head.append::<S, WIDTH>(simd);
                 for start in (0..new).step_by(QUERIES) {
                     let queries = start..new.min(start + QUERIES);
                     let seen = (head.past + queries.end) * d_head;
@@ -112,17 +112,23 @@ impl Head {
         unsafe { self.packed.add(((row * 3 + part) * heads + self.head) * d_head) }
     }
 
-    /// Writes new keys and values behind those that are there.
+    /// Writes new keys and values behind those that are there, rounded to half precision.
     #[inline(always)]
-    fn append(&mut self) {
+    fn append<S: Simd, const WIDTH: usize>(&mut self, simd: S) {
         let Run { d_head, new, .. } = self.run;
         for row in 0..new {
-            // SAFETY: `row` is below `new`, so that its key and value are there; their place, `past + row`, is below
-            // `total`, for which there is room; the cache is not the memory of the new rows, which nobody writes.
-            unsafe {
-                let place = (self.past + row) * d_head;
-                self.keys.add(place).copy_from_nonoverlapping(self.row(row, 1), d_head);
-                self.values.add(place).copy_from_nonoverlapping(self.row(row, 2), d_head);
+            for part in 0..WIDTH {
+                let (first, count) = (part * LANES, LANES.min(d_head - part * LANES));
+                // SAFETY: `row` is below `new`, so that its key and value are there; all registers but the last are
+                // full, so that `count` numbers are left of them. Their place, `past + row`, is below `total`, for
+                // which there is room.
+                unsafe {
+                    let place = (self.past + row) * d_head + first;
+                    let key = simd.load_first(self.row(row, 1).add(first), count);
+                    let value = simd.load_first(self.row(row, 2).add(first), count);
+                    simd.store_f16(self.keys.add(place), count, within_f16(simd, key));
+                    simd.store_f16(self.values.add(place), count, within_f16(simd, value));
+                }
             }
         }
     }
@@ -210,8 +216,16 @@ impl Head {
     }
 }
 
+/// Numbers that half precision has no room for become the largest that it has. NaN stays what it is: of two operands the
+/// second is taken if one is NaN.
+#[inline(always)]
+fn within_f16<S: Simd>(simd: S, numbers: S::Floats) -> S::Floats {
+    simd.max(simd.splat(-MAX_F16), simd.min(simd.splat(MAX_F16), numbers))
+}
+
 /// Asks for `count` numbers, which are needed soon: after the weights of all layers, none is in a cache.
 #[inline(always)]
-fn prefetch(start: *const f32, count: usize) {
-    (0..count).step_by(LANES).for_each(|i| prefetch_soon(start.wrapping_add(i)));
+fn prefetch(start: *const F16, count: usize) {
+    const LINE: usize = 64 / size_of::<F16>();
+    (0..count).step_by(LINE).for_each(|i| prefetch_soon(start.wrapping_add(i)));
 }

@@ -1,5 +1,7 @@
 //! Memory of attention that the threads share, each of them the parts of its heads.
 
+use crate::simd::F16;
+
 /// The widest head: its numbers fill eight registers.
 pub const MAX_D_HEAD: usize = 128;
 /// The most queries whose scores are kept at a time.
@@ -32,9 +34,9 @@ pub(super) struct Memory {
     /// `[new, 3, heads, d_head]`: queries, keys, values
     pub(super) packed: *const f32,
     /// `[heads, capacity, d_head]`
-    pub(super) keys: *mut f32,
+    pub(super) keys: *mut F16,
     /// `[heads, capacity, d_head]`
-    pub(super) values: *mut f32,
+    pub(super) values: *mut F16,
     /// `[new, heads, d_head]`
     pub(super) output: *mut f32,
     /// `[heads, new, total]`, or null

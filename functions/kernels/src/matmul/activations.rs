@@ -5,6 +5,13 @@
 
 use super::format::Format;
 use crate::simd::{LANES, Planes, Simd, TILE_ROWS, TILE_WORDS};
+use crate::thread_pool::ThreadPool;
+
+/// Rows of a task: less is not worth handing over.
+const TASK_ROWS: usize = 4;
+
+/// Rows from which on AMX's tiles of 16, though partly empty, are faster than registers.
+const TILES_FROM: usize = 7;
 
 /// Memory for rows of activations, quantized to `x ≈ scale * integer`. Products that are computed one after the other
 /// can share it.
@@ -23,32 +30,28 @@ pub struct Activations {
 
 impl Activations {
     /// Quantizes `rows`, `[rows, d_in]`, for weights of this format; earlier rows are forgotten.
-    pub(crate) fn quantize<S: Simd>(&mut self, simd: S, rows: &[f32], format: Format) {
-        simd.vectorize(
-            #[inline(always)]
-            || self.round(simd, rows, format),
-        );
-    }
-
-    #[inline(always)]
-    fn round<S: Simd>(&mut self, simd: S, rows: &[f32], format: Format) {
-        let Format { d_in, block_size, .. } = format;
+    pub(crate) fn quantize<S: Simd>(&mut self, simd: S, pool: &ThreadPool, rows: &[f32], format: Format) {
+        let Format { d_in, .. } = format;
         let (count, blocks, words) = (rows.len() / d_in, format.blocks(), format.words());
         self.groups.resize(count * blocks * words, [0; 2]);
         self.scales.resize(count * blocks, 0.0);
         self.offsets.resize(count * blocks, 0);
-        for (row, values) in rows.chunks_exact(d_in).enumerate() {
-            for (block, values) in values.chunks(block_size).enumerate() {
-                let block = row * blocks + block;
-                let groups = &mut self.groups[block * words..][..words];
-                let (scale, sum) = round_block(simd, values, format, groups);
-                self.scales[block] = scale;
-                self.offsets[block] = sum.wrapping_mul(-format.zero_point());
-            }
-        }
-        let fills_tiles = format.bits == 8 && words.is_multiple_of(TILE_WORDS) && count > S::ROWS;
+        let groups = self.groups.chunks_mut(TASK_ROWS * blocks * words);
+        let scales =
+            self.scales.chunks_mut(TASK_ROWS * blocks).zip(self.offsets.chunks_mut(TASK_ROWS * blocks));
+        let tasks = rows.chunks(TASK_ROWS * d_in).zip(groups).zip(scales);
+        pool.run_each(tasks, |((rows, groups), (scales, offsets))| {
+            simd.vectorize(
+                #[inline(always)]
+                || round_rows(simd, rows, format, groups, scales, offsets),
+            );
+        });
+        let fills_tiles = format.bits == 8 && words.is_multiple_of(TILE_WORDS) && count >= TILES_FROM;
         if simd.amx().is_some() && fills_tiles {
-            self.take_apart(blocks * words);
+            simd.vectorize(
+                #[inline(always)]
+                || self.take_apart(blocks * words),
+            );
         } else {
             self.planes.clear();
         }
@@ -75,6 +78,26 @@ impl Activations {
                 }
             }
         }
+    }
+}
+
+/// Rounds rows, block by block.
+#[inline(always)]
+fn round_rows<S: Simd>(
+    simd: S,
+    rows: &[f32],
+    format: Format,
+    groups: &mut [[i32; 2]],
+    scales: &mut [f32],
+    offsets: &mut [i32],
+) {
+    let Format { d_in, block_size, .. } = format;
+    let blocks = rows.chunks_exact(d_in).flat_map(|row| row.chunks(block_size));
+    let rounded = groups.chunks_exact_mut(format.words()).zip(scales.iter_mut().zip(offsets));
+    for (values, (groups, (scale, offset))) in blocks.zip(rounded) {
+        let sum;
+        (*scale, sum) = round_block(simd, values, format, groups);
+        *offset = sum.wrapping_mul(-format.zero_point());
     }
 }
 

@@ -45,7 +45,7 @@ impl Matrix {
             return;
         }
         dispatch!(self.instructions, |simd| {
-            activations.quantize(simd, x, format);
+            activations.quantize(simd, pool, x, format);
             let activations = &*activations;
             pool.run(format.strips(), |strip| {
                 // SAFETY: every strip is taken once, and nothing else uses the product until all have been.

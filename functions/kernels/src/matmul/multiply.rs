@@ -36,7 +36,7 @@ pub(super) unsafe fn multiply<S: Simd>(
         let mut row = 0;
         while row < output.rows {
             let left = output.rows - row;
-            let rows = left.div_ceil(left.div_ceil(S::ROWS)); // as even as can be: 4 and 3 rather than 6 and 1
+            let rows = left.div_ceil(left.div_ceil(S::ROWS)); // as even as can be: 5 and 4 rather than 8 and 1
             let place = Place { panel, row };
             // SAFETY: there are groups of `output.rows` rows, as asserted, and `row + rows` is at most that; the
             // panel is one of the strip, from which the caller keeps other tasks away.
@@ -64,6 +64,7 @@ mod tests {
     use crate::matmul::weights::PackedWeights;
     use crate::on_each::on_each;
     use crate::simd::{Avx2, Avx512};
+    use crate::thread_pool::ThreadPool;
 
     /// The same sums, one number after the other, from the packed form.
     fn reference(format: Format, packed: &[u8], scales: &[f32], bias: &[f32], x: &[f32]) -> Vec<f32> {
@@ -99,7 +100,7 @@ mod tests {
         let rows = x.len() / d_in;
         let mut products = vec![f32::NAN; rows * d_out];
         let mut activations = Activations::default();
-        activations.quantize(simd, x, weights.format);
+        activations.quantize(simd, &ThreadPool::new(1).unwrap(), x, weights.format);
         let output = Output::new(&mut products, rows, d_out);
         for strip in 0..weights.format.strips() {
             // SAFETY: one thread takes the strips one after the other.
@@ -118,7 +119,7 @@ mod tests {
         let Format { d_in, d_out, .. } = weights.format;
         let columns = Columns::new(weights.format, packed, &weights.bias);
         let mut activations = Activations::default();
-        activations.quantize(simd, x, weights.format);
+        activations.quantize(simd, &ThreadPool::new(1).unwrap(), x, weights.format);
         let places = (0..x.len() / d_in).flat_map(|row| (0..d_out).map(move |column| (row, column)));
         places.map(|(row, column)| columns.product(simd, &activations, row, column)).collect()
     }

@@ -1,4 +1,4 @@
-//! Matrix product in SIMD registers: up to 6 rows at once times a panel of int4 or int8 weights.
+//! Matrix product in SIMD registers: up to 8 rows at once times a panel of int4 or int8 weights.
 
 use super::activations::Activations;
 use super::output::Output;
@@ -15,7 +15,7 @@ pub(super) struct Place {
     pub(super) row: usize,
 }
 
-/// So many rows, from 1 to 6, times a panel of weights.
+/// So many rows, from 1 to 8, times a panel of weights.
 ///
 /// # Safety
 /// `activations.groups` must have groups of rows up to `place.row + rows`, and no other task may read or write these
@@ -29,37 +29,23 @@ pub(super) unsafe fn tile_of_rows<S: Simd, const BITS: usize, const LINES: usize
     rows: usize,
     output: &Output<'_>,
 ) {
-    assert!((1..=6).contains(&rows));
-    // SAFETY: each tile has `rows` rows, of which the caller says that their groups are there; and the caller keeps
-    // other tasks away from these columns.
-    unsafe {
-        match rows {
-            1 => simd.vectorize(
-                #[inline(always)]
-                || tile::<S, BITS, LINES, 1>(simd, weights, activations, place, output),
-            ),
-            2 => simd.vectorize(
-                #[inline(always)]
-                || tile::<S, BITS, LINES, 2>(simd, weights, activations, place, output),
-            ),
-            3 => simd.vectorize(
-                #[inline(always)]
-                || tile::<S, BITS, LINES, 3>(simd, weights, activations, place, output),
-            ),
-            4 => simd.vectorize(
-                #[inline(always)]
-                || tile::<S, BITS, LINES, 4>(simd, weights, activations, place, output),
-            ),
-            5 => simd.vectorize(
-                #[inline(always)]
-                || tile::<S, BITS, LINES, 5>(simd, weights, activations, place, output),
-            ),
-            _ => simd.vectorize(
-                #[inline(always)]
-                || tile::<S, BITS, LINES, 6>(simd, weights, activations, place, output),
-            ),
-        }
+    /// A tile for each number of rows.
+    macro_rules! tile_of {
+        ($($count:literal)*) => {
+            match rows {
+                $($count => {
+                    simd.vectorize(
+                        #[inline(always)]
+                        // SAFETY: the tile has `rows` rows, of which the caller says that their groups are there; and
+                        // the caller keeps other tasks away from these columns.
+                        || unsafe { tile::<S, BITS, LINES, $count>(simd, weights, activations, place, output) },
+                    );
+                })*
+                _ => panic!("a tile of {rows} rows"),
+            }
+        };
     }
+    tile_of!(1 2 3 4 5 6 7 8);
 }
 
 /// `ROWS` rows times a panel of `LINES` lines of weights of `BITS` bits.

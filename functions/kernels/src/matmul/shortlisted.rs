@@ -83,7 +83,7 @@ impl ShortlistedMatrix {
         let Self { coarse, shortlist, .. } = self;
         let Format { d_in, d_out, .. } = coarse.format;
         let (rows, strips) = (x.len() / d_in, coarse.format.strips());
-        activations.quantize(simd, x, coarse.format);
+        activations.quantize(simd, pool, x, coarse.format);
         let activations = &*activations;
         let (output, largest) = (Output::new(product, rows, d_out), shortlist.largest(rows, strips));
         pool.run(strips, |strip| {
@@ -113,7 +113,7 @@ impl ShortlistedMatrix {
         product: &mut [f32],
     ) {
         let Format { d_in, d_out, .. } = self.format;
-        activations.quantize(simd, x, self.format);
+        activations.quantize(simd, pool, x, self.format);
         let activations = &*activations;
         let output = Output::new(product, x.len() / d_in, d_out);
         let columns = Columns::new(self.format, packed, &self.coarse.bias);

@@ -1,17 +1,18 @@
-//! AVX2 with FMA, which most processors of the last ten years have: two registers of 8 numbers for 16.
+//! AVX2 with FMA and F16C, which most processors of the last ten years have: two registers of 8 numbers for 16.
 
 use std::arch::x86_64::*;
 
+use super::f16::F16;
 use super::halves::{self, Floats, HALF, Halves, Integers, first, quarters, to_shorts};
 use super::lanes::Simd;
 use super::line::{LANES, Line};
 use super::methods::methods;
 
-/// The proof that this processor has AVX2 and FMA.
+/// The proof that this processor has AVX2, FMA and F16C.
 #[derive(Clone, Copy)]
 pub(crate) struct Avx2(());
 
-// SAFETY: loads and stores are masked to the first `count` lanes; 1 and 2 divide 2, 4 and 6 are at most 6; and
+// SAFETY: loads and stores are masked to the first `count` lanes; 1 and 2 divide 2, and
 // `detect`, which alone makes a value, has found the instructions.
 unsafe impl Simd for Avx2 {
     type Floats = Floats;
@@ -24,13 +25,15 @@ unsafe impl Simd for Avx2 {
     const WAITS: bool = false;
 
     fn detect() -> Option<Self> {
-        let has_all = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+        let has_all = is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("f16c");
         has_all.then_some(Self(()))
     }
 
     #[inline(always)]
     fn vectorize<R>(self, run: impl FnOnce() -> R) -> R {
-        #[target_feature(enable = "avx2,fma")]
+        #[target_feature(enable = "avx2,fma,f16c")]
         fn vectorized<R>(run: impl FnOnce() -> R) -> R {
             run()
         }
@@ -68,8 +71,39 @@ unsafe impl Simd for Avx2 {
         }
     }
 
+    #[inline(always)]
+    unsafe fn load_f16(self, start: *const F16, count: usize) -> Floats {
+        let mut filled = [0; LANES];
+        let start = if count >= LANES {
+            start
+        } else {
+            // SAFETY: the caller vouches for `count` numbers, and there is room for them.
+            unsafe { filled.as_mut_ptr().copy_from_nonoverlapping(start, count) };
+            filled.as_ptr()
+        };
+        // SAFETY: `self` proves that F16C is there; 16 numbers lie at `start`.
+        unsafe {
+            let half = |part: usize| _mm256_cvtph_ps(_mm_loadu_si128(start.add(part * HALF).cast()));
+            Halves(half(0), half(1))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_f16(self, start: *mut F16, count: usize, lanes: Floats) {
+        const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT;
+        let mut rounded = [0; LANES];
+        // SAFETY: `self` proves that F16C is there; there is room for 16 numbers, of which the first `count` go to
+        // where the caller vouches for room for them.
+        unsafe {
+            let to: *mut F16 = rounded.as_mut_ptr();
+            _mm_storeu_si128(to.cast(), _mm256_cvtps_ph::<NEAREST>(lanes.0));
+            _mm_storeu_si128(to.add(HALF).cast(), _mm256_cvtps_ph::<NEAREST>(lanes.1));
+            start.copy_from_nonoverlapping(to, count.min(LANES));
+        }
+    }
+
     methods! {
-        "avx2,fma"
+        "avx2,fma,f16c"
 
         fn load_line(line: &Line<f32>) -> Floats {
             let start = line.0.as_ptr();

@@ -3,6 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::amx::Amx;
+use super::f16::F16;
 use super::halves;
 use super::lanes::Simd;
 use super::line::{LANES, Line};
@@ -61,14 +62,14 @@ pub(super) fn transpose(rows: [__m512i; LANES]) -> [__m512i; LANES] {
     d
 }
 
-// SAFETY: loads and stores are masked to the first `count` lanes; 1 and 2 divide 2, 4 and 6 are at most 6; and
+// SAFETY: loads and stores are masked to the first `count` lanes; 1 and 2 divide 2, and
 // `detect`, which alone makes a value, has found the instructions.
 unsafe impl Simd for Avx512 {
     type Floats = __m512;
     type Integers = __m512i;
 
     const LINES: usize = 2;
-    const ROWS: usize = 6;
+    const ROWS: usize = 8;
     const WORDS: usize = usize::MAX;
     const WAITS: bool = true;
 
@@ -106,6 +107,23 @@ unsafe impl Simd for Avx512 {
         // SAFETY: `self` proves that AVX-512 F is there; the masked store writes `count` numbers at most, for which
         // the caller vouches.
         unsafe { _mm512_mask_storeu_ps(start, first(count), lanes) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_f16(self, start: *const F16, count: usize) -> __m512 {
+        // SAFETY: `self` proves that AVX-512 F, BW and VL are there; the masked load reads `count` numbers at most, for
+        // which the caller vouches.
+        unsafe { _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(first(count), start.cast())) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_f16(self, start: *mut F16, count: usize, lanes: __m512) {
+        // SAFETY: `self` proves that AVX-512 F, BW and VL are there; the masked store writes `count` numbers at most,
+        // for which the caller vouches.
+        unsafe {
+            let rounded = _mm512_cvtps_ph::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(lanes);
+            _mm256_mask_storeu_epi16(start.cast(), first(count), rounded);
+        }
     }
 
     methods! {

@@ -6,6 +6,7 @@
 //! add in the same order: **the bits of a result are the same on every processor**.
 
 use super::amx::Amx;
+use super::f16::F16;
 use super::line::{LANES, Line};
 
 /// Instructions for registers of 16 numbers.
@@ -16,10 +17,11 @@ use super::line::{LANES, Line};
 /// the weights.
 ///
 /// # Safety
-/// Callers of the loads and stores rely on these for memory safety: [`load_first`](Self::load_first) reads, and
-/// [`store_first`](Self::store_first) writes, the first `count` numbers and no other memory; [`LINES`](Self::LINES)
-/// divides [`MAX_LINES`](super::line::MAX_LINES), and [`ROWS`](Self::ROWS) is at most 6. A value must exist only where the processor has the
-/// instructions that its methods use.
+/// Callers of the loads and stores rely on these for memory safety: [`load_first`](Self::load_first) and
+/// [`load_f16`](Self::load_f16) read, [`store_first`](Self::store_first) and [`store_f16`](Self::store_f16) write, the
+/// first `count` numbers and no other memory; [`LINES`](Self::LINES)
+/// divides [`MAX_LINES`](super::line::MAX_LINES). A value must exist only where the processor has the instructions that
+/// its methods use.
 pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
     type Floats: Copy;
     /// Of 32 bits.
@@ -27,7 +29,7 @@ pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
 
     /// Registers of weights that a tile reads side by side, [`MAX_LINES`](super::line::MAX_LINES) or a part of them.
     const LINES: usize;
-    /// Rows of a tile, 6 at most: what it sums up should fit into the registers.
+    /// Rows of a tile, 8 at most: the integers that it sums up should fit into the registers.
     const ROWS: usize;
     /// Words of weights of 4 bits whose products [`add_products`](Self::add_products) may sum up.
     const WORDS: usize;
@@ -56,6 +58,19 @@ pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
     /// # Safety
     /// `start` must be valid for writes of `count` numbers.
     unsafe fn store_first(self, start: *mut f32, count: usize, lanes: Self::Floats);
+
+    /// The first `count` numbers of half precision from `start` on, at most 16, filled up with zeros.
+    ///
+    /// # Safety
+    /// `start` must be valid for reads of `count` numbers.
+    unsafe fn load_f16(self, start: *const F16, count: usize) -> Self::Floats;
+
+    /// Writes the first `count` lanes, at most 16, rounded to half precision: to the nearest, of two as near the even
+    /// one. What is too large for it becomes infinite.
+    ///
+    /// # Safety
+    /// `start` must be valid for writes of `count` numbers.
+    unsafe fn store_f16(self, start: *mut F16, count: usize, lanes: Self::Floats);
 
     fn load_line(self, line: &Line<f32>) -> Self::Floats;
     fn load_words(self, line: &Line<u32>) -> Self::Integers;

@@ -158,6 +158,23 @@ impl ThreadPool {
         }
     }
 
+    /// Calls `run` with each of `items`, which a thread takes over.
+    ///
+    /// # Panics
+    /// As [`run`](Self::run).
+    pub fn run_each<T: Send>(&self, items: impl ExactSizeIterator<Item = T>, run: impl Fn(T) + Sync) {
+        if items.len() <= 1 || self.workers.is_empty() {
+            return items.for_each(run); // without allocating
+        }
+        let items: Vec<Mutex<Option<T>>> = items.map(|item| Mutex::new(Some(item))).collect();
+        self.run(items.len(), |index| {
+            let item = items[index].lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(item) = item {
+                run(item);
+            }
+        });
+    }
+
     /// Calls `run` with the number of each chunk of `numbers` and the chunk itself; all have `length` numbers but the
     /// last, which may be shorter.
     ///
@@ -334,6 +351,17 @@ mod tests {
             });
         }));
         assert_eq!(*panicked.unwrap_err().downcast::<&str>().unwrap(), "not the caller");
+    }
+
+    /// Each item is taken over once, also where there is one thread or one item.
+    #[test]
+    fn items_are_taken_over() {
+        for (threads, count) in [(1, 5), (3, 0), (3, 1), (3, 50)] {
+            let mut squares = vec![0; count];
+            let pool = ThreadPool::new(threads).unwrap();
+            pool.run_each(squares.iter_mut().enumerate(), |(index, square)| *square += index * index);
+            assert!(squares.iter().enumerate().all(|(index, &square)| square == index * index));
+        }
     }
 
     #[test]

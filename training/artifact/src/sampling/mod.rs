@@ -143,8 +143,7 @@ impl Sampler {
             Sampling::Greedy => first_of_largest(logits),
             Sampling::Random { temperature, min_p, top_k, top_p } => {
                 let uniform = self.random.random();
-                let max = largest(logits);
-                self.draw(logits, Tempered { max, temperature, min_p }, top_k, top_p, uniform)
+                self.draw(logits, Temper { temperature, min_p }, top_k, top_p, uniform)
                     // Only rounding leads here, or logits without a finite maximum.
                     .unwrap_or_else(|| first_of_largest(logits))
             }
@@ -155,7 +154,7 @@ impl Sampler {
     fn draw(
         &mut self,
         logits: &[f32],
-        tempered: Tempered,
+        temper: Temper,
         top_k: Option<usize>,
         top_p: Option<f32>,
         uniform: f64,
@@ -163,32 +162,37 @@ impl Sampler {
         let top_k = top_k.filter(|k| (1..logits.len()).contains(k));
         match (top_k, top_p.filter(|&p| p < 1.0)) {
             (None, None) => {
+                let tempered = temper.from(largest(logits));
                 self.weights.clear();
                 self.weights.extend(logits.iter().map(|&logit| tempered.weight(logit)));
                 return pick(&self.weights, uniform).map(|index| index as u32);
             }
-            (Some(k), None) => self.weigh_best(logits, tempered, k),
+            (Some(k), None) => self.weigh_best(logits, temper, k),
             (Some(k), Some(p)) => {
-                self.weigh_best(logits, tempered, k);
+                self.weigh_best(logits, temper, k);
                 let total: f64 = self.weights.iter().sum();
                 self.cut_after(f64::from(p) * total);
             }
             (None, Some(p)) => {
+                let tempered = temper.from(largest(logits));
                 let total: f64 = logits.iter().map(|&logit| tempered.weight(logit)).sum();
                 let mut count = FIRST_NUCLEUS;
-                self.weigh_best(logits, tempered, count);
+                self.weigh_best(logits, temper, count);
                 while !self.cut_after(f64::from(p) * total) && count < logits.len() {
                     count *= NUCLEUS_GROWTH;
-                    self.weigh_best(logits, tempered, count);
+                    self.weigh_best(logits, temper, count);
                 }
             }
         }
         pick(&self.weights, uniform).map(|index| self.ranking.ids()[index])
     }
 
-    /// Ranks the `count` most likely ids and weighs them.
-    fn weigh_best(&mut self, logits: &[f32], tempered: Tempered, count: usize) {
+    /// Ranks the `count` most likely ids and weighs them. The first of them has the largest logit, so that the row need
+    /// not be read for that.
+    fn weigh_best(&mut self, logits: &[f32], temper: Temper, count: usize) {
         self.ranking.select(logits, count);
+        let first = self.ranking.ids().first();
+        let tempered = temper.from(first.map_or(f32::NEG_INFINITY, |&id| logits[id as usize]));
         self.weights.clear();
         self.weights.extend(self.ranking.ids().iter().map(|&id| tempered.weight(logits[id as usize])));
     }
@@ -205,13 +209,28 @@ impl Sampler {
     }
 }
 
+/// What makes weights of logits.
+#[derive(Clone, Copy)]
+struct Temper {
+    temperature: f32,
+    /// Smaller weights count as 0; that of the largest logit is 1.
+    min_p: f32,
+}
+
+impl Temper {
+    /// Of a row with this largest logit.
+    fn from(self, max: f32) -> Tempered {
+        let Self { temperature, min_p } = self;
+        Tempered { max, temperature, min_p }
+    }
+}
+
 /// The softmax of a row at a temperature, before it is normalized.
 #[derive(Clone, Copy)]
 struct Tempered {
     /// Largest logit. Subtracting it keeps exp() finite at any temperature.
     max: f32,
     temperature: f32,
-    /// Smaller weights count as 0; that of the largest logit is 1.
     min_p: f32,
 }
 
