@@ -73,8 +73,14 @@ impl Kind {
     }
 }
 
-/// An answer: what for, its status, and its milliseconds.
-type Answer = (Kind, u16, f64);
+/// An answer.
+#[derive(Clone, Copy, Debug)]
+struct Answer {
+    client: usize,
+    kind: Kind,
+    status: u16,
+    milliseconds: f64,
+}
 
 fn main() -> Result<()> {
     let mut paths = paths(&["--model", "--text", "--json"])?;
@@ -122,7 +128,9 @@ fn main() -> Result<()> {
     let answers = answers.into_inner().unwrap_or_else(PoisonError::into_inner);
     println!("\n{version}, {CLIENTS} clients, {seconds} s, {} requests\n", answers.len());
     let mut groups: BTreeMap<(Kind, u16), Vec<f64>> = BTreeMap::new();
-    answers.iter().for_each(|&(kind, status, time)| groups.entry((kind, status)).or_default().push(time));
+    for &Answer { kind, status, milliseconds, .. } in &answers {
+        groups.entry((kind, status)).or_default().push(milliseconds);
+    }
     let mut rows = Vec::new();
     for ((kind, status), times) in &mut groups {
         times.sort_unstable_by(f64::total_cmp);
@@ -150,16 +158,29 @@ fn main() -> Result<()> {
         );
         ensure!(last <= 1.02 * first, "memory grows: {first:.1} MB, then {last:.1} MB");
     }
-    let ours = answers.iter().filter(|(_, status, _)| *status >= 500 && *status != 503).count();
+    let ours = answers.iter().filter(|answer| answer.status >= 500 && answer.status != 503).count();
     ensure!(ours == 0, "{ours} answers of 500");
+    let least = least_share(&answers);
+    println!("\nthe client that was served least had {least:.2} of its share");
+    ensure!(least >= 0.5, "a client had {least:.2} of its share");
     ensure!(!server.log().contains("panicked"), "a request panicked: {}", server.log());
     let rows: Vec<Value> = rows.into_iter().map(Value::from).collect();
     write_json(
         json_file,
         "load",
         &machine,
-        json!({"throughput": throughput, "answers": rows, "memory_mb": warm}),
+        json!({"throughput": throughput, "answers": rows, "memory_mb": warm, "least_share": least}),
     )
+}
+
+/// Texts of the client that got the fewest, as a part of what each would have if all had the same.
+fn least_share(answers: &[Answer]) -> f64 {
+    let mut texts = [0_usize; CLIENTS];
+    for answer in answers.iter().filter(|answer| answer.status == 200) {
+        texts[answer.client] += 1;
+    }
+    let all: usize = texts.iter().sum();
+    texts.into_iter().min().unwrap_or_default() as f64 * CLIENTS as f64 / all.max(1) as f64
 }
 
 /// Asks until it is told to stop.
@@ -190,8 +211,9 @@ fn ask(client: usize, url: &str, model: &str, answers: &Mutex<Vec<Answer>>, stop
         } else {
             answer.body_mut().read_to_vec()?;
         }
-        let time = 1000.0 * start.elapsed().as_secs_f64();
-        answers.lock().unwrap_or_else(PoisonError::into_inner).push((kind, status, time));
+        let milliseconds = 1000.0 * start.elapsed().as_secs_f64();
+        let answer = Answer { client, kind, status, milliseconds };
+        answers.lock().unwrap_or_else(PoisonError::into_inner).push(answer);
         if status == 503 {
             std::thread::sleep(Duration::from_millis(20));
         }
