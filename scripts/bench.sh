@@ -4,8 +4,8 @@ set -euo pipefail
 
 usage() {
     cat <<'TEXT'
-usage: scripts/bench.sh BENCHMARK [--json FILE] [--device DEVICE] [--model FOLDER] [--minutes LIST] [--text FILE]
-                        [--sweep]
+usage: scripts/bench.sh BENCHMARK [--json FILE] [--device DEVICE] [--model FOLDER] [--peer NAME=FOLDER]
+                        [--minutes LIST] [--text FILE] [--sweep]
 
   training        the training step of the 162M model beside PyTorch's, in float32 and, where the device multiplies
                   it faster, in bf16 (8 minutes on two cores)
@@ -25,6 +25,9 @@ usage: scripts/bench.sh BENCHMARK [--json FILE] [--device DEVICE] [--model FOLDE
                   taken, and BENCH_PYTHON names a Python whose PyTorch has CUDA
   --model FOLDER  engine, coldstart, load: measure this published version, store/models/NAME/VERSION; by default what
                   scripts/demo.sh has trained last, or now trains
+  --peer NAME=FOLDER
+                  engine, load: measure also another build of llama.cpp or of a fork, whose llama-bench and
+                  llama-batched-bench are in FOLDER; can be repeated
   --minutes LIST  quality: the budgets (default: 2.5,5,10,20)
   --sweep         quality: instead, train the experiments that --preset auto is made from, and fit its scaling law; the
                   table is target/sweep.md (2 hours)
@@ -41,6 +44,7 @@ model=
 needs_model=
 options=()
 of_quality=()
+peers=()
 sweep=
 device=
 while [ $# -gt 0 ]; do
@@ -61,6 +65,12 @@ while [ $# -gt 0 ]; do
             [ $# -ge 2 ] || { echo "error: $1 needs a value" >&2 && exit 2; }
             [ -r "$2/manifest.json" ] || { echo "error: $2 is not the folder of a published version" >&2 && exit 1; }
             model=$(realpath "$2")
+            shift 2
+            ;;
+        --peer)
+            [ $# -ge 2 ] || { echo "error: $1 needs a value" >&2 && exit 2; }
+            [[ $2 = *?=?* ]] || { echo "error: $1 $2: expected NAME=FOLDER" >&2 && exit 2; }
+            peers+=(--peer "${2%%=*}=$(realpath "${2#*=}")")
             shift 2
             ;;
         --device)
@@ -91,6 +101,10 @@ esac
 [ "$benchmark" = quality ] || [ -z "$sweep${of_quality[*]}" ] ||
     { echo "error: --minutes, --text and --sweep are for the benchmark quality" >&2 && exit 2; }
 
+case $benchmark in
+    engine | load) options+=("${peers[@]}") ;;
+    *) [ ${#peers[@]} = 0 ] || { echo "error: --peer is for the benchmarks engine and load" >&2 && exit 2; } ;;
+esac
 [ "$benchmark" = training ] || [ -z "$device" ] ||
     { echo "error: --device is for the benchmark training" >&2 && exit 2; }
 

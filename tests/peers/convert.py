@@ -49,6 +49,7 @@ def write_gguf(path: Path, weights: Weights, config: dict, precision: str) -> No
     writer.add_feed_forward_length(config["d_ff"])
     writer.add_head_count(config["n_heads"])
     writer.add_layer_norm_eps(LAYER_NORM_EPSILON)
+    writer.add_layer_norm_rms_eps(LAYER_NORM_EPSILON)  # ik_llama.cpp asks for it
     writer.add_vocab_size(config["vocab_size"])
     writer.add_tokenizer_model("none")  # it is asked with ids
     for name, values in gguf_tensors(weights, config["n_layers"]).items():

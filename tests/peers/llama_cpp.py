@@ -23,6 +23,21 @@ def continue_prompts(command: list, prompts: list[list[int]]) -> tuple[float, li
     return load_ms, [(float(ms), [int(token) for token in ids]) for ms, *ids in answers]
 
 
+def bench(programs: Path, model: Path, run: dict, threads: int) -> dict:
+    """What llama-bench tells of a model."""
+    lengths = [len(run["decode_prompt"]), *(len(ids) for ids in run["prefill_prompts"])]
+    listed = lambda values: ",".join(map(str, values))
+    command = [programs / "llama-bench", "-o", "json", "-m", model, "-t", str(threads), "-r", str(run["repeats"])]
+    output = subprocess.run(
+        [*command, "-p", listed(lengths), "-n", listed(run["decode_tokens"])], check=True, capture_output=True, text=True
+    )
+    tests = json.loads(output.stdout)
+    return {
+        "prefill_ms": {test["n_prompt"]: [ns / 1e6 for ns in test["samples_ns"]] for test in tests if test["n_prompt"]},
+        "decode_tokens_per_second": {test["n_gen"]: test["samples_ts"] for test in tests if test["n_gen"]},
+    }
+
+
 def main() -> None:
     precision, run, threads, seed = arguments()
     model = Path(run["converted"]) / f"{precision}.gguf"
@@ -36,18 +51,10 @@ def main() -> None:
     load_ms, [_, *answers] = continue_prompts([*program, *sampling, str(seed)], [prompts[0], *prompts])
     peak_rss_bytes = 1024 * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
 
-    lengths = [len(prompt), *(len(ids) for ids in run["prefill_prompts"])]
-    listed = lambda values: ",".join(map(str, values))
-    command = [PROGRAMS / "llama-bench", "-o", "json", "-m", model, "-t", str(threads), "-r", str(run["repeats"])]
-    output = subprocess.run(
-        [*command, "-p", listed(lengths), "-n", listed(counts)], check=True, capture_output=True, text=True
-    )
-    tests = json.loads(output.stdout)
     report = {
         "version": (PROGRAMS / "version").read_text().strip(),
         "load_ms": load_ms,
-        "prefill_ms": {test["n_prompt"]: [ns / 1e6 for ns in test["samples_ns"]] for test in tests if test["n_prompt"]},
-        "decode_tokens_per_second": {test["n_gen"]: test["samples_ts"] for test in tests if test["n_gen"]},
+        **bench(PROGRAMS, model, run, threads),
         "request_ms": [ms for ms, _ in answers],
         "greedy_ids": greedy_ids,
         "peak_rss_bytes": peak_rss_bytes,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::Command;
+use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -60,11 +61,36 @@ pub fn json_file() -> Result<Option<PathBuf>> {
 /// # Errors
 /// If there is any other argument, but for `--bench`, which cargo adds.
 pub fn paths(options: &[&str]) -> Result<BTreeMap<String, PathBuf>> {
-    let mut paths = BTreeMap::new();
+    let (paths, peers) = paths_and_peers(options)?;
+    match peers.first() {
+        None => Ok(paths),
+        Some(_) => bail!("unknown argument --peer; expected {}", options.join(", ")),
+    }
+}
+
+/// A build of llama.cpp, or of a fork of it, to be measured too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// What it is called in tables.
+    pub name: String,
+    /// The folder of its programs, `llama-bench` and `llama-batched-bench`.
+    pub programs: PathBuf,
+}
+
+/// The paths that follow the `options`, and all `--peer NAME=FOLDER`.
+///
+/// # Errors
+/// As of [`paths`], or if a peer has no name or no program.
+pub fn paths_and_peers(options: &[&str]) -> Result<(BTreeMap<String, PathBuf>, Vec<Peer>)> {
+    let (mut paths, mut peers) = (BTreeMap::new(), Vec::new());
     let mut arguments = std::env::args_os().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.to_str() {
             Some("--bench") => (),
+            Some("--peer") => {
+                let peer = arguments.next().and_then(|peer| peer.into_string().ok());
+                peers.push(peer.context("--peer needs NAME=FOLDER")?.parse()?);
+            }
             Some(option) if options.contains(&option) => {
                 let path = arguments.next().with_context(|| format!("{option} needs a path"))?;
                 paths.insert(option.to_owned(), path.into());
@@ -72,7 +98,25 @@ pub fn paths(options: &[&str]) -> Result<BTreeMap<String, PathBuf>> {
             _ => bail!("unknown argument {}; expected {}", argument.display(), options.join(", ")),
         }
     }
-    Ok(paths)
+    Ok((paths, peers))
+}
+
+impl FromStr for Peer {
+    type Err = anyhow::Error;
+
+    /// Reads `NAME=FOLDER`.
+    fn from_str(peer: &str) -> Result<Self> {
+        let (name, folder) = peer
+            .split_once('=')
+            .filter(|(name, folder)| !name.is_empty() && !folder.is_empty())
+            .with_context(|| format!("--peer {peer}: expected NAME=FOLDER"))?;
+        let programs = std::path::absolute(folder)?;
+        for program in ["llama-bench", "llama-batched-bench"] {
+            let path = programs.join(program);
+            ensure!(path.is_file(), "--peer {peer}: expected a program {}", path.display());
+        }
+        Ok(Self { name: name.to_owned(), programs })
+    }
 }
 
 /// A module of `tests`, to run with the runtimes that the set-up of benchmarks installed.
@@ -206,6 +250,21 @@ mod tests {
         let one = Summary { median: 7.0, quartiles: (7.0, 7.0), range: (7.0, 7.0) };
         assert_eq!(Summary::of(&[7.0]).unwrap(), one);
         assert!(Summary::of(&[]).is_err());
+    }
+
+    #[test]
+    fn a_peer_is_a_name_and_a_folder_with_its_programs() {
+        let folder = tempfile::tempdir().unwrap();
+        let peer = format!("fork={}", folder.path().display());
+        assert!(peer.parse::<Peer>().unwrap_err().to_string().contains("llama-bench"));
+        for program in ["llama-bench", "llama-batched-bench"] {
+            std::fs::write(folder.path().join(program), "").unwrap();
+        }
+        let expected = Peer { name: "fork".into(), programs: folder.path().into() };
+        assert_eq!(peer.parse::<Peer>().unwrap(), expected);
+        for wrong in ["fork", "=folder", "fork="] {
+            assert!(wrong.parse::<Peer>().unwrap_err().to_string().contains("NAME=FOLDER"));
+        }
     }
 
     #[test]

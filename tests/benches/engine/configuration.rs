@@ -1,13 +1,13 @@
 //! Configurations of the benchmark: runtimes, precisions, one thread and two.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use artifact::manifest::Variant;
 use artifact::{Manifest, draft};
-use e2e::bench::{cores, python};
+use e2e::bench::{Peer, cores, python};
 use serde::Serialize;
 
 use crate::MEASURE;
@@ -39,18 +39,26 @@ pub struct Configuration {
     pub name: String,
     pub threads: usize,
     module: Option<&'static str>,
-    variant: &'static str,
-    draft: bool,
+    /// The folder of a peer's programs.
+    programs: Option<PathBuf>,
+    pub variant: &'static str,
+    pub draft: bool,
 }
 
 impl Configuration {
     fn new((runtime, module, variant, draft): Way, threads: usize) -> Self {
         let name = format!("{runtime} {variant}{}", if draft { ", drafting" } else { "" });
-        Self { name, threads, module, variant, draft }
+        Self { name, threads, module, programs: None, variant, draft }
+    }
+
+    /// A build of llama.cpp that the user has.
+    fn of_peer(peer: &Peer, variant: &'static str, threads: usize) -> Self {
+        let (module, programs) = (Some("llama_bench"), Some(peer.programs.clone()));
+        Self { name: format!("{} {variant}", peer.name), threads, module, programs, variant, draft: false }
     }
 
     /// All that can be measured of a version, on one thread and on two; and what cannot, in words.
-    pub fn all(manifest: &Manifest) -> (Vec<Self>, Vec<String>) {
+    pub fn all(manifest: &Manifest, peers: &[Peer]) -> (Vec<Self>, Vec<String>) {
         let mut left_out = BTreeSet::new();
         let mut ways = Vec::from(WAYS);
         ways.retain(|&(runtime, module, variant, drafts)| {
@@ -67,8 +75,10 @@ impl Configuration {
             left_out.extend(missing);
             measured
         });
-        let all =
-            (1..=cores().min(2)).flat_map(|threads| ways.iter().map(move |&way| Self::new(way, threads)));
+        let all = (1..=cores().min(2)).flat_map(|threads| {
+            let of_peer = move |peer| ["q4_0", "q8_0"].map(|variant| Self::of_peer(peer, variant, threads));
+            ways.iter().map(move |&way| Self::new(way, threads)).chain(peers.iter().flat_map(of_peer))
+        });
         (all.collect(), left_out.into_iter().collect())
     }
 
@@ -82,6 +92,9 @@ impl Configuration {
             }
             Some(module) => python(&format!("peers.{module}"))?,
         };
+        if let Some(programs) = &self.programs {
+            command.arg(programs);
+        }
         command.arg(self.variant).arg(run).args([self.threads.to_string(), seed.to_string()]);
         let output = command.stderr(Stdio::inherit()).output()?;
         ensure!(output.status.success(), "{}: {}", self.name, output.status);

@@ -2,6 +2,7 @@
 //! processes of their own that take turns.
 
 mod configuration;
+mod limits;
 mod ours;
 mod report;
 mod run;
@@ -10,10 +11,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use artifact::Manifest;
-use e2e::bench::{Machine, paths, python};
+use e2e::bench::{Machine, cores, paths_and_peers, python};
 
 use crate::configuration::Configuration;
-use crate::report::{Measured, report};
+use crate::limits::Limits;
+use crate::report::{Measured, Results, report};
 use crate::run::Run;
 
 /// How often each configuration is measured, in a process of its own each time.
@@ -26,7 +28,7 @@ fn main() -> Result<()> {
     if arguments.first().map(String::as_str) == Some(MEASURE) {
         return measure(&arguments[1..]);
     }
-    let mut paths = paths(&["--model", "--text", "--json"])?;
+    let (mut paths, peers) = paths_and_peers(&["--model", "--text", "--json"])?;
     let json_file = paths.remove("--json");
     let text = paths.remove("--text").context("expected --text FILE, from which the prompts are taken")?;
     let model =
@@ -41,16 +43,22 @@ fn main() -> Result<()> {
     let converted = python("peers.convert")?.arg(&run_file).status()?;
     ensure!(converted.success(), "converting the weights: {converted}");
 
-    let (configurations, left_out) = Configuration::all(&manifest);
+    let (configurations, left_out) = Configuration::all(&manifest, &peers);
     let mut measured: Vec<Measured> = configurations.into_iter().map(Measured::new).collect();
+    let mut limits = Vec::new();
+    let bytes = limits::bytes_per_token(&manifest.config, "w4").unwrap_or_default() as usize;
     for round in 1..=ROUNDS {
+        for threads in 1..=cores().min(2) {
+            limits.push(Limits::measure(threads, bytes)?);
+        }
         for Measured { configuration, rounds } in &mut measured {
             let Configuration { name, threads, .. } = configuration;
             eprintln!("bench: round {round} of {ROUNDS}, {name}, threads: {threads}");
             rounds.push(configuration.measure(&run_file, round)?);
         }
     }
-    report(&machine, json_file, &manifest, &run, &measured, &left_out)
+    let peers: Vec<String> = peers.into_iter().map(|peer| peer.name).collect();
+    report(&machine, json_file, &manifest, &run, &Results { measured, limits, peers, left_out })
 }
 
 /// `--measure DRAFT PRECISION RUN.json THREADS SEED`: one line of JSON.

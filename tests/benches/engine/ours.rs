@@ -1,7 +1,7 @@
 //! Measurement of this project's engine with an ONNX file of a version.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use artifact::draft::{self, DraftIndex};
@@ -11,14 +11,22 @@ use artifact::{Manifest, Sampling};
 use e2e::bench::{peak_rss_bytes, process_age};
 use engine::{CorpusDrafter, Engine, Generation, GenerationOptions, OnnxModel};
 
-use crate::run::{Measurement, Run};
+use crate::run::{Drafts, Measurement, Run};
 
-/// The model of `run` in one precision, ready to be asked. Without the memory of earlier prompts, which
-/// would make repeats faster than what they repeat.
-fn load(run: &Run, precision: Precision, threads: usize, draft: bool) -> Result<Engine> {
+/// Positions of a pass whose costs are compared.
+pub const ROWS: [usize; 6] = [1, 2, 4, 8, 16, 32];
+/// Passes of each number of positions.
+const PASSES: usize = 15;
+
+/// The model of `run` in one precision.
+fn load(run: &Run, precision: Precision, threads: usize) -> Result<OnnxModel> {
     let manifest = Manifest::from_json(&std::fs::read(run.model.join("manifest.json"))?)?;
     let file = manifest.variant(precision).with_context(|| format!("the version has no {precision}"))?;
-    let model = OnnxModel::load(&run.model.join(&file.path), precision, &run.config, threads)?;
+    Ok(OnnxModel::load(&run.model.join(&file.path), precision, &run.config, threads)?)
+}
+
+/// An engine without the memory of earlier prompts, which would make repeats faster than what they repeat.
+fn engine(run: &Run, model: OnnxModel, draft: bool) -> Result<Engine> {
     let engine = Engine::new(model).with_prefix_cache(0);
     if !draft {
         return Ok(engine);
@@ -26,6 +34,27 @@ fn load(run: &Run, precision: Precision, threads: usize, draft: bool) -> Result<
     let bytes = std::fs::read(run.model.join(draft::FILE_NAME))?;
     let index = Some(DraftIndex::from_bytes(bytes, run.config.vocab_size)?);
     Ok(engine.with_drafter(Box::new(CorpusDrafter { index, end_of_text: Some(END_OF_TEXT) })))
+}
+
+/// Milliseconds of passes of 1 to 32 positions after a prompt, which take turns.
+fn rows_ms(run: &Run, model: &mut OnnxModel) -> Result<BTreeMap<usize, Vec<f64>>> {
+    let [prompt, next] = &run.prefill_prompts[..] else { return Ok(BTreeMap::new()) };
+    model.run(prompt, &[], |_| ())?;
+    let mut samples = BTreeMap::<usize, Vec<f64>>::new();
+    for pass in 0..=PASSES {
+        for rows in ROWS {
+            let wanted: Vec<usize> = (0..rows).collect();
+            let start = Instant::now();
+            model.run(&next[prompt.len()..][..rows], &wanted, |_| ())?;
+            let time = ms(start.elapsed());
+            if pass > 0 {
+                samples.entry(rows).or_default().push(time);
+            }
+            model.truncate(prompt.len())?;
+        }
+    }
+    model.truncate(0)?;
+    Ok(samples)
 }
 
 /// Loads the model and measures it, in this process.
@@ -39,8 +68,10 @@ pub fn measure(
     let process = process_age()?;
     engine::runtime::environment()?;
     let environment = process_age()?;
-    let engine = load(run, precision, threads, draft)?;
+    let mut model = load(run, precision, threads)?;
     let loaded = process_age()?;
+    let rows_ms = if draft || !model.has_own_kernels() { BTreeMap::new() } else { rows_ms(run, &mut model)? };
+    let engine = engine(run, model, draft)?;
 
     let generate = |prompt: &[u32], max_tokens: usize, sampling: Sampling| -> Result<Generation> {
         Ok(engine.generate(prompt, &GenerationOptions::new(max_tokens, sampling, seed))?)
@@ -69,19 +100,35 @@ pub fn measure(
         decode_tokens_per_second.insert(count, speeds);
     }
     let sampling = Sampling::new(run.temperature, Some(run.top_k));
-    let request_ms =
-        requests.iter().map(|prompt| Ok(ms(generate(prompt, run.request_tokens, sampling)?.total)));
+    let request_ms = requests
+        .iter()
+        .map(|prompt| Ok(ms(generate(prompt, run.request_tokens, sampling)?.total)))
+        .collect::<Result<_>>()?;
+    let drafts = |prompts: &[Vec<u32>]| -> Result<Drafts> {
+        let (mut drafts, mut seconds, mut tokens) = (Drafts::default(), 0.0, 0);
+        for prompt in prompts {
+            let Generation { ids, total, work, .. } = generate(prompt, run.request_tokens, sampling)?;
+            (seconds, tokens) = (seconds + total.as_secs_f64(), tokens + ids.len());
+            drafts.drafted += work.drafted;
+            drafts.accepted += work.accepted;
+        }
+        Ok(Drafts { tokens_per_second: tokens as f64 / seconds, ..drafts })
+    };
+    let drafts =
+        if brief { None } else { Some([drafts(&run.request_prompts)?, drafts(&run.unseen_prompts)?]) };
     Ok(Measurement {
         version: format!("engine {}", env!("CARGO_PKG_VERSION")),
-        load_ms: ms(loaded),
+        load_ms: Some(ms(loaded)),
         load_parts_ms: BTreeMap::from([
             ("ONNX Runtime".to_owned(), ms(environment - process)),
             ("session".to_owned(), ms(loaded - environment)),
         ]),
         prefill_ms,
         decode_tokens_per_second,
-        request_ms: request_ms.collect::<Result<_>>()?,
-        greedy_ids: greedy_ids.unwrap_or_default(),
+        request_ms,
+        greedy_ids,
+        drafts,
+        rows_ms,
         peak_rss_bytes: peak_rss_bytes()?,
     })
 }

@@ -4,14 +4,16 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use artifact::Manifest;
+use artifact::{GptConfig, Manifest};
 use e2e::bench::{Machine, Summary, print_table, write_json};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::ROUNDS;
 use crate::configuration::Configuration;
-use crate::run::{DECODE_PROMPT, Measurement, PREFILL, Run};
+use crate::limits::{self, Limits};
+use crate::ours::ROWS;
+use crate::run::{DECODE_PROMPT, Drafts, Measurement, PREFILL, Run};
 
 /// Whose greedy ids the others are compared with: float32, by the code that the model follows.
 const REFERENCE: &str = "PyTorch uncached";
@@ -54,10 +56,21 @@ impl Measured {
     }
 
     /// How many ids at the beginning are the same as `reference`, at the least.
-    fn same_ids(&self, reference: &[u32]) -> usize {
+    fn same_ids(&self, reference: &[u32]) -> Option<usize> {
         let same = |ids: &[u32]| ids.iter().zip(reference).take_while(|(a, b)| a == b).count();
-        self.rounds.iter().map(|round| same(&round.greedy_ids)).min().unwrap_or(0)
+        self.rounds.iter().filter_map(|round| round.greedy_ids.as_deref()).map(same).min()
     }
+}
+
+/// All that was found.
+pub struct Results {
+    pub measured: Vec<Measured>,
+    /// Of each round, for each number of threads.
+    pub limits: Vec<Limits>,
+    /// Names of the builds that the user has.
+    pub peers: Vec<String>,
+    /// What was not measured, in words.
+    pub left_out: Vec<String>,
 }
 
 /// What is compared, with how it is measured: larger is faster.
@@ -88,20 +101,27 @@ struct Ratios {
     by_round: [Vec<f64>; 5],
 }
 
-fn ratios(measured: &[Measured], run: &Run) -> Vec<Ratios> {
+fn ratios(measured: &[Measured], peers: &[String], run: &Run) -> Vec<Ratios> {
     let mut all = Vec::new();
-    for (fast, than) in COMPARISONS {
-        let named = |name| measured.iter().filter(move |measured| measured.configuration.name == name);
+    let with_peers = peers.iter().flat_map(|peer| {
+        [("ours w4", "q4_0"), ("ours w8", "q8_0")].map(|(ours, variant)| (ours, format!("{peer} {variant}")))
+    });
+    let comparisons = COMPARISONS.map(|(fast, than)| (fast, than.to_owned())).into_iter().chain(with_peers);
+    for (fast, than) in comparisons {
+        let named = |name: &str| {
+            let name = name.to_owned();
+            measured.iter().filter(move |measured| measured.configuration.name == name)
+        };
         for ours in named(fast) {
             let threads = ours.configuration.threads;
-            for peer in named(than).filter(|peer| peer.configuration.threads == threads) {
+            for peer in named(&than).filter(|peer| peer.configuration.threads == threads) {
                 let mut by_round = [const { Vec::new() }; 5];
                 for (ours, peer) in ours.rounds.iter().zip(&peer.rounds) {
                     for (ratios, speeds) in by_round.iter_mut().zip(speeds(ours, peer, run)) {
                         ratios.extend(speeds.map(|(ours, peer)| ours / peer));
                     }
                 }
-                all.push(Ratios { fast: fast.into(), than: than.into(), threads, by_round });
+                all.push(Ratios { fast: fast.into(), than: than.clone(), threads, by_round });
             }
         }
     }
@@ -114,8 +134,7 @@ pub fn report(
     json_file: Option<PathBuf>,
     manifest: &Manifest,
     run: &Run,
-    measured: &[Measured],
-    left_out: &[String],
+    Results { measured, limits, peers, left_out }: &Results,
 ) -> Result<()> {
     let Manifest { name, version, config, .. } = manifest;
     println!("{}", machine.describe());
@@ -136,17 +155,24 @@ pub fn report(
          temperature {} and top-k {}; memory is the largest resident set.\n",
         run.request_tokens, run.temperature, run.top_k,
     );
-    let ratios = ratios(measured, run);
+    let ratios = ratios(measured, peers, run);
     print_ratios(run, &ratios);
+    println!();
+    print_limits(config, measured, limits);
+    println!();
+    print_rows(measured);
+    println!();
+    print_drafts(measured);
     let results = json!({"model": {"name": name, "version": version}, "run": run, "left_out": left_out,
-        "measured": measured, "ratios": ratios});
+        "measured": measured, "ratios": ratios, "limits": limits});
     write_json(json_file, "engine", machine, results)
 }
 
 fn print_measured(run: &Run, measured: &[Measured]) -> Result<()> {
     let reference = measured.iter().find(|measured| measured.configuration.name == REFERENCE);
     let reference = reference.and_then(|reference| reference.rounds.first());
-    let reference = &reference.with_context(|| format!("{REFERENCE} was not measured"))?.greedy_ids;
+    let reference = reference.and_then(|reference| reference.greedy_ids.as_ref());
+    let reference = reference.with_context(|| format!("{REFERENCE} was not measured"))?;
     let counts = &run.decode_tokens;
     let heads = [
         String::new(),
@@ -180,7 +206,9 @@ fn print_measured(run: &Run, measured: &[Measured]) -> Result<()> {
             with_range(measured.summary(|round| round.request_ms.clone())),
             load(measured),
             median(measured.summary(|round| [round.peak_rss_bytes as f64 / 1e6])),
-            format!("{} of {}", measured.same_ids(reference), reference.len()),
+            measured
+                .same_ids(reference)
+                .map_or_else(|| "–".to_owned(), |same| format!("{same} of {}", reference.len())),
         ]
     });
     print_table(&heads.each_ref().map(String::as_str), &rows.collect::<Vec<_>>());
@@ -210,9 +238,107 @@ fn print_ratios(run: &Run, ratios: &[Ratios]) {
     print_table(&heads.each_ref().map(String::as_str), &rows.collect::<Vec<_>>());
 }
 
+/// What decoding reads and what a prompt multiplies, as shares of what the machine can do.
+fn print_limits(config: &GptConfig, measured: &[Measured], limits: &[Limits]) {
+    let of_threads = |threads: usize, value: fn(&Limits) -> f64| {
+        let values: Vec<f64> = limits.iter().filter(|limits| limits.threads == threads).map(value).collect();
+        Summary::of(&values).ok()
+    };
+    let percent = |share: f64| format!("{:.0} %", 100.0 * share);
+    let rows = measured.iter().filter_map(|measured| {
+        let Configuration { name, threads, variant, draft, .. } = &measured.configuration;
+        // Of a draft several tokens share a read.
+        let bytes = limits::bytes_per_token(config, variant).filter(|_| !draft)?;
+        let bandwidth = of_threads(*threads, |limits| limits.bytes_per_second)?.median;
+        let rate = of_threads(*threads, |limits| limits.products_per_second)?.median;
+        let speed =
+            measured.summary(|round| round.decode_tokens_per_second.values().flatten().copied())?.median;
+        let prefill = measured.summary(|round| samples(round.prefill_ms.get(&PREFILL[1])))?.median;
+        let products = limits::products_per_token(config) * PREFILL[1] as f64 / (prefill / 1e3);
+        Some(vec![
+            name.clone(),
+            threads.to_string(),
+            number(bytes / 1e6),
+            number(bytes * speed / 1e9),
+            percent(bytes * speed / bandwidth),
+            number(products / 1e9),
+            percent(products / rate),
+        ])
+    });
+    let heads = [
+        "",
+        "threads",
+        "MB a token",
+        "GB/s decoding",
+        "of the bandwidth",
+        "10⁹ products/s of a prompt",
+        "of the int8 rate",
+    ];
+    print_table(&heads, &rows.collect::<Vec<_>>());
+    let threads: BTreeSet<usize> = limits.iter().map(|limits| limits.threads).collect();
+    for threads in threads {
+        println!(
+            "\nThis machine on {threads} threads: {} GB/s, {} x 10⁹ int8 products/s, median (range).",
+            with_range(of_threads(threads, |limits| limits.bytes_per_second / 1e9)),
+            with_range(of_threads(threads, |limits| limits.products_per_second / 1e9)),
+        );
+    }
+}
+
+/// Costs of passes of several positions.
+fn print_rows(measured: &[Measured]) {
+    let heads: Vec<String> = ["ms of a pass (: one position)".to_owned(), "threads".to_owned()]
+        .into_iter()
+        .chain(ROWS.map(|rows| rows.to_string()))
+        .collect();
+    let rows = measured.iter().filter_map(|measured| {
+        let of = |rows: usize| measured.summary(|round| samples(round.rows_ms.get(&rows)));
+        let one = of(1)?.median;
+        let cells = ROWS.map(|rows| {
+            of(rows).map_or_else(
+                || "–".to_owned(),
+                |Summary { median, .. }| format!("{} ({:.2})", number(median), median / one),
+            )
+        });
+        let Configuration { name, threads, .. } = &measured.configuration;
+        Some([name.clone(), threads.to_string()].into_iter().chain(cells).collect())
+    });
+    let heads: Vec<&str> = heads.iter().map(String::as_str).collect();
+    print_table(&heads, &rows.collect::<Vec<_>>());
+}
+
+/// Texts after prompts of the kind that the model was trained on, and after others; with drafts, how many were right.
+fn print_drafts(measured: &[Measured]) {
+    let rows = measured.iter().filter_map(|measured| {
+        let of = |kind: usize| -> Vec<Drafts> {
+            measured.rounds.iter().filter_map(|round| Some(round.drafts?[kind])).collect()
+        };
+        let cells = [0, 1].map(|kind| {
+            let rounds = of(kind);
+            let speeds: Vec<f64> = rounds.iter().map(|drafts| drafts.tokens_per_second).collect();
+            let (drafted, accepted) = rounds.iter().fold((0, 0), |(drafted, accepted), drafts| {
+                (drafted + drafts.drafted, accepted + drafts.accepted)
+            });
+            let right = if drafted == 0 {
+                "–".to_owned()
+            } else {
+                format!("{:.0} % of {drafted}", 100.0 * accepted as f64 / drafted as f64)
+            };
+            [with_range(Summary::of(&speeds).ok()), right]
+        });
+        let Configuration { name, threads, .. } = &measured.configuration;
+        (!of(0).is_empty()).then(|| {
+            [name.clone(), threads.to_string()].into_iter().chain(cells.into_iter().flatten()).collect()
+        })
+    });
+    let heads =
+        ["", "threads", "tokens/s, prompts as in training", "drafts right", "other prompts", "drafts right"];
+    print_table(&heads, &rows.collect::<Vec<_>>());
+}
+
 /// The time to load and, in brackets, the parts of it.
 fn load(measured: &Measured) -> String {
-    let total = median(measured.summary(|round| [round.load_ms]));
+    let total = median(measured.summary(|round| round.load_ms));
     let parts: BTreeSet<&String> =
         measured.rounds.iter().flat_map(|round| round.load_parts_ms.keys()).collect();
     let parts = parts.into_iter().map(|part| {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use artifact::{GptConfig, Manifest, Tokenizer};
+use e2e::process::root;
 use serde::{Deserialize, Serialize};
 
 /// Lengths of the prompts that the decoding starts from and that prefilling is measured with, in tokens.
@@ -29,6 +30,8 @@ pub struct Run {
     pub decode_tokens: Vec<usize>,
     pub prefill_prompts: Vec<Vec<u32>>,
     pub request_prompts: Vec<Vec<u32>>,
+    /// Beginnings of lines that no model of ours was trained on: those of this project's README.
+    pub unseen_prompts: Vec<Vec<u32>>,
     pub request_tokens: usize,
     pub temperature: f32,
     pub top_k: usize,
@@ -67,6 +70,7 @@ impl Run {
             decode_tokens,
             prefill_prompts: PREFILL.into_iter().map(first).collect::<Result<_>>()?,
             request_prompts: REQUESTS.into_iter().map(|prompt| tokenizer.encode(prompt)).collect(),
+            unseen_prompts: unseen_prompts(&tokenizer)?,
             request_tokens: 50,
             temperature: 0.7,
             top_k: 50,
@@ -75,11 +79,27 @@ impl Run {
     }
 }
 
+/// As many prompts as users ask, each the beginning of a line that is long enough.
+fn unseen_prompts(tokenizer: &Tokenizer) -> Result<Vec<Vec<u32>>> {
+    let readme = std::fs::read_to_string(root().join("README.md")).context("README.md")?;
+    let lines = readme.lines().filter(|line| line.starts_with(char::is_alphabetic));
+    let ids = lines.map(|line| tokenizer.encode(line)).filter(|ids| ids.len() >= 2 * DECODE_PROMPT);
+    Ok(ids.step_by(10).take(REQUESTS.len()).map(|ids| ids[..DECODE_PROMPT].to_vec()).collect())
+}
+
+/// Texts of a kind of prompt: how fast they were, and how good the drafts.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct Drafts {
+    pub tokens_per_second: f64,
+    pub drafted: usize,
+    pub accepted: usize,
+}
+
 /// What one process has measured, see `peers/measure.py`.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Measurement {
     pub version: String,
-    pub load_ms: f64,
+    pub load_ms: Option<f64>,
     /// Parts of it, for the runtime that tells.
     #[serde(default)]
     pub load_parts_ms: BTreeMap<String, f64>,
@@ -87,8 +107,15 @@ pub struct Measurement {
     pub prefill_ms: BTreeMap<usize, Vec<f64>>,
     /// By the number of new ids.
     pub decode_tokens_per_second: BTreeMap<usize, Vec<f64>>,
-    /// One for each prompt.
+    /// One for each prompt; none if the runtime has no program for that.
     pub request_ms: Vec<f64>,
-    pub greedy_ids: Vec<u32>,
+    /// None as well.
+    pub greedy_ids: Option<Vec<u32>>,
+    /// Of prompts like the training text, and of others.
+    #[serde(default)]
+    pub drafts: Option<[Drafts; 2]>,
+    /// Milliseconds of a pass of so many positions with the logits of all: a batch of texts, or a draft.
+    #[serde(default)]
+    pub rows_ms: BTreeMap<usize, Vec<f64>>,
     pub peak_rss_bytes: u64,
 }

@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use e2e::bench::{Machine, Summary, paths, print_table, status_bytes, write_json};
+use e2e::bench::{Machine, Summary, paths_and_peers, print_table, status_bytes, write_json};
 use e2e::process::Server;
 use serde_json::{Value, json};
 
@@ -67,7 +67,7 @@ impl Kind {
             }
             Self::Invalid => ("/generate", text(json!({"temperature": -1})), 422),
             Self::NoJson => ("/generate", "{\"prompt\": ".to_owned(), 400),
-            Self::TooLarge => ("/generate", text(json!({"prompt": "x".repeat(300_000)})), 413),
+            Self::TooLarge => ("/generate", text(json!({"prompt": "x".repeat(2 << 20)})), 413),
             Self::Inspect => ("/inspect", json!({"prompt": "The painting was"}).to_string(), 200),
         }
     }
@@ -83,7 +83,7 @@ struct Answer {
 }
 
 fn main() -> Result<()> {
-    let mut paths = paths(&["--model", "--text", "--json"])?;
+    let (mut paths, peers) = paths_and_peers(&["--model", "--text", "--json"])?;
     let json_file = paths.remove("--json");
     let model = paths.remove("--model").context("expected --model FOLDER_OF_A_VERSION")?;
     let seconds = match std::env::var("LOAD_SECONDS") {
@@ -93,7 +93,7 @@ fn main() -> Result<()> {
     let machine = Machine::here()?;
     let text = paths.remove("--text").context("expected --text FILE")?;
     println!("{}", machine.describe());
-    let throughput = throughput::measure(&model, &text)?;
+    let throughput = throughput::measure(&model, &text, &peers)?;
     if seconds == 0 {
         return write_json(json_file, "load", &machine, json!({"throughput": throughput}));
     }

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use artifact::draft::{self, DraftIndex};
 use artifact::manifest::Precision;
 use artifact::{Manifest, Sampling, Tokenizer};
-use e2e::bench::{Summary, cores, print_table, python};
+use e2e::bench::{Peer, Summary, cores, print_table, python};
 use engine::{CorpusDrafter, Engine, Generation, GenerationOptions, OnnxModel};
 use serde_json::{Value, json};
 
@@ -23,11 +23,9 @@ const ROUNDS: usize = 3;
 
 /// Precisions, and what llama.cpp calls them.
 const PRECISIONS: [(Precision, &str); 2] = [(Precision::W4, "q4_0"), (Precision::W8, "q8_0")];
-/// Ours without drafts, ours with drafts, llama.cpp: the order of a round.
-const WAYS: usize = 3;
-
-/// Measures the version in the folder `model`, whose prompts are parts of `text`, beside llama.cpp with its weights.
-pub fn measure(model: &Path, text: &Path) -> Result<Value> {
+/// Measures the version in the folder `model`, whose prompts are parts of `text`, beside llama.cpp and `peers` with its
+/// weights.
+pub fn measure(model: &Path, text: &Path, peers: &[Peer]) -> Result<Value> {
     let manifest = Manifest::from_json(&std::fs::read(model.join("manifest.json"))?)?;
     let ids = Tokenizer::gpt2()?.encode(&std::fs::read_to_string(text)?);
     let prompts: Vec<&[u32]> = ids.chunks_exact(PROMPT).collect();
@@ -51,55 +49,76 @@ pub fn measure(model: &Path, text: &Path) -> Result<Value> {
         for engine in &engines {
             run(engine, &prompts, 2, 0)?; // warm-up
         }
-        let mut samples: [[Vec<Sample>; TEXTS.len()]; WAYS] = Default::default();
+        let others = [("llama.cpp", None)].into_iter();
+        let others = others.chain(peers.iter().map(|peer| (&*peer.name, Some(&*peer.programs))));
+        let mut ways = vec![Way::new(precision.to_string()), Way::new(format!("{precision}, drafting"))];
+        ways.extend(others.clone().map(|(name, _)| Way::new(format!("{name} {theirs}"))));
         for round in 0..ROUNDS {
             eprintln!("bench: round {} of {ROUNDS}, {precision}", round + 1);
-            for (way, engine) in engines.iter().enumerate() {
-                for (samples, texts) in samples[way].iter_mut().zip(TEXTS) {
+            let (ours, of_others) = ways.split_at_mut(engines.len());
+            for (way, engine) in ours.iter_mut().zip(&engines) {
+                for (samples, texts) in way.samples.iter_mut().zip(TEXTS) {
                     samples.push(run(engine, &prompts, texts, round)?);
                 }
             }
-            let speeds = llama_cpp(theirs, &run_file)?;
-            for (samples, texts) in samples[WAYS - 1].iter_mut().zip(TEXTS) {
-                let tokens_per_second = *speeds.get(&texts).with_context(|| format!("{texts} texts"))?;
-                samples.push(Sample { tokens_per_second, waits: None });
+            for (way, (_, programs)) in of_others.iter_mut().zip(others.clone()) {
+                let speeds = llama_cpp(programs, theirs, &run_file)?;
+                for (samples, texts) in way.samples.iter_mut().zip(TEXTS) {
+                    let tokens_per_second = *speeds.get(&texts).with_context(|| format!("{texts} texts"))?;
+                    samples.push(Sample { tokens_per_second, waits: None });
+                }
             }
         }
-        let alone = median(&samples[0][0])?.tokens_per_second;
         for (index, texts) in TEXTS.into_iter().enumerate() {
-            let of_round = |way: usize| samples[way][index].iter().map(|sample| sample.tokens_per_second);
-            let ratios: Vec<f64> =
-                of_round(0).zip(of_round(WAYS - 1)).map(|(our, their)| our / their).collect();
-            let ratio = Summary::of(&ratios)?;
-            let names =
-                [precision.to_string(), format!("{precision}, drafting"), format!("llama.cpp {theirs}")];
-            for (way, name) in names.into_iter().enumerate() {
-                let Sample { tokens_per_second, waits } = median(&samples[way][index])?;
+            let of_round = |way: &Way| -> Vec<f64> {
+                way.samples[index].iter().map(|sample| sample.tokens_per_second).collect()
+            };
+            for way in &ways {
+                let Sample { tokens_per_second, waits } = median(&way.samples[index])?;
                 let waits = waits.map(|waits| waits.map(|[p50, p99]| format!("{p50:.0} / {p99:.0}")));
                 let [first, all] = waits.unwrap_or_default();
-                let others = match way {
-                    0 => format!("{:.2} ({:.2}-{:.2})", ratio.median, ratio.range.0, ratio.range.1),
-                    _ => String::new(),
-                };
-                let of_one =
-                    if way == 0 { format!("{:.2}", tokens_per_second / alone) } else { String::new() };
-                let speed = format!("{tokens_per_second:.0}");
-                rows.push(vec![name.clone(), texts.to_string(), speed, of_one, others, first, all]);
-                results.push(json!({
-                    "name": name, "texts": texts, "rounds": of_round(way).collect::<Vec<_>>(),
-                }));
+                let alone = median(&way.samples[0])?.tokens_per_second;
+                let ratios =
+                    of_round(&ways[0]).into_iter().zip(of_round(way)).map(|(our, their)| our / their);
+                let Summary { median, range, .. } = Summary::of(&ratios.collect::<Vec<_>>())?;
+                rows.push(vec![
+                    way.name.clone(),
+                    texts.to_string(),
+                    format!("{tokens_per_second:.0}"),
+                    format!("{:.2}", tokens_per_second / alone),
+                    format!("{median:.2} ({:.2}–{:.2})", range.0, range.1),
+                    first,
+                    all,
+                ]);
+                results.push(json!({"name": way.name, "texts": texts, "rounds": of_round(way)}));
             }
         }
     }
     println!("{TOKENS} tokens after {PROMPT}, on {} threads; waits as p50 / p99\n", cores());
-    print_table(&["", "texts", "tokens/s", ": one text", ": llama.cpp", "first ms", "all ms"], &rows);
+    print_table(
+        &["", "texts", "tokens/s", ": one text", "ours without drafts : it", "first ms", "all ms"],
+        &rows,
+    );
     Ok(json!(results))
 }
 
-/// Tokens per second of llama.cpp by the number of texts.
-fn llama_cpp(precision: &str, run_file: &Path) -> Result<BTreeMap<usize, f64>> {
+/// A runtime that is measured, and what was found of it for each number of texts.
+struct Way {
+    name: String,
+    samples: [Vec<Sample>; TEXTS.len()],
+}
+
+impl Way {
+    fn new(name: String) -> Self {
+        Self { name, samples: Default::default() }
+    }
+}
+
+/// Tokens per second of llama.cpp, or of the build in the folder `programs`, by the number of texts.
+fn llama_cpp(programs: Option<&Path>, precision: &str, run_file: &Path) -> Result<BTreeMap<usize, f64>> {
     let numbers = [cores(), PROMPT, TOKENS].into_iter().chain(TEXTS).map(|number| number.to_string());
     let mut command = python("peers.llama_cpp_batched")?;
+    command.arg(programs.unwrap_or(Path::new("")));
     let output = command.arg(precision).arg(run_file).args(numbers).stderr(Stdio::inherit()).output()?;
     ensure!(output.status.success(), "llama.cpp {precision}: {}", output.status);
     Ok(serde_json::from_slice(&output.stdout)?)
