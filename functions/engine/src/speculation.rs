@@ -182,8 +182,7 @@ mod tests {
     /// Acceptance 1/2: lengths 1 to 5 promise 1.5/1.05, 1.75/1.4, 1.875/1.6, 1.94/1.9 and 1.97/2.3.
     #[test]
     fn weighs_tokens_against_the_cost_of_the_run() {
-        let mut length =
-            DraftLength::new(RunCosts { first: [1.0, 1.05, 1.4, 1.6, 1.9, 2.3], further: 0.3 });
+        let mut length = DraftLength::new(RunCosts { first: [1.0, 1.05, 1.4, 1.6, 1.9, 2.3], further: 0.3 });
         for _ in 0..100 {
             length.record(2, 1); // one of two that are judged
         }

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes, HttpBody};
-use axum::http::{Request, Response, Version};
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, Request, Response, Version};
 use hyper::body::{Frame, SizeHint};
 
 /// No request, or one of which the head has not come yet.
@@ -61,8 +62,12 @@ impl Exchange {
         request.map(|body| Body::new(RequestBody { body, exchange, complete }))
     }
 
-    /// The response to that request; its body tells when it is done with.
-    pub fn response(&self, response: Response<Body>) -> Response<Body> {
+    /// The response to that request; its body tells when it is done with. If the request `is_long` and was not read to its
+    /// end, its rest will not be: the client is told that the connection ends, and sends its next request on another.
+    pub fn response(&self, mut response: Response<Body>, is_long: bool) -> Response<Body> {
+        if is_long && self.state() == SENDING {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         let exchange = Ended(self.clone());
         response.map(|body| Body::new(ResponseBody { body, _exchange: exchange }))
     }
@@ -160,11 +165,23 @@ mod tests {
         assert!(!exchange.is_idle() && !exchange.is_owed());
         request.into_body().collect().await.unwrap();
         assert!(exchange.is_owed() && exchange.takes_interim());
-        let response = exchange.response(Response::new(Body::from("text")));
+        let response = exchange.response(Response::new(Body::from("text")), true);
+        assert!(response.headers().is_empty());
         exchange.written();
         assert!(exchange.is_owed() && !exchange.takes_interim());
         drop(response);
         assert!(exchange.is_idle());
+    }
+
+    #[test]
+    fn who_sends_more_than_is_read_is_told_that_the_connection_ends() {
+        for (is_long, expected) in [(true, Some("close")), (false, None)] {
+            let exchange = Exchange::default();
+            let _unread = exchange.request(Request::new(Full::from("prompt")));
+            let response = exchange.response(Response::new(Body::empty()), is_long);
+            let connection = response.headers().get(CONNECTION).map(|value| value.to_str().unwrap());
+            assert_eq!(connection, expected);
+        }
     }
 
     #[test]

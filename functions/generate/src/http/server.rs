@@ -10,6 +10,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use axum::Router;
 use axum::serve::Listener;
+use hyper::Request;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -43,6 +45,9 @@ impl ConnectionLimits {
         Self { head: patience, body: patience, stall: patience, number }
     }
 }
+
+/// Bodies up to this length are read to their end even where nobody wants them, so that the connection can be kept.
+const SHORT_BODY_BYTES: u64 = 1 << 13;
 
 /// How often an idle connection is closed while others wait to be accepted.
 const MAKE_ROOM: Duration = Duration::from_millis(10);
@@ -109,13 +114,14 @@ async fn serve_connections(
         let (exchange, app) = (Exchange::default(), app.clone());
         let connection = Connection::new(stream, exchange.clone(), limits.stall);
         let of_service = exchange.clone();
-        let service = service_fn(move |request| {
+        let service = service_fn(move |request: Request<Incoming>| {
             let (exchange, app) = (of_service.clone(), app.clone());
+            let is_long = request.body().size_hint().upper().is_none_or(|length| length > SHORT_BODY_BYTES);
             // Now: before the future is polled, the end of the client's side may be read.
             let request = exchange.request(request);
             async move {
                 let Ok(response) = app.oneshot(request).await;
-                Ok::<_, Infallible>(exchange.response(response))
+                Ok::<_, Infallible>(exchange.response(response, is_long))
             }
         });
         let connection = graceful.watch(builder.serve_connection(TokioIo::new(connection), service));
@@ -246,6 +252,21 @@ mod tests {
         assert!(send(address, &format!("{head}12345")).await.starts_with("HTTP/1.1 400"));
         let answer = send(address, &format!("{head}1234567890")).await;
         assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("1234567890"), "{answer}");
+    }
+
+    /// What is long and not wanted is not read: the connection ends, and the client knows.
+    #[tokio::test]
+    async fn an_answer_that_comes_before_the_request_ends_the_connection() {
+        let (address, _stop, _server) = start(LIMITS).await;
+        let head = |route: &str, length: usize| {
+            format!("POST {route} HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n")
+        };
+        let answer = send(address, &head("/nowhere", 100 << 20)).await;
+        assert!(answer.starts_with("HTTP/1.1 404") && answer.contains("connection: close"), "{answer}");
+        let twice = format!("{0}ab{0}ab", head("/nowhere", 2));
+        let answers = send(address, &twice).await;
+        assert_eq!(answers.matches("HTTP/1.1 404").count(), 2, "{answers}");
+        assert!(!answers.contains("connection: close"), "{answers}");
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! Half precision (IEEE 754 binary16): its bits, and what is done to numbers that it has no room for.
+//! Half precision (IEEE 754 binary16): the type of its bits, and its largest number.
 
 /// The bits of a number of half precision: 11 of them significant, up to 65,504.
 pub type F16 = u16;
