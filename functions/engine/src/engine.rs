@@ -124,15 +124,11 @@ impl Engine {
         self.configured(|worker| worker.memory = KvMemory::new(positions))
     }
 
-    /// Sets how much memory the keys and values of earlier prompts may take; 0 keeps none, but the prompt that
-    /// texts of one request have in common, until all of them have run it.
+    /// Sets how much memory the keys and values of earlier prompts may take; 0 keeps none.
     #[must_use]
     pub fn with_prefix_cache(mut self, bytes: usize) -> Self {
         self.limits.prefix_bytes = bytes;
-        // With the logits at its end, and its ids, once for each chunk.
-        let of_prompt = 2 * self.context_bytes() + size_of::<f32>() * self.config.vocab_size;
-        let prefixes = if bytes > 0 { PrefixCache::new(bytes) } else { PrefixCache::of_requests(of_prompt) };
-        self.configured(|worker| worker.prefixes = prefixes)
+        self.configured(|worker| worker.prefixes = PrefixCache::new(bytes))
     }
 
     /// Its thread has not started: that takes a reference, which nobody has who owns the engine and has not used it.

@@ -9,7 +9,6 @@
 use std::collections::VecDeque;
 
 use crate::cache::CacheRows;
-use crate::scheduler::job::Group;
 
 /// One run of some prompt.
 pub(crate) struct Chunk {
@@ -42,42 +41,17 @@ pub(crate) struct PrefixCache {
     chunks: VecDeque<Chunk>,
     capacity_bytes: usize,
     bytes: usize,
-    /// Without a lasting place, requests whose texts have still to run their common prompt.
-    requests: Option<Vec<Group>>,
 }
 
 impl PrefixCache {
-    /// A cache that holds at most `capacity_bytes`.
+    /// A cache that holds at most `capacity_bytes`; with 0 it holds nothing.
     pub(crate) fn new(capacity_bytes: usize) -> Self {
-        Self { chunks: VecDeque::new(), capacity_bytes, bytes: 0, requests: None }
+        Self { chunks: VecDeque::new(), capacity_bytes, bytes: 0 }
     }
 
-    /// A cache that holds at most `capacity_bytes`, and these only while a request has several texts of which not all have
-    /// run their prompt.
-    pub(crate) fn of_requests(capacity_bytes: usize) -> Self {
-        Self { requests: Some(Vec::new()), ..Self::new(capacity_bytes) }
-    }
-
-    /// Whether chunks are to be kept: otherwise they need not be copied.
+    /// Whether it can hold anything: otherwise chunks need not be copied.
     pub(crate) fn is_on(&self) -> bool {
-        self.requests.as_ref().is_none_or(|requests| !requests.is_empty())
-    }
-
-    /// Tells which request each text belongs to, and whether it has still to run its prompt; asked only if that matters.
-    pub(crate) fn share<T: Iterator<Item = (Group, bool)>>(&mut self, texts: impl Fn() -> T) {
-        let Some(requests) = &mut self.requests else { return };
-        let needs = |group: Group| texts().any(|(of, needs)| of == group && needs);
-        requests.retain(|&group| needs(group));
-        for (group, _) in texts() {
-            let has_several = texts().filter(|&(of, _)| of == group).nth(1).is_some();
-            if !requests.contains(&group) && has_several && needs(group) {
-                requests.push(group);
-            }
-        }
-        if requests.is_empty() {
-            self.chunks.clear();
-            self.bytes = 0;
-        }
+        self.capacity_bytes > 0
     }
 
     /// The run from `start` to the end of `prefix`, if it is there, with logits if they are needed.
@@ -165,29 +139,5 @@ mod tests {
         none.insert(Chunk::new(&[1, 2], 0, rows(), None));
         assert!(none.find(&[1, 2], 0, false).is_none());
         assert_eq!(none.bytes, 0);
-    }
-
-    /// A prompt of two texts is kept until both have run it, also if the first has ended by then.
-    #[test]
-    fn keeps_the_prompt_of_a_request_until_all_of_its_texts_have_run_it() {
-        let (request, other) = (Group(1), Group(2));
-        let mut cache = PrefixCache::of_requests(1 << 10);
-        assert!(!cache.is_on());
-        cache.share(|| [(request, true), (other, true)].into_iter());
-        assert!(!cache.is_on());
-        cache.share(|| [(request, true), (other, true), (request, true)].into_iter());
-        assert!(cache.is_on());
-        cache.insert(Chunk::new(&[1, 2], 0, rows(), None));
-        for texts in [&[(request, false), (request, true)][..], &[(request, true), (other, true)]] {
-            cache.share(|| texts.iter().copied());
-            assert!(cache.find(&[1, 2], 0, false).is_some());
-        }
-        cache.share(|| [(request, false), (other, true)].into_iter());
-        assert!(!cache.is_on() && cache.find(&[1, 2], 0, false).is_none() && cache.bytes == 0);
-
-        let mut lasting = PrefixCache::new(1 << 10);
-        lasting.insert(Chunk::new(&[1, 2], 0, rows(), None));
-        lasting.share(|| [].into_iter());
-        assert!(lasting.is_on() && lasting.find(&[1, 2], 0, false).is_some());
     }
 }

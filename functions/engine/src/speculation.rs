@@ -38,20 +38,17 @@ impl Drafter for CorpusDrafter {
 /// The longest draft.
 pub(crate) const MAX_DRAFT: usize = 5;
 
-/// Costs of passes of several positions, in passes of one.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct RunCosts {
-    /// Of 1, 2, … positions.
-    first: [f64; MAX_DRAFT + 1],
-    /// Of each position more: arithmetic, which the weights' way from memory hides no longer.
-    further: f64,
-}
+/// Costs of passes of 1, 2, … positions, in passes of one.
+pub(crate) type RunCosts = [f64; MAX_DRAFT + 1];
 
-impl RunCosts {
-    fn of(&self, positions: usize) -> f64 {
-        let Self { first, further } = self;
-        let measured = positions.clamp(1, first.len());
-        first[measured - 1] + (positions - measured) as f64 * further
+/// Cost of a pass of any number of positions: beyond those that were measured, each costs the same.
+fn cost(costs: &RunCosts, positions: usize) -> f64 {
+    let last = costs.len();
+    match costs.get(positions - 1) {
+        Some(&cost) => cost,
+        None => {
+            costs[last - 1] + (positions - last) as f64 * (costs[last - 1] - costs[0]) / (last - 1) as f64
+        }
     }
 }
 
@@ -59,14 +56,13 @@ impl RunCosts {
 /// bound by arithmetic soon; ours for AVX2 read the weights, int4 or int8 (w8), once more from the fifth position
 /// on.
 pub(crate) fn run_costs(precision: Precision, kernels: Kernels) -> RunCosts {
-    let (first, further) = match (precision, kernels) {
-        (Precision::W4 | Precision::W8, Kernels::Avx512) => ([1.0, 1.03, 1.1, 1.16, 1.23, 1.31], 0.2),
-        (Precision::W4 | Precision::W8, Kernels::Avx2) => ([1.0, 1.05, 1.15, 1.35, 1.8, 1.95], 0.2),
-        (Precision::W4, Kernels::OnnxRuntime) => ([1.0, 1.3, 1.85, 2.25, 2.8, 3.4], 0.5),
-        (Precision::W8, Kernels::OnnxRuntime) => ([1.0, 1.05, 1.4, 1.6, 1.9, 2.3], 0.3),
-        (Precision::Float32 | Precision::Other, _) => ([1.0, 1.07, 1.15, 1.24, 1.3, 1.34], 0.1),
-    };
-    RunCosts { first, further }
+    match (precision, kernels) {
+        (Precision::W4 | Precision::W8, Kernels::Avx512) => [1.0, 1.03, 1.1, 1.16, 1.23, 1.31],
+        (Precision::W4 | Precision::W8, Kernels::Avx2) => [1.0, 1.05, 1.15, 1.35, 1.8, 1.95],
+        (Precision::W4, Kernels::OnnxRuntime) => [1.0, 1.3, 1.85, 2.25, 2.8, 3.4],
+        (Precision::W8, Kernels::OnnxRuntime) => [1.0, 1.05, 1.4, 1.6, 1.9, 2.3],
+        (Precision::Float32 | Precision::Other, _) => [1.0, 1.07, 1.15, 1.24, 1.3, 1.34],
+    }
 }
 
 /// The gain that a draft must promise to be worth its run.
@@ -97,11 +93,11 @@ impl DraftLength {
     /// many; 0 where drafting does not pay.
     pub(crate) fn next(&mut self, texts: usize) -> usize {
         let acceptance = self.accepted / self.judged;
-        let alone = self.costs.of(texts);
+        let alone = cost(&self.costs, texts);
         let gain = |length: usize| {
             // The pass gives one token, and one more for each guess accepted up to the first that is not.
             let tokens: f64 = (0..=length).map(|guesses| acceptance.powi(guesses as i32)).sum();
-            tokens * alone / self.costs.of(texts * (1 + length))
+            tokens * alone / cost(&self.costs, texts * (1 + length))
         };
         let best = (1..=MAX_DRAFT).max_by(|&a, &b| gain(a).total_cmp(&gain(b))).unwrap_or(0);
         if gain(best) >= WORTHWHILE {
@@ -128,7 +124,7 @@ mod tests {
     use super::*;
 
     /// Each position costs half a run more.
-    const DEAR: RunCosts = RunCosts { first: [1.0, 1.5, 2.0, 2.5, 3.0, 3.5], further: 0.5 };
+    const DEAR: RunCosts = [1.0, 1.5, 2.0, 2.5, 3.0, 3.5];
 
     #[test]
     fn drafts_far_where_all_guesses_are_right() {
@@ -151,8 +147,8 @@ mod tests {
     /// If half of them are, 1.5 and 1.75: 1.02 and 0.90 times as many, which is not worth it.
     #[test]
     fn texts_that_share_a_pass_draft_less() {
-        let costs = RunCosts { first: [1.0, 1.1, 1.2, 1.3, 1.4, 1.5], further: 0.1 };
-        assert!((costs.of(8) - 1.7).abs() < 1e-9 && (costs.of(48) - 5.7).abs() < 1e-9);
+        let costs = [1.0, 1.1, 1.2, 1.3, 1.4, 1.5];
+        assert!((cost(&costs, 8) - 1.7).abs() < 1e-9 && (cost(&costs, 48) - 5.7).abs() < 1e-9);
         let with_acceptance = |accepted: usize, drafted: usize| {
             let mut length = DraftLength::new(costs);
             (0..200).for_each(|i| length.record(1, usize::from(i % drafted < accepted)));
@@ -182,7 +178,7 @@ mod tests {
     /// Acceptance 1/2: lengths 1 to 5 promise 1.5/1.05, 1.75/1.4, 1.875/1.6, 1.94/1.9 and 1.97/2.3.
     #[test]
     fn weighs_tokens_against_the_cost_of_the_run() {
-        let mut length = DraftLength::new(RunCosts { first: [1.0, 1.05, 1.4, 1.6, 1.9, 2.3], further: 0.3 });
+        let mut length = DraftLength::new([1.0, 1.05, 1.4, 1.6, 1.9, 2.3]);
         for _ in 0..100 {
             length.record(2, 1); // one of two that are judged
         }

@@ -168,44 +168,6 @@ impl Sink for Client {
     }
 }
 
-/// Four texts of one request run their prompt once, also without memory of earlier prompts, and in one slot after the
-/// other; the same request once more runs it again.
-#[test]
-fn texts_of_a_request_run_their_prompt_once() {
-    let model = with_config(|config| GptConfig { context_length: 128, ..config });
-    let file = export(&model, Precision::W8);
-    let prompt = random_ids(&mut ChaCha8Rng::seed_from_u64(1), 80, model.config().vocab_size);
-    for slots in [1, 2, 4] {
-        let session = OnnxModel::load(file.path(), Precision::W8, model.config(), 2).unwrap();
-        let engine = Engine::new(session).with_slots(slots).with_prefix_cache(0);
-        for _ in 0..2 {
-            let group = engine.group();
-            let clients: Vec<_> = (0..4)
-                .map(|seed| {
-                    let (taken, (ended, end)) = (Arc::<Mutex<Taken>>::default(), channel());
-                    let is_open = Arc::new(AtomicBool::new(true));
-                    let client =
-                        Client { taken: Arc::clone(&taken), leaves_after: usize::MAX, is_open, ended };
-                    let options = GenerationOptions::new(8, Sampling::new(1.0, None), seed);
-                    engine.submit(group, &prompt, options, Box::new(client)).unwrap();
-                    (taken, end)
-                })
-                .collect();
-            let work = |(taken, end): (Arc<Mutex<Taken>>, Receiver<()>)| {
-                end.recv_timeout(Duration::from_secs(60)).unwrap();
-                match &taken.lock().unwrap().ends[..] {
-                    [Ok(generation)] => generation.work,
-                    ends => panic!("{ends:?}"),
-                }
-            };
-            let works: Vec<_> = clients.into_iter().map(work).collect();
-            let prefilled: usize = works.iter().map(|work| work.prefilled).sum();
-            let reused: usize = works.iter().map(|work| work.reused).sum();
-            assert_eq!((prefilled, reused), (80, 3 * 80), "{slots} slots");
-        }
-    }
-}
-
 /// Requests that come at any time, and of which some are left, some have too little time, and some end when they want:
 /// every one ends once, with the beginning of the text that it has alone, and nothing stays taken.
 #[test]

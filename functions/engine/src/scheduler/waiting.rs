@@ -21,11 +21,6 @@ impl Waiting {
         self.0.is_empty()
     }
 
-    /// The groups of all.
-    pub(super) fn groups(&self) -> impl Iterator<Item = Group> {
-        self.0.iter().map(Job::group)
-    }
-
     /// The next one: of the group that has the fewest slots, the one that came first.
     pub(super) fn next(&self, slots_of: impl Fn(Group) -> usize) -> Option<usize> {
         (0..self.0.len()).min_by_key(|&index| (slots_of(self.0[index].group()), index))

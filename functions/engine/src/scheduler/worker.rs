@@ -89,11 +89,6 @@ impl Worker {
             }
         }
         self.admit();
-        let Self { prefixes, running, waiting, .. } = self;
-        prefixes.share(|| {
-            let running = running.iter().map(|sequence| (sequence.group, sequence.prefills));
-            running.chain(waiting.groups().map(|group| (group, true)))
-        });
         self.plan();
         let mut active: Vec<&mut Sequence> =
             self.running.iter_mut().filter(|sequence| sequence.task != Task::Rest).collect();
