@@ -18,6 +18,10 @@ const SUMS: usize = 16;
 /// Rounds of [`SUMS`] instructions.
 const ROUNDS: usize = 200_000;
 
+/// Numbers of a cache line, and lines that are asked for ahead, as the kernels do.
+const LINE: usize = 64 / size_of::<u64>();
+const AHEAD: usize = 32;
+
 /// What a number of threads can do at most.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Limits {
@@ -36,7 +40,12 @@ impl Limits {
         let part = numbers.len().div_ceil(threads);
         let read = seconds(threads, |thread| {
             let numbers = numbers.chunks(part).nth(thread).unwrap_or_default();
-            black_box(numbers.iter().fold(0_u64, |sum, number| sum.wrapping_add(*number)));
+            let mut sum = 0_u64;
+            for line in numbers.chunks(LINE) {
+                prefetch(line.as_ptr().wrapping_add(AHEAD * LINE));
+                sum = line.iter().fold(sum, |sum, number| sum.wrapping_add(*number));
+            }
+            black_box(sum);
         })?;
         let multiplied = seconds(threads, |_| multiply())?;
         let products = threads * ROUNDS * SUMS * products_of_instruction();
@@ -70,6 +79,13 @@ fn seconds(threads: usize, work: impl Fn(usize) + Sync) -> Result<f64> {
         others.into_iter().try_for_each(|other| other.join().map(drop)).ok().context("a thread panicked")?;
         Ok(own)
     })
+}
+
+#[cfg(target_arch = "x86_64")]
+fn prefetch(start: *const u64) {
+    use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+    // SAFETY: every x86-64 has this instruction; it accepts any address and never faults.
+    unsafe { _mm_prefetch::<_MM_HINT_T0>(start.cast()) };
 }
 
 #[cfg(target_arch = "x86_64")]
