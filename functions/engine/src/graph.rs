@@ -24,8 +24,11 @@ use crate::session::{LoadTimes, LoadedSession};
 use crate::step::{Rows, Step, no_texts};
 use crate::threads::ThreadPool;
 
-/// Passes of at most so many new positions are kept bound: decoding of several texts, and verifying their drafts.
-const MAX_KEPT_ROWS: usize = 64;
+/// Passes of at most so many new positions are kept bound: the ends of prompts.
+const MAX_KEPT_ROWS: usize = 8;
+/// And those of at most so many if all of their logits are wanted: decoding of several texts, and verifying their drafts.
+/// There are as many of these as positions, while of prompts beside them there would be thousands.
+const MAX_KEPT_DECODING_ROWS: usize = 64;
 
 /// A text's part of a pass: the ids that follow what its cache has.
 pub(crate) struct Part<'a> {
@@ -199,7 +202,7 @@ impl Graph {
         }
         let mut step = Step::on_no_texts(session, no_texts, cache_shape.n_layers, new, wanted)?;
         let result = step.run(session, rows, read)?;
-        if new <= MAX_KEPT_ROWS {
+        if new <= if new == wanted { MAX_KEPT_DECODING_ROWS } else { MAX_KEPT_ROWS } {
             steps.push(step);
         }
         Ok(result)

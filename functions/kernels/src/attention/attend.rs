@@ -4,7 +4,7 @@
 //! to its own: scores of 16 keys at a time, their softmax, and the mean of the values. Texts share a run and nothing
 //! else.
 //!
-//! With several texts the caches are what a pass reads most of, since each has its own where the weights are shared. So
+//! With several texts the caches are much of what a pass reads, since each has its own where the weights are shared. So
 //! they have half precision: 11 significant bits, where the activations beside int4 weights have 8.
 
 use super::head::Head;
