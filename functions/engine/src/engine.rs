@@ -12,7 +12,7 @@ use crate::cache::memory::KvMemory;
 use crate::cache::{CacheShape, PAGE};
 use crate::continuation::Continuation;
 use crate::error::EngineError;
-use crate::generation::{Generation, GenerationOptions, Token};
+use crate::generation::{Generation, GenerationOptions, TextRequest, Token};
 use crate::inspection::Inspection;
 use crate::model::OnnxModel;
 use crate::prefix_cache::PrefixCache;
@@ -21,8 +21,8 @@ use crate::scheduler::job::{Group, Job};
 use crate::scheduler::occupancy::{Gauge, Occupancy};
 use crate::scheduler::worker::Worker;
 use crate::session::LoadTimes;
-use crate::sink::{Sink, ToCaller, WaitingCaller};
-use crate::speculation::Drafter;
+use crate::sink::{ToCaller, WaitingCaller};
+use crate::speculation::{Drafter, MAX_DRAFT};
 
 /// Texts that run at the same time, unless an engine is told otherwise.
 pub const DEFAULT_SLOTS: usize = 8;
@@ -60,7 +60,7 @@ pub struct Limits {
 /// The thread of the model: it starts with the first text.
 enum Thread {
     Idle(Box<Worker>),
-    Runs(Sender<Job>, JoinHandle<()>),
+    Runs(Sender<Vec<Job>>, JoinHandle<()>),
     /// It could not start.
     None,
 }
@@ -108,12 +108,20 @@ impl Engine {
         self.configured(|worker| worker.drafter = Some(drafter))
     }
 
+    /// Sets the length of all drafts, in place of the one that pays by what it costs and how often guesses are right: for
+    /// tests and measurements.
+    #[must_use]
+    pub fn with_draft_length(self, length: usize) -> Self {
+        self.configured(|worker| worker.fixed_draft_length = Some(length.min(MAX_DRAFT)))
+    }
+
     /// Sets how many texts run at the same time, at least 1, with memory for a whole context of each.
     #[must_use]
     pub fn with_slots(mut self, slots: usize) -> Self {
         self.limits.slots = slots.max(1);
-        let (slots, kv_bytes) = (self.limits.slots, self.limits.slots * self.context_bytes());
-        self.configured(|worker| worker.slots = slots).with_kv_cache(kv_bytes)
+        let Limits { slots, prefix_bytes, .. } = self.limits;
+        let kv_bytes = slots * self.context_bytes();
+        self.configured(|worker| worker.slots = slots).with_kv_cache(kv_bytes).with_prefix_cache(prefix_bytes)
     }
 
     /// Sets how much memory the keys and values of texts that run may take: at least that of one context.
@@ -124,11 +132,16 @@ impl Engine {
         self.configured(|worker| worker.memory = KvMemory::new(positions))
     }
 
-    /// Sets how much memory the keys and values of earlier prompts may take; 0 keeps none.
+    /// Sets how much memory the keys and values of earlier prompts may take; 0 keeps none, but what
+    /// texts of a request have in common, until all of them have run it: a context for each slot at most.
     #[must_use]
     pub fn with_prefix_cache(mut self, bytes: usize) -> Self {
         self.limits.prefix_bytes = bytes;
-        self.configured(|worker| worker.prefixes = PrefixCache::new(bytes))
+        let prefixes = match bytes {
+            0 => PrefixCache::of_requests(self.limits.slots * self.prompt_bytes()),
+            _ => PrefixCache::new(bytes),
+        };
+        self.configured(|worker| worker.prefixes = prefixes)
     }
 
     /// Its thread has not started: that takes a reference, which nobody has who owns the engine and has not used it.
@@ -164,39 +177,48 @@ impl Engine {
         self.config.context_length.next_multiple_of(PAGE) * self.cache_shape.position_bytes()
     }
 
+    /// Memory of the chunks of a prompt: their keys and values, their ids up to the end of each, and logits.
+    fn prompt_bytes(&self) -> usize {
+        let context_length = self.config.context_length;
+        let ids = context_length.div_ceil(PREFILL_CHUNK) * context_length * size_of::<u32>();
+        self.context_bytes() + ids + self.config.vocab_size * size_of::<f32>()
+    }
+
     /// How busy it is.
     pub fn occupancy(&self) -> Occupancy {
         self.gauge.get()
     }
 
-    /// A new group of texts, such as those of one request: where slots are short, groups get as many as each other.
-    pub fn group(&self) -> Group {
-        Group(self.groups.fetch_add(1, Ordering::Relaxed))
-    }
-
-    /// Continues `prompt`, and gives what comes to `sink`. Of a prompt that is longer than the context, the model sees
-    /// the end.
+    /// Generates the texts of one request: where slots are short, requests get as many as each other, and a prompt is run
+    /// once for all that begin with it.
     ///
     /// # Errors
-    /// If the prompt is empty or has ids outside the vocabulary, if it is to be read and does not fit into the context,
-    /// or if there is no thread; all else is told to the sink.
-    pub fn submit(
-        &self,
-        group: Group,
-        prompt: &[u32],
-        options: GenerationOptions,
-        sink: Box<dyn Sink>,
-    ) -> Result<(), EngineError> {
-        if prompt.is_empty() {
-            return Err(EngineError::EmptyPrompt);
+    /// If a prompt is empty or has ids outside the vocabulary, if it is to be read and does not fit into the context,
+    /// or if there is no thread; no text is begun then. All else is told to the sinks.
+    pub fn submit<'a>(&self, texts: impl IntoIterator<Item = TextRequest<'a>>) -> Result<(), EngineError> {
+        let group = self.group();
+        let claim = (self.limits.prefix_bytes == 0).then(Arc::default);
+        let mut jobs = Vec::new();
+        for TextRequest { prompt, options, sink } in texts {
+            if prompt.is_empty() {
+                return Err(EngineError::EmptyPrompt);
+            }
+            self.check(prompt)?;
+            let context_length = self.config.context_length;
+            if options.reads_prompt && prompt.len() > context_length {
+                return Err(EngineError::ContextOverflow { positions: prompt.len(), context_length });
+            }
+            let text = Box::new(Continuation::new(prompt, self.n_ids, options, sink));
+            jobs.push(Job::Text { group, text, claim: claim.clone() });
         }
-        self.check(prompt)?;
-        let context_length = self.config.context_length;
-        if options.reads_prompt && prompt.len() > context_length {
-            return Err(EngineError::ContextOverflow { positions: prompt.len(), context_length });
+        if let [Job::Text { claim, .. }] = &mut jobs[..] {
+            *claim = None; // it shares its prompt with nobody
         }
-        let text = Box::new(Continuation::new(prompt, self.n_ids, options, sink));
-        self.send(Job::Text { group, text })
+        self.send(jobs)
+    }
+
+    fn group(&self) -> Group {
+        Group(self.groups.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Continues `prompt` and waits for the whole text.
@@ -235,7 +257,8 @@ impl Engine {
         mut take: impl FnMut(Token<'_>) -> ControlFlow<()>,
     ) -> Result<Generation, EngineError> {
         let (to_caller, told) = mpsc::channel();
-        self.submit(self.group(), prompt, options.clone(), Box::new(WaitingCaller { to_caller, answers }))?;
+        let sink = Box::new(WaitingCaller { to_caller, answers });
+        self.submit([TextRequest { prompt, options: options.clone(), sink }])?;
         for message in told {
             match message {
                 ToCaller::Token(id, logits, is_stop) => {
@@ -254,7 +277,7 @@ impl Engine {
     pub fn inspect(&self, ids: &[u32]) -> Result<Option<Inspection>, EngineError> {
         self.check(ids)?;
         let (reply, replied) = mpsc::channel();
-        self.send(Job::Inspection { group: self.group(), ids: ids.to_vec(), reply })?;
+        self.send(vec![Job::Inspection { group: self.group(), ids: ids.to_vec(), reply }])?;
         let mut inspection = replied.recv().map_err(|_| EngineError::Ended)??;
         if let Some(inspection) = &mut inspection {
             inspection.logits.truncate(self.n_ids);
@@ -270,8 +293,8 @@ impl Engine {
         }
     }
 
-    /// Hands a job to the thread, which starts with the first.
-    fn send(&self, job: Job) -> Result<(), EngineError> {
+    /// Hands jobs to the thread, which starts with the first.
+    fn send(&self, new: Vec<Job>) -> Result<(), EngineError> {
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         if let Thread::Idle(_) = &*thread
             && let Thread::Idle(worker) = std::mem::replace(&mut *thread, Thread::None)
@@ -281,7 +304,7 @@ impl Engine {
             *thread = Thread::Runs(sender, started.map_err(EngineError::Thread)?);
         }
         match &*thread {
-            Thread::Runs(jobs, _) => jobs.send(job).map_err(|_| EngineError::Ended),
+            Thread::Runs(jobs, _) => jobs.send(new).map_err(|_| EngineError::Ended),
             Thread::Idle(_) | Thread::None => Err(EngineError::Ended),
         }
     }

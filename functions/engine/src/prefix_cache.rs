@@ -7,8 +7,10 @@
 //! in a run of the same length, after the same prefix. It gets the bits that it would have computed.
 
 use std::collections::VecDeque;
+use std::sync::{Arc, Weak};
 
 use crate::cache::CacheRows;
+use crate::scheduler::job::Claim;
 
 /// One run of some prompt.
 pub(crate) struct Chunk {
@@ -20,12 +22,20 @@ pub(crate) struct Chunk {
     pub(crate) rows: CacheRows,
     /// Logits at its last position, if it was the last run of its prompt.
     pub(crate) logits: Option<Vec<f32>>,
+    /// Those who it is kept for, if not for all.
+    claim: Option<Weak<()>>,
 }
 
 impl Chunk {
-    /// The run from `start` to the end of `prefix`.
-    pub(crate) fn new(prefix: &[u32], start: usize, rows: CacheRows, logits: Option<Vec<f32>>) -> Self {
-        Self { prefix: prefix.to_vec(), start, rows, logits }
+    /// The run from `start` to the end of `prefix`, kept for those who share the claim.
+    pub(crate) fn new(
+        prefix: &[u32],
+        start: usize,
+        rows: CacheRows,
+        logits: Option<Vec<f32>>,
+        claim: &Claim,
+    ) -> Self {
+        Self { prefix: prefix.to_vec(), start, rows, logits, claim: claim.as_ref().map(Arc::downgrade) }
     }
 
     fn bytes(&self) -> usize {
@@ -41,17 +51,33 @@ pub(crate) struct PrefixCache {
     chunks: VecDeque<Chunk>,
     capacity_bytes: usize,
     bytes: usize,
+    /// Whether chunks are kept for later prompts too.
+    is_for_all: bool,
 }
 
 impl PrefixCache {
-    /// A cache that holds at most `capacity_bytes`; with 0 it holds nothing.
+    /// A cache that holds at most `capacity_bytes`.
     pub(crate) fn new(capacity_bytes: usize) -> Self {
-        Self { chunks: VecDeque::new(), capacity_bytes, bytes: 0 }
+        Self { chunks: VecDeque::new(), capacity_bytes, bytes: 0, is_for_all: true }
     }
 
-    /// Whether it can hold anything: otherwise chunks need not be copied.
-    pub(crate) fn is_on(&self) -> bool {
-        self.capacity_bytes > 0
+    /// A cache of what is claimed alone, of at most `capacity_bytes`.
+    pub(crate) fn of_requests(capacity_bytes: usize) -> Self {
+        Self { is_for_all: false, ..Self::new(capacity_bytes) }
+    }
+
+    /// Whether chunks of a text with this claim are kept: otherwise they need not be copied.
+    pub(crate) fn keeps(&self, claim: &Claim) -> bool {
+        self.is_for_all || claim.is_some()
+    }
+
+    /// Lets go of what nobody has a claim to any more.
+    pub(crate) fn let_go(&mut self) {
+        self.chunks.retain(|chunk| {
+            let stays = chunk.claim.as_ref().is_none_or(|claim| claim.strong_count() > 0);
+            self.bytes -= if stays { 0 } else { chunk.bytes() };
+            stays
+        });
     }
 
     /// The run from `start` to the end of `prefix`, if it is there, with logits if they are needed.
@@ -103,41 +129,52 @@ mod tests {
     #[test]
     fn finds_the_same_run_and_no_other() {
         let mut cache = PrefixCache::new(1 << 10);
-        cache.insert(Chunk::new(&[1, 2], 0, rows(), None));
+        cache.insert(Chunk::new(&[1, 2], 0, rows(), None, &None));
         assert!(cache.find(&[1, 2], 0, false).is_some());
         assert!(cache.find(&[1, 2], 0, true).is_none(), "it has no logits");
         for (prefix, start) in [(&[1, 3][..], 0), (&[1, 2], 1), (&[1, 2, 3], 0), (&[1], 0)] {
             assert!(cache.find(prefix, start, false).is_none());
         }
-        cache.insert(Chunk::new(&[1, 2], 0, rows(), Some(vec![0.5])));
+        cache.insert(Chunk::new(&[1, 2], 0, rows(), Some(vec![0.5]), &None));
         assert_eq!(cache.find(&[1, 2], 0, true).unwrap().logits, Some(vec![0.5]));
         assert_eq!(cache.chunks.len(), 1);
     }
 
     #[test]
     fn lets_go_of_what_was_not_used_for_the_longest() {
-        let one = Chunk::new(&[1, 2], 0, rows(), None).bytes();
+        let one = Chunk::new(&[1, 2], 0, rows(), None, &None).bytes();
         assert_eq!(one, 2 * 4 + 32);
         let mut cache = PrefixCache::new(2 * one);
-        cache.insert(Chunk::new(&[1, 2], 0, rows(), None));
-        cache.insert(Chunk::new(&[3, 4], 0, rows(), None));
+        cache.insert(Chunk::new(&[1, 2], 0, rows(), None, &None));
+        cache.insert(Chunk::new(&[3, 4], 0, rows(), None, &None));
         assert!(cache.find(&[1, 2], 0, false).is_some());
-        cache.insert(Chunk::new(&[5, 6], 0, rows(), None));
+        cache.insert(Chunk::new(&[5, 6], 0, rows(), None, &None));
         assert!(cache.find(&[3, 4], 0, false).is_none());
         assert!(cache.find(&[1, 2], 0, false).is_some() && cache.find(&[5, 6], 0, false).is_some());
         assert_eq!(cache.bytes, 2 * one);
 
         // A prompt that is longer than the cache keeps its beginning.
         for end in 2..6 {
-            cache.insert(Chunk::new(&[7, 8, 9, 10, 11, 12][..end], end - 2, rows(), None));
+            cache.insert(Chunk::new(&[7, 8, 9, 10, 11, 12][..end], end - 2, rows(), None, &None));
         }
         assert!(cache.find(&[7, 8], 0, false).is_some());
         assert!(cache.find(&[7, 8, 9, 10, 11], 3, false).is_none());
         assert!(cache.bytes <= 2 * one);
+    }
 
-        let mut none = PrefixCache::new(0);
-        none.insert(Chunk::new(&[1, 2], 0, rows(), None));
-        assert!(none.find(&[1, 2], 0, false).is_none());
-        assert_eq!(none.bytes, 0);
+    #[test]
+    fn keeps_what_is_claimed_until_the_last_claim_goes() {
+        let mut cache = PrefixCache::of_requests(1 << 10);
+        let first: Claim = Some(Arc::default());
+        let second = first.clone();
+        assert!(cache.keeps(&first) && !cache.keeps(&None) && PrefixCache::new(1).keeps(&None));
+        cache.insert(Chunk::new(&[1, 2], 0, rows(), None, &first));
+        drop(first);
+        cache.let_go();
+        assert!(cache.find(&[1, 2], 0, false).is_some());
+        drop(second);
+        cache.let_go();
+        assert!(cache.find(&[1, 2], 0, false).is_none());
+        assert_eq!(cache.bytes, 0);
     }
 }

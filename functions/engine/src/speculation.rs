@@ -38,73 +38,89 @@ impl Drafter for CorpusDrafter {
 /// The longest draft.
 pub(crate) const MAX_DRAFT: usize = 5;
 
-/// Costs of passes of 1, 2, … positions, in passes of one.
-pub(crate) type RunCosts = [f64; MAX_DRAFT + 1];
+/// Costs of passes of several positions, in passes of one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RunCosts {
+    /// Of 1, 2, … positions.
+    first: [f64; MAX_DRAFT + 1],
+    /// Of each position more: arithmetic, behind which the way of the weights from memory does not hide any longer.
+    further: f64,
+}
 
-/// Cost of a pass of any number of positions: beyond those that were measured, each costs the same.
-fn cost(costs: &RunCosts, positions: usize) -> f64 {
-    let last = costs.len();
-    match costs.get(positions - 1) {
-        Some(&cost) => cost,
-        None => {
-            costs[last - 1] + (positions - last) as f64 * (costs[last - 1] - costs[0]) / (last - 1) as f64
-        }
+impl RunCosts {
+    fn of(&self, positions: usize) -> f64 {
+        let measured = positions.clamp(1, self.first.len());
+        self.first[measured - 1] + (positions - measured) as f64 * self.further
     }
 }
 
-/// Measured on a model of 162 million parameters, one thread. ONNX Runtime's own kernels for int4 weights (w4) are
-/// bound by arithmetic soon; ours for AVX2 read the weights, int4 or int8 (w8), once more from the fifth position
-/// on.
+/// Measured on a model of 162 million parameters, the first ones on one thread. ONNX Runtime's own kernels for int4
+/// weights (w4) are bound by arithmetic soon; ours for AVX2 read the weights, int4 or int8 (w8), once more from the fifth
+/// position on.
 pub(crate) fn run_costs(precision: Precision, kernels: Kernels) -> RunCosts {
-    match (precision, kernels) {
-        (Precision::W4 | Precision::W8, Kernels::Avx512) => [1.0, 1.03, 1.1, 1.16, 1.23, 1.31],
-        (Precision::W4 | Precision::W8, Kernels::Avx2) => [1.0, 1.05, 1.15, 1.35, 1.8, 1.95],
-        (Precision::W4, Kernels::OnnxRuntime) => [1.0, 1.3, 1.85, 2.25, 2.8, 3.4],
-        (Precision::W8, Kernels::OnnxRuntime) => [1.0, 1.05, 1.4, 1.6, 1.9, 2.3],
-        (Precision::Float32 | Precision::Other, _) => [1.0, 1.07, 1.15, 1.24, 1.3, 1.34],
-    }
+    let (first, further) = match (precision, kernels) {
+        (Precision::W4 | Precision::W8, Kernels::Avx512) => ([1.0, 1.03, 1.1, 1.16, 1.23, 1.31], 0.15),
+        (Precision::W4 | Precision::W8, Kernels::Avx2) => ([1.0, 1.05, 1.15, 1.35, 1.8, 1.95], 0.2),
+        (Precision::W4, Kernels::OnnxRuntime) => ([1.0, 1.3, 1.85, 2.25, 2.8, 3.4], 0.5),
+        (Precision::W8, Kernels::OnnxRuntime) => ([1.0, 1.05, 1.4, 1.6, 1.9, 2.3], 0.3),
+        (Precision::Float32 | Precision::Other, _) => ([1.0, 1.07, 1.15, 1.24, 1.3, 1.34], 0.07),
+    };
+    RunCosts { first, further }
 }
 
 /// The gain that a draft must promise to be worth its run.
 const WORTHWHILE: f64 = 1.05;
-/// The acceptance rate that is assumed at first, and the number of guesses that this counts as.
-const PRIOR_ACCEPTANCE: f64 = 0.7;
+/// The acceptance rate that is assumed before there was any text.
+pub(crate) const PRIOR_ACCEPTANCE: f64 = 0.7;
+/// The number of guesses that what is assumed of a text counts as.
 const PRIOR_WEIGHT: f64 = 4.0;
 /// With each verification, older evidence counts for so much less.
 const DECAY: f64 = 0.9;
-/// After so many tokens without a draft another one is tried.
-const RETRY_TOKENS: usize = 16;
+/// After so many passes without a draft of any text another one is tried.
+const RETRY_PASSES: usize = 16;
 
 /// Adaptive draft length, from the acceptance rate in this text: by counts and never by clocks, so that the same
-/// request takes the same path.
+/// requests take the same path.
 pub(crate) struct DraftLength {
     costs: RunCosts,
+    /// The length of all drafts, in place of the one that pays.
+    fixed: Option<usize>,
     judged: f64,
     accepted: f64,
     tokens_without: usize,
 }
 
 impl DraftLength {
-    pub(crate) fn new(costs: RunCosts) -> Self {
-        Self { costs, judged: PRIOR_WEIGHT, accepted: PRIOR_WEIGHT * PRIOR_ACCEPTANCE, tokens_without: 0 }
+    /// Assumes an acceptance rate until there is evidence.
+    pub(crate) fn new(costs: RunCosts, fixed: Option<usize>, acceptance: f64) -> Self {
+        let accepted = PRIOR_WEIGHT * acceptance;
+        Self { costs, fixed, judged: PRIOR_WEIGHT, accepted, tokens_without: 0 }
+    }
+
+    /// The acceptance rate, by the evidence so far.
+    pub(crate) fn acceptance(&self) -> f64 {
+        self.accepted / self.judged
     }
 
     /// The draft length with the most tokens for the price of the pass, if each of the `texts` that share it drafts as
     /// many; 0 where drafting does not pay.
     pub(crate) fn next(&mut self, texts: usize) -> usize {
-        let acceptance = self.accepted / self.judged;
-        let alone = cost(&self.costs, texts);
+        if let Some(length) = self.fixed {
+            return length;
+        }
+        let acceptance = self.acceptance();
+        let alone = self.costs.of(texts);
         let gain = |length: usize| {
             // The pass gives one token, and one more for each guess accepted up to the first that is not.
             let tokens: f64 = (0..=length).map(|guesses| acceptance.powi(guesses as i32)).sum();
-            tokens * alone / cost(&self.costs, texts * (1 + length))
+            tokens * alone / self.costs.of(texts * (1 + length))
         };
         let best = (1..=MAX_DRAFT).max_by(|&a, &b| gain(a).total_cmp(&gain(b))).unwrap_or(0);
         if gain(best) >= WORTHWHILE {
             return best;
         }
         self.tokens_without += 1;
-        if self.tokens_without < RETRY_TOKENS {
+        if self.tokens_without < RETRY_PASSES * texts {
             return 0;
         }
         self.tokens_without = 0;
@@ -124,7 +140,11 @@ mod tests {
     use super::*;
 
     /// Each position costs half a run more.
-    const DEAR: RunCosts = [1.0, 1.5, 2.0, 2.5, 3.0, 3.5];
+    const DEAR: RunCosts = RunCosts { first: [1.0, 1.5, 2.0, 2.5, 3.0, 3.5], further: 0.5 };
+
+    fn adaptive(costs: RunCosts) -> DraftLength {
+        DraftLength::new(costs, None, PRIOR_ACCEPTANCE)
+    }
 
     #[test]
     fn drafts_far_where_all_guesses_are_right() {
@@ -134,7 +154,7 @@ mod tests {
             (Precision::W4, Kernels::OnnxRuntime),
             (Precision::W8, Kernels::OnnxRuntime),
         ] {
-            let mut length = DraftLength::new(run_costs(precision, kernels));
+            let mut length = adaptive(run_costs(precision, kernels));
             for _ in 0..30 {
                 length.record(4, 4);
             }
@@ -147,10 +167,10 @@ mod tests {
     /// If half of them are, 1.5 and 1.75: 1.02 and 0.90 times as many, which is not worth it.
     #[test]
     fn texts_that_share_a_pass_draft_less() {
-        let costs = [1.0, 1.1, 1.2, 1.3, 1.4, 1.5];
-        assert!((cost(&costs, 8) - 1.7).abs() < 1e-9 && (cost(&costs, 48) - 5.7).abs() < 1e-9);
+        let costs = RunCosts { first: [1.0, 1.1, 1.2, 1.3, 1.4, 1.5], further: 0.1 };
+        assert!((costs.of(8) - 1.7).abs() < 1e-9 && (costs.of(48) - 5.7).abs() < 1e-9);
         let with_acceptance = |accepted: usize, drafted: usize| {
-            let mut length = DraftLength::new(costs);
+            let mut length = adaptive(costs);
             (0..200).for_each(|i| length.record(1, usize::from(i % drafted < accepted)));
             length
         };
@@ -162,23 +182,36 @@ mod tests {
     /// At an acceptance of 0, a draft of 1 gives 1 token for more than one run.
     #[test]
     fn stops_where_guesses_are_wrong_and_tries_again_later() {
-        let mut length = DraftLength::new(DEAR);
+        let mut length = adaptive(DEAR);
         for _ in 0..50 {
             length.record(1, 0);
         }
-        let drafts: Vec<usize> = (0..2 * RETRY_TOKENS).map(|_| length.next(1)).collect();
-        assert_eq!(drafts.iter().sum::<usize>(), 2, "{drafts:?}");
-        assert_eq!(drafts[RETRY_TOKENS - 1], 1);
+        for texts in [1, 3] {
+            let drafts: Vec<usize> = (0..2 * RETRY_PASSES * texts).map(|_| length.next(texts)).collect();
+            assert_eq!(drafts.iter().sum::<usize>(), 2, "{drafts:?}");
+            assert_eq!(drafts[RETRY_PASSES * texts - 1], 1);
+        }
         for _ in 0..40 {
             length.record(1, 1);
         }
         assert!(length.next(1) > 1, "it drafts again");
     }
 
+    /// Drafts that cost half a run each pay from an acceptance of 0.575 on.
+    #[test]
+    fn begins_with_what_is_assumed_of_the_text() {
+        assert_eq!(DraftLength::new(DEAR, None, 0.4).next(1), 0);
+        assert!(DraftLength::new(DEAR, None, 0.9).next(1) > 0);
+        let mut fixed = DraftLength::new(DEAR, Some(3), 0.4);
+        (0..9).for_each(|_| fixed.record(3, 0));
+        assert_eq!(fixed.next(8), 3);
+        assert!(fixed.acceptance() < 0.1);
+    }
+
     /// Acceptance 1/2: lengths 1 to 5 promise 1.5/1.05, 1.75/1.4, 1.875/1.6, 1.94/1.9 and 1.97/2.3.
     #[test]
     fn weighs_tokens_against_the_cost_of_the_run() {
-        let mut length = DraftLength::new([1.0, 1.05, 1.4, 1.6, 1.9, 2.3]);
+        let mut length = adaptive(RunCosts { first: [1.0, 1.05, 1.4, 1.6, 1.9, 2.3], further: 0.3 });
         for _ in 0..100 {
             length.record(2, 1); // one of two that are judged
         }

@@ -14,7 +14,7 @@ use e2e::reference::TinyGpt;
 use engine::engine::PREFILL_CHUNK;
 use engine::{
     Drafter, Engine, EngineError, FinishReason, Generation, GenerationOptions, Occupancy, OnnxModel, Sink,
-    Token,
+    TextRequest, Token,
 };
 use gpt::onnx::{self, Recipe};
 use gpt::{Gpt, device, weights};
@@ -114,8 +114,10 @@ fn a_text_among_31_others_is_the_one_that_it_is_alone() {
         let requests: Vec<_> = (0..TEXTS).map(|seed| request(seed, model.config())).collect();
         let mut plain = None;
         for drafts in [false, true] {
-            let with_drafts =
-                |engine: Engine| if drafts { engine.with_drafter(Box::new(Repeat)) } else { engine };
+            let with_drafts = |engine: Engine| match drafts {
+                true => engine.with_drafter(Box::new(Repeat)).with_draft_length(3),
+                false => engine,
+            };
             let alone = with_drafts(Engine::new(load()).with_slots(1).with_prefix_cache(0));
             let alone: Vec<_> =
                 requests.iter().map(|(prompt, options)| text(&alone, prompt, options)).collect();
@@ -134,6 +136,15 @@ fn a_text_among_31_others_is_the_one_that_it_is_alone() {
             assert_eq!(engine.occupancy(), Occupancy::default());
         }
     }
+}
+
+fn submit(
+    engine: &Engine,
+    prompt: &[u32],
+    options: GenerationOptions,
+    sink: impl Sink + 'static,
+) -> Result<(), EngineError> {
+    engine.submit([TextRequest { prompt, options, sink: Box::new(sink) }])
 }
 
 /// What came of a text: its ids as they came, and its end.
@@ -200,7 +211,7 @@ fn whoever_comes_and_goes_leaves_nothing_behind() {
             let (ended, end) = channel();
             let client =
                 Client { taken: Arc::clone(&taken), leaves_after, is_open: Arc::clone(&is_open), ended };
-            engine.submit(engine.group(), &prompt, options.clone(), Box::new(client)).unwrap();
+            submit(engine, &prompt, options.clone(), client).unwrap();
             if kind == 2 {
                 is_open.store(false, Ordering::Relaxed);
             }
@@ -255,7 +266,7 @@ fn tell(
     take: impl FnMut(u32) + Send + 'static,
 ) -> Receiver<Generation> {
     let (sender, receiver) = channel();
-    engine.submit(engine.group(), prompt, options, Box::new(Teller(take, sender))).unwrap();
+    submit(engine, prompt, options, Teller(take, sender)).unwrap();
     receiver
 }
 
@@ -343,6 +354,40 @@ fn a_prompt_runs_once_for_all_of_its_texts() {
     assert!(texts.iter().any(|text| text.ids != texts[0].ids));
 }
 
+/// Four texts of each of two prompts of a request run what they have in common once, also without memory of earlier
+/// prompts, and in one slot after the other; the same request once more runs it again. One that cannot be submitted whole
+/// begins nothing.
+#[test]
+fn texts_of_a_request_run_their_prompts_once() {
+    let prompts: Vec<Vec<u32>> =
+        (0..2).map(|step| (0..80).map(|i| (i * (step + 1)) % 50).collect()).collect();
+    for slots in [1, 2, 8] {
+        let engine = wide_context().with_slots(slots).with_prefix_cache(0);
+        for _ in 0..2 {
+            let (sender, receiver) = channel();
+            let texts = prompts.iter().flat_map(|prompt| (0..4).map(move |seed| (prompt, seed)));
+            let requests = texts.map(|(prompt, seed)| TextRequest {
+                prompt,
+                options: GenerationOptions::new(8, Sampling::new(1.0, None), seed),
+                sink: Box::new(Teller(|_| {}, sender.clone())),
+            });
+            engine.submit(requests).unwrap();
+            let works: Vec<_> = (0..8).map(|_| receiver.recv().unwrap().work).collect();
+            let prefilled: usize = works.iter().map(|work| work.prefilled).sum();
+            let reused: usize = works.iter().map(|work| work.reused).sum();
+            assert_eq!((prefilled, reused), (2 * 80, 6 * 80), "{slots} slots");
+        }
+        let begun = |prompt| TextRequest {
+            prompt,
+            options: GenerationOptions::new(8, Sampling::Greedy, 0),
+            sink: Box::new(Teller(|_| panic!("it has begun"), channel().0)),
+        };
+        let refused = engine.submit([begun(&[1, 2][..]), begun(&[])]);
+        assert!(matches!(refused, Err(EngineError::EmptyPrompt)));
+        assert_eq!(engine.occupancy(), Occupancy::default());
+    }
+}
+
 /// A request with many texts leaves slots to others.
 #[test]
 fn groups_get_as_many_slots_as_each_other() {
@@ -352,8 +397,7 @@ fn groups_get_as_many_slots_as_each_other() {
     let options = GenerationOptions::new(10, Sampling::Greedy, 0);
     let (open, wait) = gate();
     let first = tell(&engine, &[1], options.clone(), wait);
-    let many = engine.group();
-    for (group, name) in [(many, "many"); 10].into_iter().chain([(engine.group(), "one")]) {
+    let counted = |name| {
         let order = Arc::clone(&order);
         let mut count = 0;
         let take = move |_| {
@@ -362,8 +406,14 @@ fn groups_get_as_many_slots_as_each_other() {
                 order.lock().unwrap().push(name);
             }
         };
-        engine.submit(group, &[1, 2], options.clone(), Box::new(Teller(take, sender.clone()))).unwrap();
-    }
+        TextRequest {
+            prompt: &[1, 2],
+            options: options.clone(),
+            sink: Box::new(Teller(take, sender.clone())),
+        }
+    };
+    engine.submit((0..10).map(|_| counted("many"))).unwrap();
+    engine.submit([counted("one")]).unwrap();
     drop(open);
     first.recv().unwrap();
     for _ in 0..11 {
@@ -415,7 +465,7 @@ fn the_logits_of_a_prompt_can_be_read() {
         let (sender, receiver) = channel();
         let options = GenerationOptions { reads_prompt: true, ..options };
         let reader = Reader { rows: Vec::new(), stops_at, sender };
-        engine.submit(engine.group(), &prompt, options, Box::new(reader)).unwrap();
+        submit(&engine, &prompt, options, reader).unwrap();
         receiver.recv().unwrap()
     };
     let options = GenerationOptions::new(0, Sampling::Greedy, 0);
@@ -442,7 +492,7 @@ fn the_logits_of_a_prompt_can_be_read() {
     let reader = Reader { rows: Vec::new(), stops_at: 0, sender: channel().0 };
     let too_long = vec![1; 129];
     let options = GenerationOptions { reads_prompt: true, ..options };
-    let refused = engine.submit(engine.group(), &too_long, options, Box::new(reader));
+    let refused = submit(&engine, &too_long, options, reader);
     assert!(matches!(refused, Err(EngineError::ContextOverflow { positions: 129, context_length: 128 })));
 }
 
@@ -463,8 +513,8 @@ fn a_caller_that_panics_ends_its_own_text() {
     let options = GenerationOptions::new(50, Sampling::Greedy, 0);
     engine.generate(&[6, 7], &options).unwrap();
     let good = tell(&engine, &[1, 2, 3], options.clone(), |_| {});
-    engine.submit(engine.group(), &[4, 5], options.clone(), Box::new(Bad(failed.clone()))).unwrap();
-    engine.submit(engine.group(), &[6, 7], options.clone(), Box::new(Bad(failed))).unwrap(); // whose prompt has been run
+    submit(&engine, &[4, 5], options.clone(), Bad(failed.clone())).unwrap();
+    submit(&engine, &[6, 7], options.clone(), Bad(failed)).unwrap(); // whose prompt has been run
     for _ in 0..2 {
         assert!(matches!(failure.recv().unwrap(), EngineError::Panicked));
     }

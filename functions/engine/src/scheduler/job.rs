@@ -1,19 +1,23 @@
 //! Jobs of the model's thread.
 
+use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
 use crate::continuation::Continuation;
 use crate::error::EngineError;
 use crate::inspection::Inspection;
 
-/// Texts of one request, which share its part of the slots.
+/// Number of a request, whose texts share its part of the slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Group(pub(crate) u64);
+pub(crate) struct Group(pub(crate) u64);
+
+/// What texts of a request hold until they have run their prompt, if chunks of it are kept for them alone.
+pub(crate) type Claim = Option<Arc<()>>;
 
 /// What a caller wants.
 pub(crate) enum Job {
     /// A text.
-    Text { group: Group, text: Box<Continuation> },
+    Text { group: Group, text: Box<Continuation>, claim: Claim },
     /// The activations of a run over `ids`; none if the graph does not have them.
     Inspection { group: Group, ids: Vec<u32>, reply: Sender<Result<Option<Inspection>, EngineError>> },
 }

@@ -29,23 +29,23 @@ fn run_together(
     sequences: &mut [&mut Sequence],
 ) -> Result<(), EngineError> {
     let vocab_size = graph.config().vocab_size;
-    let keeps = |reads: bool| prefixes.is_on() && (!reads || graph.shares_passes());
-    let keeps = [keeps(false), keeps(true)];
     let (mut parts, mut readers) = (Vec::new(), Vec::new());
     for sequence in sequences.iter_mut() {
+        // Logits that were computed beside others are only those that later prompts would compute if passes are shared.
+        let is_exact = !sequence.text.reads_prompt || graph.shares_passes();
+        let keeps = is_exact && prefixes.keeps(&sequence.claim);
         let (part, reader) = sequence.split();
         parts.push(part);
-        readers.push(reader);
+        readers.push((reader, keeps));
     }
     let begin = Instant::now();
     let mut run_time = Duration::ZERO;
     let pool = graph.pool();
     let outcomes = graph.run(&mut parts, |mut logits| {
         run_time = begin.elapsed();
-        let readings = readers.into_iter().map(|reader| {
+        let readings = readers.into_iter().map(|(reader, keeps)| {
             let own;
             (own, logits) = logits.split_at(reader.wanted * vocab_size);
-            let keeps = keeps[usize::from(reader.text.reads_prompt)];
             move || catch_unwind(AssertUnwindSafe(|| reader.read(own, vocab_size, keeps)))
         });
         all(pool.as_deref(), readings.collect())

@@ -30,7 +30,7 @@ impl Sequence {
             self.share.cache.write(start, &chunk.rows)?;
             self.work.reused += end - start;
             if let (true, Some(logits)) = (is_last, &chunk.logits) {
-                self.prefills = false;
+                self.end_prefill();
                 self.text.choose(logits);
                 self.slide(window)?;
             }
@@ -47,17 +47,22 @@ impl Sequence {
         let Task::Prefill { end, is_last, is_prompt } = self.task else { return Ok(()) };
         let start = end - self.rows.len();
         self.work.prefilled += end - start;
-        if is_prompt && prefixes.is_on() {
+        if is_prompt && prefixes.keeps(&self.claim) {
             let rows = self.share.cache.rows(start, end)?;
             let prefix = &self.text.ids[self.window_start..][..end];
-            prefixes.insert(Chunk::new(prefix, start, rows, logits));
+            prefixes.insert(Chunk::new(prefix, start, rows, logits, &self.claim));
         }
         if is_last {
-            self.prefills = false;
+            self.end_prefill();
             self.text.reads_prompt = false;
             self.text.end_if_due();
         }
         Ok(())
+    }
+
+    fn end_prefill(&mut self) {
+        self.prefills = false;
+        self.claim = None;
     }
 }
 

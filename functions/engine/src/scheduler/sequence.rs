@@ -1,6 +1,6 @@
 //! Sequence: a text that has a slot, with its cache and what it does in the next pass.
 
-use super::job::Group;
+use super::job::{Claim, Group};
 use crate::cache::PAGE;
 use crate::cache::memory::Share;
 use crate::continuation::Continuation;
@@ -43,6 +43,7 @@ pub(super) enum Task {
 pub(super) struct Sequence {
     pub(super) group: Group,
     pub(super) text: Continuation,
+    pub(super) claim: Claim,
     pub(super) share: Share,
     /// The model sees the ids from here on.
     pub(super) window_start: usize,
@@ -63,6 +64,7 @@ impl Sequence {
     pub(super) fn new(
         group: Group,
         text: Continuation,
+        claim: Claim,
         share: Share,
         context_length: usize,
         draft_length: DraftLength,
@@ -71,6 +73,7 @@ impl Sequence {
             group,
             window_start: text.prompt_length.saturating_sub(context_length),
             text,
+            claim,
             share,
             prefills: true,
             draft_length,

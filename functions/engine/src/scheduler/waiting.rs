@@ -9,8 +9,8 @@ use super::job::{Group, Job};
 pub(super) struct Waiting(VecDeque<Job>);
 
 impl Waiting {
-    pub(super) fn push(&mut self, job: Job) {
-        self.0.push_back(job);
+    pub(super) fn extend(&mut self, jobs: Vec<Job>) {
+        self.0.extend(jobs);
     }
 
     pub(super) fn len(&self) -> usize {
@@ -60,10 +60,8 @@ mod tests {
     #[test]
     fn who_has_the_fewest_slots_comes_next_and_then_who_came_first() {
         let mut waiting = Waiting::default();
-        for group in [1, 1, 2, 3] {
-            let (reply, _) = channel();
-            waiting.push(Job::Inspection { group: Group(group), ids: vec![], reply });
-        }
+        let job = |group| Job::Inspection { group: Group(group), ids: vec![], reply: channel().0 };
+        waiting.extend([1, 1, 2, 3].map(job).into());
         assert_eq!(waiting.next(|_| 0), Some(0));
         assert_eq!(waiting.next(|group| if group == Group(1) { 3 } else { 1 }), Some(2));
         assert_eq!(waiting.next(|group| group.0 as usize), Some(0));

@@ -13,7 +13,7 @@ use crate::cache::memory::KvMemory;
 use crate::error::EngineError;
 use crate::graph::Graph;
 use crate::prefix_cache::PrefixCache;
-use crate::speculation::{DraftLength, Drafter, run_costs};
+use crate::speculation::{DraftLength, Drafter, PRIOR_ACCEPTANCE, run_costs};
 
 /// The model, and all that its thread knows.
 pub(crate) struct Worker {
@@ -21,6 +21,10 @@ pub(crate) struct Worker {
     pub(crate) memory: KvMemory,
     pub(crate) prefixes: PrefixCache,
     pub(crate) drafter: Option<Box<dyn Drafter>>,
+    /// The length of all drafts, in place of the one that pays.
+    pub(crate) fixed_draft_length: Option<usize>,
+    /// Share of guesses that were right in the texts of late, of which more is assumed of the next.
+    acceptance: f64,
     /// Texts that run at the same time.
     pub(crate) slots: usize,
     pub(crate) slide_stride: usize,
@@ -39,6 +43,8 @@ impl Worker {
             memory,
             prefixes,
             drafter: None,
+            fixed_draft_length: None,
+            acceptance: PRIOR_ACCEPTANCE,
             slots,
             gauge: Arc::default(),
             waiting: Waiting::default(),
@@ -52,7 +58,7 @@ impl Worker {
     }
 
     /// Works until nobody can send jobs any more; texts that run then are not finished, since nobody waits for them.
-    pub(crate) fn work(mut self, jobs: &Receiver<Job>) {
+    pub(crate) fn work(mut self, jobs: &Receiver<Vec<Job>>) {
         while self.receive(jobs) {
             // What belongs to one text is caught where it runs; this is for faults of the scheduler itself.
             if catch_unwind(AssertUnwindSafe(|| self.advance())).is_err() {
@@ -62,17 +68,17 @@ impl Worker {
     }
 
     /// Takes the jobs that have come, and waits for one if there is nothing else to do; false if there will be none.
-    fn receive(&mut self, jobs: &Receiver<Job>) -> bool {
+    fn receive(&mut self, jobs: &Receiver<Vec<Job>>) -> bool {
         if self.running.is_empty() && self.waiting.is_empty() {
             self.publish();
             match jobs.recv() {
-                Ok(job) => self.waiting.push(job),
+                Ok(jobs) => self.waiting.extend(jobs),
                 Err(_) => return false,
             }
         }
         loop {
             match jobs.try_recv() {
-                Ok(job) => self.waiting.push(job),
+                Ok(jobs) => self.waiting.extend(jobs),
                 Err(TryRecvError::Empty) => return true,
                 Err(TryRecvError::Disconnected) => return false,
             }
@@ -96,6 +102,7 @@ impl Worker {
             pass::run(&mut self.graph, &mut self.prefixes, &mut active);
         }
         self.let_go();
+        self.prefixes.let_go();
     }
 
     /// Gives slots to those who wait, as long as there are some, and memory for the next in turn.
@@ -120,11 +127,17 @@ impl Worker {
                 }
             };
             match self.waiting.remove(index) {
-                Some(Job::Text { group, text }) => {
-                    let costs = run_costs(self.graph.precision(), self.graph.kernels());
+                Some(Job::Text { group, text, claim }) => {
+                    let draft_length = self.draft_length();
                     let context_length = self.graph.config().context_length;
-                    let draft_length = DraftLength::new(costs);
-                    self.running.push(Sequence::new(group, *text, share, context_length, draft_length));
+                    self.running.push(Sequence::new(
+                        group,
+                        *text,
+                        claim,
+                        share,
+                        context_length,
+                        draft_length,
+                    ));
                 }
                 Some(Job::Inspection { ids, reply, .. }) => {
                     let mut share = share;
@@ -140,6 +153,13 @@ impl Worker {
             }
         }
         self.publish();
+    }
+
+    fn draft_length(&self) -> DraftLength {
+        let costs = run_costs(self.graph.precision(), self.graph.kernels());
+        // Where the way to a token decides about its roundings, it must not depend on other texts.
+        let acceptance = if self.graph.shares_passes() { self.acceptance } else { PRIOR_ACCEPTANCE };
+        DraftLength::new(costs, self.fixed_draft_length, acceptance)
     }
 
     /// Decides what each sequence does in the next pass: all that decode do; of those that prefill, one.
@@ -171,7 +191,7 @@ impl Worker {
         }
         let decodes = |sequence: &Sequence| !sequence.prefills && !sequence.has_ended();
         let texts = self.running.iter().filter(|sequence| decodes(sequence)).count();
-        // Where the way to a token decides about its roundings, it must not depend on others.
+        // As above: no text's drafts may depend on others then.
         let texts = if self.graph.shares_passes() { texts } else { 1 };
         for sequence in self.running.iter_mut().filter(|sequence| decodes(sequence)) {
             sequence.plan_decode(self.drafter.as_deref(), context_length, texts);
@@ -194,7 +214,10 @@ impl Worker {
 
     /// Takes its slot and its memory back, then tells the caller.
     fn end(&mut self, sequence: Sequence) {
-        let Sequence { text, share, work, failure, .. } = sequence;
+        let Sequence { text, share, work, failure, draft_length, .. } = sequence;
+        if work.drafted > 0 {
+            self.acceptance = (self.acceptance + draft_length.acceptance()) / 2.0;
+        }
         self.memory.give_back(share);
         self.publish();
         guarded(|| match failure {

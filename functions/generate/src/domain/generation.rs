@@ -8,7 +8,9 @@ use artifact::sampling::LogitsProcessors;
 use artifact::sampling::log_probs::LogProbs;
 use artifact::tokenizer::UnknownToken;
 use artifact::{Sampling, Tokenizer};
-use engine::{EngineError, FinishReason, Generation, GenerationOptions, Piece, Sink, TextStream, Token};
+use engine::{
+    EngineError, FinishReason, Generation, GenerationOptions, Piece, Sink, TextRequest, TextStream, Token,
+};
 use tokio::sync::mpsc::{self, UnboundedSender};
 use tracing::Span;
 
@@ -54,9 +56,8 @@ pub fn start<'a>(
     // leave unread.
     let (sender, receiver) = mpsc::unbounded_channel();
     let (tokenizer, turn) = (model.tokenizer()?, Arc::new(turn));
-    let mut index = 0;
-    for (prompt_ids, tasks) in prompts {
-        let group = model.engine().group();
+    let mut texts = Vec::new();
+    for (prompt, tasks) in prompts {
         for task in tasks {
             let options = GenerationOptions {
                 processors: task.processors,
@@ -65,7 +66,7 @@ pub fn start<'a>(
                 ..GenerationOptions::new(task.max_tokens, task.sampling, task.seed)
             };
             let writer = Writer {
-                index,
+                index: texts.len(),
                 text: TextStream::new(Arc::clone(tokenizer), task.stop),
                 count: task.log_probs,
                 log_probs: LogProbs::default(),
@@ -74,11 +75,11 @@ pub fn start<'a>(
                 span: tracing::info_span!("generation"),
                 _turn: Arc::clone(&turn),
             };
-            index += 1;
-            let submitted = model.engine().submit(group, prompt_ids, options, Box::new(writer));
-            submitted.map_err(anyhow::Error::from).map_err(internal("generation failed"))?;
+            texts.push(TextRequest { prompt, options, sink: Box::new(writer) });
         }
     }
+    let submitted = model.engine().submit(texts);
+    submitted.map_err(anyhow::Error::from).map_err(internal("generation failed"))?;
     Ok(receiver)
 }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use artifact::Sampling;
 use artifact::sampling::log_probs::LogProbs;
-use engine::{EngineError, FinishReason, Generation, GenerationOptions, Sink, Token};
+use engine::{EngineError, FinishReason, Generation, GenerationOptions, Sink, TextRequest, Token};
 use tokio::sync::oneshot;
 
 use super::blocking::internal;
@@ -56,8 +56,8 @@ async fn score_window(
         ..GenerationOptions::new(0, Sampling::Greedy, 0)
     };
     let failed = internal("scoring the prompt failed");
-    let engine = model.engine();
-    if let Err(error) = engine.submit(engine.group(), ids, options, Box::new(reader)) {
+    let request = TextRequest { prompt: ids, options, sink: Box::new(reader) };
+    if let Err(error) = model.engine().submit([request]) {
         return Err(failed(error.into()));
     }
     match receiver.await {
