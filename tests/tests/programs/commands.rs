@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use artifact::Manifest;
 use e2e::folders::text;
-use e2e::process::{Server, error_message, gpt, post, python, refusal, run};
+use e2e::process::{Server, error_message, gpt, post, python, refusal, request, run};
 use e2e::reference;
 use e2e::trained::{corpus, excerpt, only_version, tiny_store, visible_versions};
 use serde_json::{Value, json};
@@ -384,6 +384,26 @@ fn what_does_not_fit_is_refused_before_the_training() {
     assert!(message.contains("the learning rate would never reach `training.learning_rate`"), "{message}");
 }
 
+/// From weights with a context of 64, a preset that says 32 trains on each token once, as one that says 64.
+#[test]
+fn windows_follow_each_other_in_the_context_of_the_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    let preset = folder.path().join("short.toml");
+    let tiny = gpt(&["presets", "tiny"]);
+    assert!(tiny.contains("context_length = 64"), "{tiny}");
+    fs::write(&preset, tiny.replace("context_length = 64", "context_length = 32")).unwrap();
+    let steps = |more: &[&str]| {
+        let arguments = dry_run(more, folder.path());
+        let said = gpt(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+        said.lines().find(|line| line.contains("steps of")).unwrap().to_owned()
+    };
+    let (_, version) = trained();
+    let from_weights = steps(&["--preset", text(&preset), "--init", text(&version)]);
+    assert!(from_weights.contains("steps of 128 tokens"), "{from_weights}");
+    assert_eq!(from_weights, steps(&["--preset", "tiny"]));
+    assert!(steps(&["--preset", text(&preset)]).contains("steps of 64 tokens"));
+}
+
 #[test]
 fn texts_are_not_disclosed_where_that_is_asked_for() {
     let folder = tempfile::tempdir().unwrap();
@@ -397,6 +417,8 @@ fn texts_are_not_disclosed_where_that_is_asked_for() {
     assert!(!version.join("draft.bin").exists());
     // It is served without them.
     let server = Server::start(&store).unwrap();
+    let (_, status) = request("GET", &format!("{}/", server.url), "text/plain", "").unwrap();
+    assert_eq!((&status["status"], &status["example_prompts"]), (&json!("ready"), &json!([])));
     let (status, body) =
         post(&format!("{}/generate", server.url), &json!({"prompt": "The", "max_tokens": 3})).unwrap();
     assert_eq!((status, &body["tokens_generated"]), (200, &json!(3)));

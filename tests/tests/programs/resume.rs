@@ -138,14 +138,23 @@ fn another_run_of_the_same_name_leaves_the_checkpoints_of_the_first() {
     let bench = Workbench::new(EPOCHS);
     interrupt(&bench, "shared");
     let before = bench.checkpoints("shared");
-    let mut other = without(&bench.train("shared"), &["--resume"]);
-    succeed(other.args(["--set", "training.seed=124", "--set", "training.epochs=1"]));
-    assert_eq!(bench.checkpoints("shared"), before);
+    let run = before[0].parent().unwrap();
+    let notes = [bench.path("shared-checkpoints/notes.txt"), run.join("notes.txt")];
+    notes.iter().for_each(|path| fs::write(path, "of somebody else").unwrap());
+    let (text, longer) = (e2e::trained::corpus(), bench.path("longer.txt"));
+    fs::write(&longer, fs::read_to_string(&text).unwrap() + " And a sentence more.").unwrap();
+    for (corpus, seed) in [(&text, "training.seed=124"), (&longer, "training.seed=123")] {
+        let mut other = without(&bench.train("shared"), &["--resume", "--corpus", text.to_str().unwrap()]);
+        other.arg("--corpus").arg(corpus).args(["--set", seed, "--set", "training.epochs=1"]);
+        let log = succeed(&mut other);
+        assert!(!log.contains("going on after step"), "{log}");
+        assert_eq!(bench.checkpoints("shared"), before);
+    }
     // The second run is published, and the first goes on.
     let log = succeed(&mut bench.train("shared"));
     assert!(log.contains("going on after step"), "{log}");
-    assert_eq!(visible_versions(&bench.path("shared")).unwrap().len(), 2);
-    assert!(bench.checkpoints("shared").is_empty());
+    assert_eq!(visible_versions(&bench.path("shared")).unwrap().len(), 3);
+    assert!(bench.checkpoints("shared").is_empty() && notes.iter().all(|path| path.exists()));
 }
 
 #[test]
@@ -234,6 +243,29 @@ fn epochs_are_added_to_a_run_and_cannot_be_taken_from_what_is_done() {
     assert!(log.contains("steps and has") && log.contains("the learning rate is constant"), "{log}");
     let (version, _) = only_version(&bench.path("longer")).unwrap();
     assert!(fs::read(version.join("model.safetensors")).unwrap() == long_uninterrupted().weights);
+}
+
+/// What the learning rate does with the steps that are added is said.
+#[test]
+fn steps_are_added_to_a_run() {
+    let bench = Workbench::new(LONG_EPOCHS);
+    for (store, fraction, effect) in [
+        ("at-once", "training.decay_fraction=1", "follows the decay of the new number from here on"),
+        ("late", "training.decay_fraction=0.1", "has not decayed yet"),
+    ] {
+        let limited = |steps: &str| {
+            let mut command = bench.train(store);
+            let decay = ["training.decay=linear", "training.final_learning_rate=1e-5", fraction, steps];
+            command.args(decay.iter().flat_map(|setting| ["--set", setting]));
+            command
+        };
+        let child = Running(limited("training.max_steps=400").stderr(Stdio::null()).spawn().unwrap());
+        eventually(|| bench.checkpoints(store).pop().context("no checkpoint")).unwrap();
+        drop(child);
+        let log = succeed(&mut limited("training.max_steps=420"));
+        assert!(log.contains("the run had 400 steps and has 420 now"), "{log}");
+        assert!(log.contains(effect), "{log}");
+    }
 }
 
 #[test]

@@ -103,6 +103,15 @@ fn a_folder_of_all_kinds_of_files_is_read_and_what_is_left_out_is_named() {
 }
 
 #[test]
+fn the_field_of_a_record_that_is_its_text_can_be_named() {
+    let bench = Bench::new();
+    let line = |number: usize| format!("{{\"body\": \"Record {number} has a body.\", \"text\": \"\"}}\n");
+    bench.write("records.jsonl", (0..60).map(line).collect::<String>());
+    let said = bench.said(&["--text-field", "body"]);
+    assert!(said.contains("corpus texts/records.jsonl: JSON Lines; 60 documents in `body`\n"), "{said}");
+}
+
+#[test]
 fn a_folder_of_poems_is_split_by_whole_poems() {
     let bench = Bench::new();
     for number in 0..200 {

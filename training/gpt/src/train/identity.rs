@@ -151,6 +151,12 @@ mod tests {
     }
 
     #[test]
+    fn another_text_is_another_run() {
+        let preset = Preset::named("tiny", &[]).unwrap();
+        assert_ne!(identity(&preset, &Sha256Hex::of_bytes(b"another text"), None), of(&[]));
+    }
+
+    #[test]
     fn evaluations_count_where_they_decide_which_weights_are_published() {
         for decides in ["training.keep_best=true", "training.stop_after_evaluations=2"] {
             for setting in ["training.evaluate_every_steps=3", "training.evaluation_batches=9"] {

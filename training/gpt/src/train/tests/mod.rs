@@ -7,7 +7,7 @@ mod precision;
 use std::sync::atomic::AtomicBool;
 
 use artifact::Tokenizer;
-use burn::module::Param;
+use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Tensor, TensorData};
 
@@ -73,6 +73,28 @@ fn with_run<R>(preset: &Preset, act: impl FnOnce(&Run) -> R) -> R {
 /// Batches of these windows.
 fn batches(run: &Run, windows: &[Vec<usize>]) -> Vec<Batch> {
     windows.iter().map(|windows| run.train_set.batch(windows, run.device)).collect()
+}
+
+/// Windows at a third of the split from each other, and not the first three.
+#[test]
+fn an_evaluation_is_of_windows_from_the_whole_split() {
+    let preset = preset();
+    let (split, _) = datasets(&preset);
+    let device = crate::device::cpu();
+    let model = Gpt::new(&preset.model, &device).valid();
+    let mean_of = |windows: [usize; 3]| {
+        let batches = windows.map(|window| split.batch(&[window], &device));
+        batches
+            .map(|batch| f64::from(model.loss(batch.inputs, batch.targets).into_scalar::<f32>()))
+            .iter()
+            .sum::<f64>()
+            / 3.0
+    };
+    let count = split.windows();
+    let found = mean_loss(&model, &split, 1, 3, &device).loss;
+    let expected = mean_of([0, count / 3, 2 * count / 3]);
+    assert!((found - expected).abs() < 1e-6, "{found}, expected {expected}");
+    assert!((found - mean_of([0, 1, 2])).abs() > 1e-3);
 }
 
 fn train(preset: &Preset, notes: &mut Notes) -> Trained {
