@@ -313,7 +313,8 @@ fn texts_wait_for_memory_and_never_fail() {
     assert_eq!(engine.occupancy(), Occupancy::default());
 }
 
-/// While a prompt of four chunks is read, a text goes on by a token for each, and the prompt takes four passes.
+/// While a prompt of four chunks is read, a text goes on by a token for each, and the prompt takes four passes; alone it
+/// takes one.
 #[test]
 fn a_long_prompt_holds_others_up_for_no_more_than_a_chunk() {
     let engine = Arc::new(wide_context());
@@ -338,6 +339,9 @@ fn a_long_prompt_holds_others_up_for_no_more_than_a_chunk() {
     let of = |event: &str| events.iter().position(|found| *found == event).unwrap();
     let between = events[of("prompt")..of("first")].iter().filter(|event| **event == "token").count();
     assert!((3..=4).contains(&between), "{between} tokens");
+    let prompt: Vec<u32> = (0..4 * PREFILL_CHUNK as u32).map(|i| i % 49).collect();
+    let alone = engine.generate(&prompt, &GenerationOptions::new(1, Sampling::Greedy, 0)).unwrap();
+    assert_eq!((alone.work.runs, alone.work.prefilled), (1, 4 * PREFILL_CHUNK));
 }
 
 /// Texts of one prompt run it once, also if they come at the same time; they differ by their seeds.

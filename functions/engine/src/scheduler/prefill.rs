@@ -1,22 +1,26 @@
 //! Prefill: the window of a text is run in chunks, those of a prompt unless an earlier one has run them.
 
-use super::sequence::{PREFILL_CHUNK, Reader, Sequence, Task, Window};
+use super::sequence::{Reader, Sequence, Task, Window};
 use crate::prefix_cache::{Chunk, PrefixCache};
 
 impl Sequence {
     /// Takes the chunks that earlier prompts have run; the first token too, if one of them was the same prompt. The next
-    /// chunk, if there is one, is then what it does in the next pass.
+    /// ones, as many as a pass may take, are then what it does in the next one.
     pub(super) fn plan_prefill(&mut self, prefixes: &mut PrefixCache, window: Window) -> ort::Result<()> {
         while self.prefills && !self.has_ended() {
             let (start, length) = (self.past(), self.window().len());
-            let end = length.min(start + PREFILL_CHUNK);
+            let end = length.min(start + window.chunk);
             let (is_last, is_prompt) = (end == length, self.window_is_prompt());
             let reads = self.text.reads_prompt;
             let prefix = &self.text.ids[self.window_start..][..end];
             let found = if is_prompt && !reads { prefixes.find(prefix, start, is_last) } else { None };
             let Some(chunk) = found else {
+                // All logits of a chunk are much memory.
+                let chunks = if reads { 1 } else { window.chunks };
+                let end = length.min(start + chunks * window.chunk);
+                let is_last = end == length;
                 self.rows.clear();
-                self.rows.extend_from_slice(&prefix[start..]);
+                self.rows.extend_from_slice(&self.text.ids[self.window_start..][start..end]);
                 let first_wanted = match (reads, is_last) {
                     (true, _) => 0,
                     (false, true) => end - start - 1,
@@ -24,7 +28,7 @@ impl Sequence {
                 };
                 self.wanted.clear();
                 self.wanted.extend(first_wanted..end - start);
-                self.task = Task::Prefill { end, is_last, is_prompt };
+                self.task = Task::Prefill { end, chunk: window.chunk, is_last, is_prompt };
                 return Ok(());
             };
             self.share.cache.write(start, &chunk.rows)?;
@@ -38,19 +42,22 @@ impl Sequence {
         Ok(())
     }
 
-    /// Keeps the chunk of a prompt that has been run, with the logits at the end of the prompt, for later prompts.
+    /// Keeps the chunks of a prompt that have been run, with the logits at the end of the prompt, for later prompts.
     pub(super) fn conclude_prefill(
         &mut self,
-        logits: Option<Vec<f32>>,
+        mut logits: Option<Vec<f32>>,
         prefixes: &mut PrefixCache,
     ) -> ort::Result<()> {
-        let Task::Prefill { end, is_last, is_prompt } = self.task else { return Ok(()) };
+        let Task::Prefill { end, chunk, is_last, is_prompt } = self.task else { return Ok(()) };
         let start = end - self.rows.len();
         self.work.prefilled += end - start;
         if is_prompt && prefixes.keeps(&self.claim) {
-            let rows = self.share.cache.rows(start, end)?;
-            let prefix = &self.text.ids[self.window_start..][..end];
-            prefixes.insert(Chunk::new(prefix, start, rows, logits, &self.claim));
+            for start in (start..end).step_by(chunk) {
+                let chunk_end = end.min(start + chunk);
+                let rows = self.share.cache.rows(start, chunk_end)?;
+                let logits = if chunk_end == end { logits.take() } else { None };
+                prefixes.insert(Chunk::new(&self.window()[..chunk_end], start, rows, logits, &self.claim));
+            }
         }
         if is_last {
             self.end_prefill();

@@ -9,9 +9,13 @@ use crate::generation::Work;
 use crate::graph::Part;
 use crate::speculation::DraftLength;
 
-/// Positions that a run of a prompt takes: few enough that prompts which begin alike share most, many
-/// enough that a position costs no more than in a longer run.
+/// Positions of a prompt that are kept together for later prompts: few enough that those which begin alike share most.
+/// While other texts are decoded, a pass takes no more.
 pub const PREFILL_CHUNK: usize = PAGE;
+/// The same where ONNX Runtime's operators run: their products of few rows are slow.
+pub(super) const LONG_PREFILL_CHUNK: usize = 4 * PREFILL_CHUNK;
+/// Chunks of a prompt that a pass takes while no text is decoded: each pass reads all weights.
+pub(super) const WIDE_CHUNKS: usize = 4;
 
 /// What the model sees of a text.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +24,10 @@ pub(super) struct Window {
     pub(super) context_length: usize,
     /// Ids that it lets go of when it is full.
     pub(super) stride: usize,
+    /// Ids of a chunk of a prompt.
+    pub(super) chunk: usize,
+    /// Chunks that a pass may take.
+    pub(super) chunks: usize,
 }
 
 /// What a sequence does in a pass.
@@ -29,9 +37,11 @@ pub(super) enum Task {
     Rest,
     /// Its last id is run, and a draft with it.
     Decode,
-    /// A chunk of its window is run, up to `end`.
+    /// Chunks of its window are run, up to `end`.
     Prefill {
         end: usize,
+        /// Positions that are kept together.
+        chunk: usize,
         /// Whether the window ends there.
         is_last: bool,
         /// Whether the window is the prompt, which others may begin with too.
@@ -105,7 +115,7 @@ impl Sequence {
     }
 
     /// Lets go of the oldest ids if the context is full: the others have to be run anew.
-    pub(super) fn slide(&mut self, Window { context_length, stride }: Window) -> ort::Result<()> {
+    pub(super) fn slide(&mut self, Window { context_length, stride, .. }: Window) -> ort::Result<()> {
         if self.window().len() > context_length {
             self.window_start = self.text.ids.len() - (context_length + 1 - stride);
             self.share.cache.truncate(0)?;

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use super::job::{Group, Job};
 use super::occupancy::{Gauge, Occupancy};
 use super::pass;
-use super::sequence::{Sequence, Task, Window};
+use super::sequence::{LONG_PREFILL_CHUNK, PREFILL_CHUNK, Sequence, Task, WIDE_CHUNKS, Window};
 use super::waiting::Waiting;
 use crate::cache::memory::KvMemory;
 use crate::error::EngineError;
@@ -165,7 +165,15 @@ impl Worker {
     /// Decides what each sequence does in the next pass: all that decode do; of those that prefill, one.
     fn plan(&mut self) {
         let context_length = self.graph.config().context_length;
-        let window = Window { context_length, stride: self.slide_stride };
+        let decodes = |sequence: &Sequence| !sequence.prefills && !sequence.has_ended();
+        let shares = self.graph.shares_passes();
+        let is_quiet = shares && !self.running.iter().any(decodes);
+        let window = Window {
+            context_length,
+            stride: self.slide_stride,
+            chunk: if shares { PREFILL_CHUNK } else { LONG_PREFILL_CHUNK },
+            chunks: if is_quiet { WIDE_CHUNKS } else { 1 },
+        };
         for sequence in &mut self.running {
             sequence.task = Task::Rest;
             sequence.text.end_if_due();
@@ -189,10 +197,9 @@ impl Worker {
                 break;
             }
         }
-        let decodes = |sequence: &Sequence| !sequence.prefills && !sequence.has_ended();
         let texts = self.running.iter().filter(|sequence| decodes(sequence)).count();
         // As above: no text's drafts may depend on others then.
-        let texts = if self.graph.shares_passes() { texts } else { 1 };
+        let texts = if shares { texts } else { 1 };
         for sequence in self.running.iter_mut().filter(|sequence| decodes(sequence)) {
             sequence.plan_decode(self.drafter.as_deref(), context_length, texts);
         }

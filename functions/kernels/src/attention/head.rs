@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::slice;
 
-use super::blocks::{add_block, powers, products};
+use super::blocks::{Block, Cached, Unpacked, add_block, powers, products, row};
 use super::memory::{MAX_D_HEAD, Memory, QUERIES, Run};
 use crate::simd::{F16, LANES, MAX_F16, Simd, prefetch_soon};
 
@@ -137,19 +137,38 @@ impl Head {
     /// that has been read serves all queries before the next is read.
     #[inline(always)]
     fn write_scores<S: Simd, const WIDTH: usize>(&mut self, simd: S, queries: Range<usize>) {
-        let Run { d_head, padded, scale, .. } = self.run;
         for block in (0..self.past + queries.end).step_by(LANES) {
-            for query in queries.start.max(block.saturating_sub(self.past))..queries.end {
-                let count = LANES.min(self.past + query + 1 - block);
-                // SAFETY: the query is a new position; the keys from `block` to `block + count` are up to its own
-                // position; they take `WIDTH` registers each. The scores have a row of `padded` for each of these
-                // queries, in which whole registers fit from `block` on, since it is below `total`.
-                unsafe {
-                    let (query_row, keys) = (self.row(query, 0), self.keys.add(block * d_head));
-                    let products = products::<S, WIDTH>(simd, query_row, keys, count, d_head);
-                    let place = self.scores.add((query - queries.start) * padded + block);
-                    simd.store_first(place, LANES, simd.mul(products, simd.splat(scale)));
-                }
+            let count = LANES.min(self.past + queries.end - block);
+            // SAFETY: keys have been written up to the position of the last query; they take `WIDTH` registers each.
+            let keys = unsafe { Cached::new(self.keys.add(block * self.run.d_head), count, self.run.d_head) };
+            if queries.len() == 1 {
+                self.write_scores_of_block::<S, WIDTH>(simd, queries.clone(), block, &keys);
+            } else {
+                let keys = Unpacked::<S, WIDTH>::new(simd, keys);
+                self.write_scores_of_block::<S, WIDTH>(simd, queries.clone(), block, &keys);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn write_scores_of_block<S: Simd, const WIDTH: usize>(
+        &mut self,
+        simd: S,
+        queries: Range<usize>,
+        block: usize,
+        keys: &impl Block<S, WIDTH>,
+    ) {
+        let Run { d_head, padded, scale, .. } = self.run;
+        for query in queries.start.max(block.saturating_sub(self.past))..queries.end {
+            let count = LANES.min(self.past + query + 1 - block);
+            // SAFETY: the query is a new position, of `d_head` numbers, which take `WIDTH` registers. The scores have a
+            // row of `padded` for each of these queries, in which whole registers fit from `block` on, since it is below
+            // `total`.
+            unsafe {
+                let query_row = row::<S, WIDTH>(simd, self.row(query, 0), d_head);
+                let products = products(simd, &query_row, keys, count);
+                let place = self.scores.add((query - queries.start) * padded + block);
+                simd.store_first(place, LANES, simd.mul(products, simd.splat(scale)));
             }
         }
     }
@@ -187,18 +206,17 @@ impl Head {
         queries: Range<usize>,
         inverse_sums: &[f32; QUERIES],
     ) {
-        let Run { heads, d_head, padded, .. } = self.run;
+        let Run { heads, d_head, .. } = self.run;
         let mut sums = [[simd.splat(0.0); WIDTH]; QUERIES];
         for block in (0..self.past + queries.end).step_by(LANES) {
-            for query in queries.start.max(block.saturating_sub(self.past))..queries.end {
-                let count = LANES.min(self.past + query + 1 - block);
-                // SAFETY: the values from `block` to `block + count` are up to the position of the query, and so
-                // are the powers in its row of the scores; the values take `WIDTH` registers each.
-                unsafe {
-                    let weights = self.scores.add((query - queries.start) * padded + block);
-                    let values = self.values.add(block * d_head);
-                    add_block(simd, &mut sums[query - queries.start], weights, values, count, d_head);
-                }
+            let count = LANES.min(self.past + queries.end - block);
+            // SAFETY: values have been written up to the position of the last query; they take `WIDTH` registers each.
+            let values = unsafe { Cached::new(self.values.add(block * d_head), count, d_head) };
+            if queries.len() == 1 {
+                self.add_values::<S, WIDTH>(simd, queries.clone(), block, &values, &mut sums);
+            } else {
+                let values = Unpacked::<S, WIDTH>::new(simd, values);
+                self.add_values::<S, WIDTH>(simd, queries.clone(), block, &values, &mut sums);
             }
         }
         for query in queries.clone() {
@@ -212,6 +230,26 @@ impl Head {
                     simd.store_first(output, count, simd.mul(*sum, inverse_sum));
                 }
             }
+        }
+    }
+
+    /// Adds the values of a block to the sums of the queries that see them.
+    #[inline(always)]
+    fn add_values<S: Simd, const WIDTH: usize>(
+        &self,
+        simd: S,
+        queries: Range<usize>,
+        block: usize,
+        values: &impl Block<S, WIDTH>,
+        sums: &mut [[S::Floats; WIDTH]; QUERIES],
+    ) {
+        for query in queries.start.max(block.saturating_sub(self.past))..queries.end {
+            let count = LANES.min(self.past + query + 1 - block);
+            let row = query - queries.start;
+            // SAFETY: the powers in the query's row of the scores reach to its position; nothing writes them here.
+            let weights =
+                unsafe { slice::from_raw_parts(self.scores.add(row * self.run.padded + block), count) };
+            add_block(simd, &mut sums[row], weights, values);
         }
     }
 }
