@@ -339,7 +339,7 @@ fn a_long_prompt_holds_others_up_for_no_more_than_a_chunk() {
     let of = |event: &str| events.iter().position(|found| *found == event).unwrap();
     let between = events[of("prompt")..of("first")].iter().filter(|event| **event == "token").count();
     assert!((3..=4).contains(&between), "{between} tokens");
-    let prompt: Vec<u32> = (0..4 * PREFILL_CHUNK as u32).map(|i| i % 49).collect();
+    let prompt: Vec<u32> = (0..4 * PREFILL_CHUNK as u32).map(|i| (i * 7 + 1) % 50).collect();
     let alone = engine.generate(&prompt, &GenerationOptions::new(1, Sampling::Greedy, 0)).unwrap();
     assert_eq!((alone.work.runs, alone.work.prefilled), (1, 4 * PREFILL_CHUNK));
 }
