@@ -4,7 +4,7 @@
 //!   `outline` leaves in their file;
 //! - `graph` runs it: new positions of some texts in, some logits out (`step`), each text with a KV `cache` of its own,
 //!   on `operators` of our own in place of ONNX Runtime's where the processor allows it (`kernel_set`), which look at the
-//!   `plan` of the pass; [`model`] is a graph with one text;
+//!   `plan` of the pass; [`model`] is a graph with one text. What these have copied, the `mapping` of the file lets go;
 //! - [`engine`] is the way from a prompt to its `continuation`, which a [`sink`] takes. Its thread runs many at once
 //!   ([`scheduler`]), with `prefix_cache` for prompts that begin alike and [`speculation`] for drafts of what comes next;
 //! - [`generation`] has the options and results of a generation, [`inspection`] the activations inside a model;
@@ -22,6 +22,8 @@ pub mod generation;
 mod graph;
 pub mod inspection;
 mod kernel_set;
+#[cfg(target_arch = "x86_64")]
+mod mapping;
 pub mod model;
 #[cfg(target_arch = "x86_64")]
 mod operators;

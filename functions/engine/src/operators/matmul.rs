@@ -11,6 +11,7 @@ use ort::operator::{ComputeContext, Kernel, KernelContext, Operator, OperatorInp
 use ort::value::{TensorElementType, TensorValueType, ValueRef};
 
 use super::context::{Tensor, has_input, with_last};
+use crate::mapping::let_go;
 
 pub(super) struct MatMulNBits {
     instructions: Instructions,
@@ -76,7 +77,10 @@ impl Operator for MatMulNBits {
         let matrix = if two_passes {
             ShortlistedMatrix::new(instructions, arena, format, packed, bias).map(Weights::Shortlisted)
         } else {
-            Matrix::new(instructions, arena, format, packed, bias).map(Weights::Whole)
+            let matrix = Matrix::new(instructions, arena, format, packed, bias).map(Weights::Whole);
+            // SAFETY: weights of a graph are constant: ONNX Runtime writes to none.
+            unsafe { let_go(packed.weights) };
+            matrix
         };
         let (weights, pool) = (matrix.map_err(refused)?, Arc::clone(&self.pool));
         Ok(Multiplication { format, weights, pool, activations: Arc::clone(&self.activations) })

@@ -90,12 +90,20 @@ impl Weights {
 
 /// Eight weights of 8 bits as a word of weights of 4. Halves go up at even places and down at odd ones, so that
 /// they cancel out; the largest weights are the only ones that cannot go up.
+///
+/// All at once, each in 16 bits of a number of 64: loading a model is in good part this.
 fn rounded(weights: [u8; 8]) -> u32 {
-    let halves = weights.iter().enumerate().map(|(i, weight)| {
-        let upper = weight.saturating_add(8 - (i % 2) as u8) >> 4;
-        u32::from(upper) << (4 * i)
-    });
-    halves.sum()
+    const BYTES: u64 = 0x00FF_00FF_00FF_00FF;
+    const ONES: u64 = 0x0001_0001_0001_0001;
+    let weights = u64::from_le_bytes(weights);
+    // From 0 to 16, and 16 is one too many.
+    let upper = |weights: u64, half: u64| (weights + half * ONES) >> 4 & (0x1F * ONES);
+    let at_most_15 = |upper: u64| upper - (upper >> 4 & ONES);
+    let even = at_most_15(upper(weights & BYTES, 8));
+    let odd = at_most_15(upper(weights >> 8 & BYTES, 7));
+    let bytes = even | odd << 4;
+    let pairs = (bytes | bytes >> 8) & 0x0000_FFFF_0000_FFFF;
+    (pairs | pairs >> 16) as u32
 }
 
 fn check(what: &'static str, found: usize, expected: usize) -> Result<(), WeightsError> {
@@ -163,6 +171,12 @@ mod tests {
     #[test]
     fn rounds_8_bits_to_4() {
         assert_eq!(rounded([0, 8, 24, 25, 128, 255, 248, 120]), 0x7FF8_2200);
+        for (weight, place) in (0..=255_u8).flat_map(|weight| (0..8).map(move |place| (weight, place))) {
+            let mut weights = [0; 8];
+            weights[place] = weight;
+            let half = 8 - place as u32 % 2;
+            assert_eq!(rounded(weights), (u32::from(weight) + half).div_euclid(16).min(15) << (4 * place));
+        }
         let format = Format { d_in: 16, d_out: 1, bits: 8, block_size: 16 };
         let mut packed = [128; 16];
         packed[8] = 0;
