@@ -18,8 +18,8 @@ const SUMS: usize = 16;
 /// Rounds of [`SUMS`] instructions.
 const ROUNDS: usize = 200_000;
 
-/// Numbers of a cache line, and lines that are asked for ahead, as the kernels do.
-const LINE: usize = 64 / size_of::<u64>();
+/// Bytes of a cache line, and lines that are asked for ahead, as the kernels do.
+const LINE: usize = 64;
 const AHEAD: usize = 32;
 
 /// What a number of threads can do at most.
@@ -36,22 +36,18 @@ pub struct Limits {
 impl Limits {
     /// Measures them on so many threads, with a read of `bytes`.
     pub fn measure(threads: usize, bytes: usize) -> Result<Self> {
-        let numbers: Vec<u64> = (0..(bytes / size_of::<u64>()) as u64).collect();
-        let part = numbers.len().div_ceil(threads);
-        let read = seconds(threads, |thread| {
-            let numbers = numbers.chunks(part).nth(thread).unwrap_or_default();
-            let mut sum = 0_u64;
-            for line in numbers.chunks(LINE) {
-                prefetch(line.as_ptr().wrapping_add(AHEAD * LINE));
-                sum = line.iter().fold(sum, |sum, number| sum.wrapping_add(*number));
-            }
-            black_box(sum);
-        })?;
+        // In large pages, as the kernels' weights.
+        let mut memory = memmap2::MmapMut::map_anon(bytes)?;
+        #[cfg(target_os = "linux")]
+        memory.advise(memmap2::Advice::HugePage)?;
+        memory.fill(1);
+        let part = memory.len().div_ceil(threads).next_multiple_of(LINE);
+        let read = seconds(threads, |thread| read(memory.chunks(part).nth(thread).unwrap_or_default()))?;
         let multiplied = seconds(threads, |_| multiply())?;
         let products = threads * ROUNDS * SUMS * products_of_instruction();
         Ok(Self {
             threads,
-            bytes_per_second: (numbers.len() * size_of::<u64>()) as f64 / read,
+            bytes_per_second: memory.len() as f64 / read,
             products_per_second: products as f64 / multiplied,
         })
     }
@@ -81,11 +77,47 @@ fn seconds(threads: usize, work: impl Fn(usize) + Sync) -> Result<f64> {
     })
 }
 
+/// Reads all of it, in the widest registers.
 #[cfg(target_arch = "x86_64")]
-fn prefetch(start: *const u64) {
+fn read(memory: &[u8]) {
     use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-    // SAFETY: every x86-64 has this instruction; it accepts any address and never faults.
-    unsafe { _mm_prefetch::<_MM_HINT_T0>(start.cast()) };
+
+    #[inline(always)]
+    fn sum(memory: &[u8]) {
+        let mut sums = [[0_u64; LINE / size_of::<u64>()]; 2];
+        for lines in memory.as_chunks::<{ 2 * LINE }>().0 {
+            // SAFETY: every x86-64 has this instruction; it accepts any address and never faults.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(lines.as_ptr().wrapping_add(AHEAD * LINE).cast()) };
+            // SAFETY: as above.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(lines.as_ptr().wrapping_add((AHEAD + 1) * LINE).cast()) };
+            for (sums, line) in sums.iter_mut().zip(lines.as_chunks::<LINE>().0) {
+                for (sum, number) in sums.iter_mut().zip(line.as_chunks().0) {
+                    *sum = sum.wrapping_add(u64::from_ne_bytes(*number));
+                }
+            }
+        }
+        black_box(sums);
+    }
+
+    #[target_feature(enable = "avx512f")]
+    fn avx512(memory: &[u8]) {
+        sum(memory);
+    }
+
+    #[target_feature(enable = "avx2")]
+    fn avx2(memory: &[u8]) {
+        sum(memory);
+    }
+
+    if has_vnni() {
+        // SAFETY: the processor has the instructions.
+        unsafe { avx512(memory) }
+    } else if is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor has the instructions.
+        unsafe { avx2(memory) }
+    } else {
+        sum(memory);
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
