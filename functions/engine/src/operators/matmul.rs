@@ -73,11 +73,11 @@ impl Operator for MatMulNBits {
         let two_passes = self.shortlist
             && ShortlistedMatrix::is_worth_it(format)
             && context.outputs()?.iter().any(|output| output.name() == LOGITS);
-        let (instructions, arena) = (self.instructions, &self.arena);
+        let (instructions, arena, pool) = (self.instructions, &self.arena, &self.pool);
         let matrix = if two_passes {
-            ShortlistedMatrix::new(instructions, arena, format, packed, bias).map(Weights::Shortlisted)
+            ShortlistedMatrix::new(instructions, arena, pool, format, packed, bias).map(Weights::Shortlisted)
         } else {
-            let matrix = Matrix::new(instructions, arena, format, packed, bias).map(Weights::Whole);
+            let matrix = Matrix::new(instructions, arena, pool, format, packed, bias).map(Weights::Whole);
             // SAFETY: weights of a graph are constant: ONNX Runtime writes to none.
             unsafe { let_go(packed.weights) };
             matrix

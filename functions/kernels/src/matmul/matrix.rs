@@ -17,18 +17,19 @@ pub struct Matrix {
 }
 
 impl Matrix {
-    /// Lays out `packed`, with biases `[d_out]`, or none.
+    /// Lays out `packed`, with biases `[d_out]`, or none, on the threads of `pool`.
     ///
     /// # Errors
     /// If the lengths are not those of `format`, or there is no memory.
     pub fn new(
         instructions: Instructions,
         arena: &Arena,
+        pool: &ThreadPool,
         format: Format,
         packed: PackedWeights<'_>,
         bias: Option<&[f32]>,
     ) -> Result<Self, WeightsError> {
-        let weights = Weights::new(arena, instructions.panel_lines(), format, packed, bias)?;
+        let weights = Weights::new(arena, pool, instructions.panel_lines(), format, packed, bias)?;
         Ok(Self { instructions, weights })
     }
 

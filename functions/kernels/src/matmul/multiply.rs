@@ -156,7 +156,15 @@ mod tests {
         fn check<S: Simd>(&self, simd: S) {
             let Self { format, packed, scales, bias, x } = self;
             let stored = PackedWeights { weights: packed, scales };
-            let weights = Weights::new(&Arena::default(), S::LINES, *format, stored, Some(bias)).unwrap();
+            let weights = Weights::new(
+                &Arena::default(),
+                &ThreadPool::new(1).unwrap(),
+                S::LINES,
+                *format,
+                stored,
+                Some(bias),
+            )
+            .unwrap();
             let products = product(simd, &weights, x);
             assert_eq!(products, reference(*format, packed, scales, bias, x));
             if format.bits == 8 {
@@ -206,7 +214,15 @@ mod tests {
         let format = Format { d_in: 4, d_out: 1, bits: 4, block_size: 16 };
         let packed = [0x79, 0x8F, 0x88, 0x88, 0x88, 0x88, 0x88, 0x88];
         let packed = PackedWeights { weights: &packed, scales: &[0.5] };
-        let weights = Weights::new(&Arena::default(), S::LINES, format, packed, Some(&[1.0])).unwrap();
+        let weights = Weights::new(
+            &Arena::default(),
+            &ThreadPool::new(1).unwrap(),
+            S::LINES,
+            format,
+            packed,
+            Some(&[1.0]),
+        )
+        .unwrap();
         assert_eq!(product(simd, &weights, &[127.0, 127.0, 127.0, 0.0]), [445.5]);
         assert!(product(simd, &weights, &[f32::NAN, 0.0, 0.0, 0.0])[0].is_nan());
         assert!(!product(simd, &weights, &[f32::INFINITY, 0.0, 0.0, 0.0])[0].is_finite());

@@ -32,18 +32,19 @@ impl ShortlistedMatrix {
         Shortlist::is_worth_it(format)
     }
 
-    /// Lays out `packed` in 4 bits, with biases `[d_out]`, or none.
+    /// Lays out `packed` in 4 bits, with biases `[d_out]`, or none, on the threads of `pool`.
     ///
     /// # Errors
     /// If the lengths are not those of `format`, or there is no memory.
     pub fn new(
         instructions: Instructions,
         arena: &Arena,
+        pool: &ThreadPool,
         format: Format,
         packed: PackedWeights<'_>,
         bias: Option<&[f32]>,
     ) -> Result<Self, WeightsError> {
-        let coarse = Weights::coarse(arena, instructions.panel_lines(), format, packed, bias)?;
+        let coarse = Weights::coarse(arena, pool, instructions.panel_lines(), format, packed, bias)?;
         Ok(Self { instructions, format, coarse, shortlist: Shortlist::default() })
     }
 

@@ -4,6 +4,7 @@ use super::format::Format;
 use crate::arena::{Arena, Lines};
 use crate::error::WeightsError;
 use crate::simd::{LANES, Line, MAX_LINES};
+use crate::thread_pool::ThreadPool;
 
 /// Quantized weights as a model stores them.
 #[derive(Clone, Copy, Debug)]
@@ -34,12 +35,13 @@ impl Weights {
     /// If the lengths are not those of `format`, or there is no memory.
     pub(crate) fn new(
         arena: &Arena,
+        pool: &ThreadPool,
         panel_lines: usize,
         format: Format,
         packed: PackedWeights<'_>,
         bias: Option<&[f32]>,
     ) -> Result<Self, WeightsError> {
-        Self::with_words(arena, panel_lines, format, packed, u32::from_le_bytes, bias)
+        Self::with_words(arena, pool, panel_lines, format, packed, u32::from_le_bytes, bias)
     }
 
     /// Lays out int8 weights, rounded to int4: see [`new`](Self::new).
@@ -48,13 +50,14 @@ impl Weights {
     /// If the lengths are not those of `format`, or there is no memory.
     pub(crate) fn coarse(
         arena: &Arena,
+        pool: &ThreadPool,
         panel_lines: usize,
         format: Format,
         packed: PackedWeights<'_>,
         bias: Option<&[f32]>,
     ) -> Result<Self, WeightsError> {
         let coarse = Format { bits: 4, ..format };
-        let mut weights = Self::with_words(arena, panel_lines, coarse, packed, rounded, bias)?;
+        let mut weights = Self::with_words(arena, pool, panel_lines, coarse, packed, rounded, bias)?;
         weights.scales.iter_mut().flat_map(|line| &mut line.0).for_each(|scale| *scale *= 16.0);
         Ok(weights)
     }
@@ -62,10 +65,11 @@ impl Weights {
     /// Makes each word of `BYTES` bytes. What is read first lies first.
     fn with_words<const BYTES: usize>(
         arena: &Arena,
+        pool: &ThreadPool,
         panel_lines: usize,
         format: Format,
         packed: PackedWeights<'_>,
-        word: impl Fn([u8; BYTES]) -> u32,
+        word: impl Fn([u8; BYTES]) -> u32 + Sync,
         bias: Option<&[f32]>,
     ) -> Result<Self, WeightsError> {
         let PackedWeights { weights: packed, scales } = packed;
@@ -81,9 +85,9 @@ impl Weights {
             bias: arena.lines(lines)?,
             lines: arena.lines(lines * blocks * words)?,
         };
-        transpose(scales, panel_lines, blocks, number, &mut weights.scales);
-        transpose(bias.unwrap_or_default(), panel_lines, 1, number, &mut weights.bias);
-        transpose(packed, panel_lines, blocks * words * BYTES, word, &mut weights.lines);
+        transpose(pool, scales, panel_lines, blocks, number, &mut weights.scales);
+        transpose(pool, bias.unwrap_or_default(), panel_lines, 1, number, &mut weights.bias);
+        transpose(pool, packed, panel_lines, blocks * words * BYTES, word, &mut weights.lines);
         Ok(weights)
     }
 }
@@ -115,23 +119,26 @@ fn check(what: &'static str, found: usize, expected: usize) -> Result<(), Weight
 
 /// From columns one after the other, each of `length` numbers, to lines: the first item of all columns
 /// of a panel, then the second, and so on. An item is `N` numbers.
-fn transpose<S: Copy, const N: usize, T: Copy>(
+fn transpose<S: Copy + Sync, const N: usize, T: Copy + Send>(
+    pool: &ThreadPool,
     columns: &[S],
     panel_lines: usize,
     length: usize,
-    item: impl Fn([S; N]) -> T,
+    item: impl Fn([S; N]) -> T + Sync,
     lines: &mut [Line<T>],
 ) {
     let items = length / N;
-    let panels = columns.chunks(panel_lines * LANES * length);
-    for (lines, panel) in lines.chunks_mut(items * panel_lines).zip(panels) {
-        for (column, numbers) in panel.chunks(length).enumerate() {
+    let of_panel = panel_lines * LANES * length;
+    pool.run_chunks(lines, items * panel_lines, |panel, lines| {
+        // The panels that fill up the last strip have no columns.
+        let columns = columns.get(panel * of_panel..).unwrap_or_default();
+        for (column, numbers) in columns.chunks(length).take(panel_lines * LANES).enumerate() {
             let lines = lines[column / LANES..].iter_mut().step_by(panel_lines);
             for (line, numbers) in lines.zip(numbers.as_chunks().0) {
                 line.0[column % LANES] = item(*numbers);
             }
         }
-    }
+    });
 }
 
 #[cfg(test)]
@@ -148,7 +155,15 @@ mod tests {
         let scales: Vec<f32> = (0..66).map(|i| i as f32).collect();
         for (panel_lines, [second_columns, second_block]) in [(2, [1, 2]), (1, [2, 1])] {
             let layout = |weights, scales, bias| {
-                Weights::new(&Arena::default(), panel_lines, format, PackedWeights { weights, scales }, bias)
+                let packed = PackedWeights { weights, scales };
+                Weights::new(
+                    &Arena::default(),
+                    &ThreadPool::new(2).unwrap(),
+                    panel_lines,
+                    format,
+                    packed,
+                    bias,
+                )
             };
             let weights = layout(&packed, &scales, None).unwrap();
             let lanes = |line: usize| weights.lines[line].0;
@@ -182,7 +197,7 @@ mod tests {
         packed[8] = 0;
         let coarse = |weights, bias| {
             let packed = PackedWeights { weights, scales: &[0.5] };
-            Weights::coarse(&Arena::default(), 1, format, packed, bias)
+            Weights::coarse(&Arena::default(), &ThreadPool::new(2).unwrap(), 1, format, packed, bias)
         };
         let weights = coarse(&packed, Some(&[3.0])).unwrap();
         assert_eq!((weights.lines[0].0[0], weights.lines[1].0[0]), (0x8888_8888, 0x8888_8880));
