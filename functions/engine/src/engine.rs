@@ -1,5 +1,6 @@
 //! Text generation engine: one model that continues prompts, many at a time.
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -17,7 +18,7 @@ use crate::inspection::Inspection;
 use crate::model::OnnxModel;
 use crate::prefix_cache::PrefixCache;
 pub use crate::scheduler::PREFILL_CHUNK;
-use crate::scheduler::job::{Group, Job};
+use crate::scheduler::job::{Claim, Group, Job};
 use crate::scheduler::occupancy::{Gauge, Occupancy};
 use crate::scheduler::worker::Worker;
 use crate::session::LoadTimes;
@@ -133,12 +134,15 @@ impl Engine {
     }
 
     /// Sets how much memory the keys and values of earlier prompts may take; 0 keeps none, but what
-    /// texts of a request have in common, until all of them have run it: a context for each slot at most.
+    /// texts of a request have in common, until all of them have run it: a prompt for each slot at most, and no more than
+    /// texts that run may take.
     #[must_use]
     pub fn with_prefix_cache(mut self, bytes: usize) -> Self {
         self.limits.prefix_bytes = bytes;
         let prefixes = match bytes {
-            0 => PrefixCache::of_requests(self.limits.slots * self.prompt_bytes()),
+            0 => PrefixCache::of_requests(
+                (self.limits.slots * self.prompt_bytes()).min(self.limits.kv_bytes.max(self.prompt_bytes())),
+            ),
             _ => PrefixCache::new(bytes),
         };
         self.configured(|worker| worker.prefixes = prefixes)
@@ -190,15 +194,27 @@ impl Engine {
     }
 
     /// Generates the texts of one request: where slots are short, requests get as many as each other, and a prompt is run
-    /// once for all that begin with it.
+    /// once for all of its texts, as far as there is memory to keep it.
     ///
     /// # Errors
     /// If a prompt is empty or has ids outside the vocabulary, if it is to be read and does not fit into the context,
     /// or if there is no thread; no text is begun then. All else is told to the sinks.
     pub fn submit<'a>(&self, texts: impl IntoIterator<Item = TextRequest<'a>>) -> Result<(), EngineError> {
         let group = self.group();
-        let claim = (self.limits.prefix_bytes == 0).then(Arc::default);
-        let mut jobs = Vec::new();
+        let texts: Vec<TextRequest<'a>> = texts.into_iter().collect();
+        // Texts that begin alike, if nothing is kept for all.
+        let mut claims: HashMap<&[u32], Claim> = HashMap::new();
+        if self.limits.prefix_bytes == 0 {
+            for text in &texts {
+                claims
+                    .entry(self.beginning(text.prompt))
+                    .and_modify(|claim| {
+                        claim.get_or_insert_default();
+                    })
+                    .or_insert(None);
+            }
+        }
+        let mut jobs = Vec::with_capacity(texts.len());
         for TextRequest { prompt, options, sink } in texts {
             if prompt.is_empty() {
                 return Err(EngineError::EmptyPrompt);
@@ -208,13 +224,18 @@ impl Engine {
             if options.reads_prompt && prompt.len() > context_length {
                 return Err(EngineError::ContextOverflow { positions: prompt.len(), context_length });
             }
+            let claim = claims.get(self.beginning(prompt)).cloned().flatten();
             let text = Box::new(Continuation::new(prompt, self.n_ids, options, sink));
-            jobs.push(Job::Text { group, text, claim: claim.clone() });
+            jobs.push(Job::Text { group, text, claim });
         }
-        if let [Job::Text { claim, .. }] = &mut jobs[..] {
-            *claim = None; // it shares its prompt with nobody
-        }
+        drop(claims); // each text has its own
         self.send(jobs)
+    }
+
+    /// What has to be the same if chunks of two prompts are.
+    fn beginning<'a>(&self, prompt: &'a [u32]) -> &'a [u32] {
+        let seen = &prompt[prompt.len().saturating_sub(self.config.context_length)..];
+        &seen[..seen.len().min(PREFILL_CHUNK)]
     }
 
     fn group(&self) -> Group {

@@ -10,7 +10,7 @@ use std::ops::Range;
 /// them; other memory stays as it is.
 ///
 /// # Safety
-/// Nobody may have written to `bytes` since they were mapped: in memory that is not shared, that would be lost.
+/// If `bytes` are mapped from a file, nobody may have written to them: in memory that is not shared, that would be lost.
 pub(crate) unsafe fn let_go(bytes: &[u8]) {
     let addresses = bytes.as_ptr() as usize..bytes.as_ptr() as usize + bytes.len();
     let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default(); // without it, nothing is known to be a file
@@ -28,13 +28,15 @@ pub(crate) unsafe fn let_go(bytes: &[u8]) {
     }
 }
 
-/// The addresses of a line of `/proc/self/maps`, if a file is mapped there (`man proc_pid_maps`).
+/// The addresses of a line of `/proc/self/maps`, if a file is mapped there that lies in a folder (`man proc_pid_maps`):
+/// memory of other kinds has names of devices, or of files that are deleted.
 fn mapped_file(line: &str) -> Option<Range<usize>> {
     let mut fields = line.split_whitespace();
     let (start, end) = fields.next()?.split_once('-')?;
-    let inode = fields.nth(3)?;
+    let is_file = fields.nth(3)? != "0" && fields.next()?.starts_with('/');
+    let is_memory = line.ends_with(" (deleted)") || line.contains(" /dev/");
     let address = |text| usize::from_str_radix(text, 16).ok();
-    (inode != "0").then_some(address(start)?..address(end)?)
+    (is_file && !is_memory).then_some(address(start)?..address(end)?)
 }
 
 #[cfg(test)]
@@ -50,6 +52,8 @@ mod tests {
         assert_eq!(mapped_file("7f10-7f20 rw-p 00001000 fd:01 123 /a b"), Some(0x7f10..0x7f20));
         assert_eq!(mapped_file("7f10-7f20 r--p 00000000 00:00 0 [vdso]"), None);
         assert_eq!(mapped_file("7f10-7f20 r--p 00000000 00:00 0"), None);
+        assert_eq!(mapped_file("7f10-7f20 rw-s 00000000 00:01 5 /dev/zero"), None);
+        assert_eq!(mapped_file("7f10-7f20 rw-p 00000000 00:0f 5 /anon_hugepage (deleted)"), None);
         assert_eq!(mapped_file("nonsense"), None);
     }
 
@@ -65,10 +69,10 @@ mod tests {
     #[test]
     fn a_mapped_file_takes_no_memory_and_keeps_its_contents() {
         let contents: Vec<u8> = (0..1 << 20).map(|i: u32| (i % 251) as u8).collect();
-        let mut file = tempfile::tempfile().unwrap();
+        let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(&contents).unwrap();
         // SAFETY: nobody else has the file.
-        let mapped = unsafe { MmapOptions::new().map_copy(&file) }.unwrap();
+        let mapped = unsafe { MmapOptions::new().map_copy(file.as_file()) }.unwrap();
         assert!(mapped[..] == contents);
         assert_eq!(resident(mapped.as_ptr()), 1 << 10);
         // SAFETY: nobody writes to the mapping, nor to the heap.

@@ -93,12 +93,14 @@ impl PrefixCache {
 
     /// Keeps a run, if it fits in; those that have not been used for the longest make room for it, but no run that the
     /// same prompt began with: without its beginning it would not be found.
-    pub(crate) fn insert(&mut self, chunk: Chunk) {
+    pub(crate) fn insert(&mut self, mut chunk: Chunk) {
         // Found without the logits that were needed, it has been run again.
-        if let Some(index) =
-            self.chunks.iter().position(|old| old.start == chunk.start && old.prefix == chunk.prefix)
+        let same = |old: &Chunk| old.start == chunk.start && old.prefix == chunk.prefix;
+        if let Some(index) = self.chunks.iter().position(same)
+            && let Some(old) = self.chunks.remove(index)
         {
-            self.bytes -= self.chunks.remove(index).map_or(0, |old| old.bytes());
+            self.bytes -= old.bytes();
+            chunk.logits = chunk.logits.or(old.logits);
         }
         while self.bytes + chunk.bytes() > self.capacity_bytes {
             match self.chunks.pop_back_if(|oldest| !chunk.prefix.starts_with(&oldest.prefix)) {

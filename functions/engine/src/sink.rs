@@ -18,8 +18,7 @@ pub trait Sink: Send {
         ControlFlow::Continue(())
     }
 
-    /// Whether anybody still wants the text. It is asked while the text waits, between chunks of its prompt, and at each
-    /// step.
+    /// Whether anybody still wants the text. It is asked while the text waits, and before each pass that it takes part in.
     fn is_open(&self) -> bool {
         true
     }

@@ -76,25 +76,27 @@ pub(crate) const PRIOR_ACCEPTANCE: f64 = 0.7;
 const PRIOR_WEIGHT: f64 = 4.0;
 /// With each verification, older evidence counts for so much less.
 const DECAY: f64 = 0.9;
-/// After so many passes without a draft of any text another one is tried.
+/// After so many passes in which no text drafted, one tries again.
 const RETRY_PASSES: usize = 16;
 
-/// Adaptive draft length, from the acceptance rate in this text: by counts and never by clocks, so that the same
-/// requests take the same path.
+/// Adaptive draft length, from the acceptance rate in this text: by counts and never by clocks, so that what a text does
+/// can be repeated.
 pub(crate) struct DraftLength {
     costs: RunCosts,
     /// The length of all drafts, in place of the one that pays.
     fixed: Option<usize>,
     judged: f64,
     accepted: f64,
-    tokens_without: usize,
 }
+
+/// Tokens of texts that have gone by since one of them drafted.
+pub(crate) type TokensWithout = usize;
 
 impl DraftLength {
     /// Assumes an acceptance rate until there is evidence.
     pub(crate) fn new(costs: RunCosts, fixed: Option<usize>, acceptance: f64) -> Self {
         let accepted = PRIOR_WEIGHT * acceptance;
-        Self { costs, fixed, judged: PRIOR_WEIGHT, accepted, tokens_without: 0 }
+        Self { costs, fixed, judged: PRIOR_WEIGHT, accepted }
     }
 
     /// The acceptance rate, by the evidence so far.
@@ -103,8 +105,9 @@ impl DraftLength {
     }
 
     /// The draft length with the most tokens for the price of the pass, if each of the `texts` that share it drafts as
-    /// many; 0 where drafting does not pay.
-    pub(crate) fn next(&mut self, texts: usize) -> usize {
+    /// many; 0 where drafting does not pay, but now and then 1, to see whether it does: `without` counts for all texts that
+    /// learn from each other.
+    pub(crate) fn next(&self, texts: usize, without: &mut TokensWithout) -> usize {
         if let Some(length) = self.fixed {
             return length;
         }
@@ -116,15 +119,14 @@ impl DraftLength {
             tokens * alone / self.costs.of(texts * (1 + length))
         };
         let best = (1..=MAX_DRAFT).max_by(|&a, &b| gain(a).total_cmp(&gain(b))).unwrap_or(0);
-        if gain(best) >= WORTHWHILE {
-            return best;
-        }
-        self.tokens_without += 1;
-        if self.tokens_without < RETRY_PASSES * texts {
+        *without += 1;
+        let pays = gain(best) >= WORTHWHILE;
+        // One more than the passes have, so that each text has its turn.
+        if !pays && *without <= RETRY_PASSES * texts {
             return 0;
         }
-        self.tokens_without = 0;
-        1
+        *without = 0;
+        if pays { best } else { 1 }
     }
 
     /// Takes note of a draft of `drafted` ids of which the first `accepted` were right.
@@ -158,7 +160,7 @@ mod tests {
             for _ in 0..30 {
                 length.record(4, 4);
             }
-            assert!(length.next(1) >= 4, "{precision}");
+            assert!(length.next(1, &mut 0) >= 4, "{precision}");
         }
     }
 
@@ -174,9 +176,9 @@ mod tests {
             (0..200).for_each(|i| length.record(1, usize::from(i % drafted < accepted)));
             length
         };
-        assert!(with_acceptance(9, 10).next(8) >= 2);
-        assert_eq!(with_acceptance(1, 2).next(8), 0);
-        assert!(with_acceptance(1, 2).next(1) >= 1);
+        assert!(with_acceptance(9, 10).next(8, &mut 0) >= 2);
+        assert_eq!(with_acceptance(1, 2).next(8, &mut 0), 0);
+        assert!(with_acceptance(1, 2).next(1, &mut 0) >= 1);
     }
 
     /// At an acceptance of 0, a draft of 1 gives 1 token for more than one run.
@@ -187,24 +189,25 @@ mod tests {
             length.record(1, 0);
         }
         for texts in [1, 3] {
-            let drafts: Vec<usize> = (0..2 * RETRY_PASSES * texts).map(|_| length.next(texts)).collect();
-            assert_eq!(drafts.iter().sum::<usize>(), 2, "{drafts:?}");
-            assert_eq!(drafts[RETRY_PASSES * texts - 1], 1);
+            let (mut without, tries) = (0, RETRY_PASSES * texts + 1);
+            let drafts: Vec<usize> = (0..3 * tries).map(|_| length.next(texts, &mut without)).collect();
+            assert_eq!(drafts.iter().sum::<usize>(), 3, "{drafts:?}");
+            assert!(drafts.iter().skip(tries - 1).step_by(tries).all(|&draft| draft == 1), "{drafts:?}");
         }
         for _ in 0..40 {
             length.record(1, 1);
         }
-        assert!(length.next(1) > 1, "it drafts again");
+        assert!(length.next(1, &mut 0) > 1, "it drafts again");
     }
 
     /// Drafts that cost half a run each pay from an acceptance of 0.575 on.
     #[test]
     fn begins_with_what_is_assumed_of_the_text() {
-        assert_eq!(DraftLength::new(DEAR, None, 0.4).next(1), 0);
-        assert!(DraftLength::new(DEAR, None, 0.9).next(1) > 0);
+        assert_eq!(DraftLength::new(DEAR, None, 0.4).next(1, &mut 0), 0);
+        assert!(DraftLength::new(DEAR, None, 0.9).next(1, &mut 0) > 0);
         let mut fixed = DraftLength::new(DEAR, Some(3), 0.4);
         (0..9).for_each(|_| fixed.record(3, 0));
-        assert_eq!(fixed.next(8), 3);
+        assert_eq!(fixed.next(8, &mut 0), 3);
         assert!(fixed.acceptance() < 0.1);
     }
 
@@ -215,6 +218,6 @@ mod tests {
         for _ in 0..100 {
             length.record(2, 1); // one of two that are judged
         }
-        assert_eq!(length.next(1), 1);
+        assert_eq!(length.next(1, &mut 0), 1);
     }
 }

@@ -39,7 +39,7 @@ impl Limits {
         // In large pages, as the kernels' weights.
         let mut memory = memmap2::MmapMut::map_anon(bytes)?;
         #[cfg(target_os = "linux")]
-        memory.advise(memmap2::Advice::HugePage)?;
+        let _ = memory.advise(memmap2::Advice::HugePage); // without them it is measured too
         memory.fill(1);
         let part = memory.len().div_ceil(threads).next_multiple_of(LINE);
         let read = seconds(threads, |thread| read(memory.chunks(part).nth(thread).unwrap_or_default()))?;

@@ -13,7 +13,7 @@ use artifact::GptConfig;
 use slot::SlotCache;
 use tensors::{Layout, TensorCache};
 
-/// Positions by which caches grow, and that a run of a prompt takes.
+/// Positions by which caches grow.
 pub(crate) const PAGE: usize = 32;
 
 /// Numbers of a position in a cache.

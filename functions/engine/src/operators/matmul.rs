@@ -78,7 +78,7 @@ impl Operator for MatMulNBits {
             ShortlistedMatrix::new(instructions, arena, pool, format, packed, bias).map(Weights::Shortlisted)
         } else {
             let matrix = Matrix::new(instructions, arena, pool, format, packed, bias).map(Weights::Whole);
-            // SAFETY: weights of a graph are constant: ONNX Runtime writes to none.
+            // SAFETY: what ONNX Runtime maps from a file are constants of the graph, which it does not write to.
             unsafe { let_go(packed.weights) };
             matrix
         };

@@ -1,16 +1,23 @@
 //! Decoding: the last id of a text is run with a draft of the next ones, and the draft is verified.
 
 use super::sequence::{Reader, Sequence, Task};
-use crate::speculation::Drafter;
+use crate::speculation::{Drafter, TokensWithout};
 
 impl Sequence {
-    /// The last id, and a draft of the next ones, if there is a drafter and it pays with so many texts in the pass.
-    pub(super) fn plan_decode(&mut self, drafter: Option<&dyn Drafter>, context_length: usize, texts: usize) {
+    /// The last id, and a draft of the next ones, if there is a drafter and it pays with so many texts in the pass. `without` is given if texts learn from each other.
+    pub(super) fn plan_decode(
+        &mut self,
+        drafter: Option<&dyn Drafter>,
+        context_length: usize,
+        texts: usize,
+        without: Option<&mut TokensWithout>,
+    ) {
         self.rows.clear();
         self.rows.extend(self.text.ids.last());
         if let Some(drafter) = drafter.filter(|_| self.text.options.draft) {
             let room = context_length - self.past() - 1;
-            let max = self.draft_length.next(texts).min(room).min(self.text.remaining() - 1);
+            let without = without.unwrap_or(&mut self.tokens_without);
+            let max = self.draft_length.next(texts, without).min(room).min(self.text.remaining() - 1);
             if max > 0 {
                 drafter.draft(&self.text.ids[self.window_start..], max, &mut self.rows);
                 self.rows.truncate(max + 1);

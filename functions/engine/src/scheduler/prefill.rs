@@ -1,6 +1,6 @@
 //! Prefill: the window of a text is run in chunks, those of a prompt unless an earlier one has run them.
 
-use super::sequence::{Reader, Sequence, Task, Window};
+use super::sequence::{PREFILL_CHUNK, Reader, Sequence, Task, Window};
 use crate::prefix_cache::{Chunk, PrefixCache};
 
 impl Sequence {
@@ -9,15 +9,23 @@ impl Sequence {
     pub(super) fn plan_prefill(&mut self, prefixes: &mut PrefixCache, window: Window) -> ort::Result<()> {
         while self.prefills && !self.has_ended() {
             let (start, length) = (self.past(), self.window().len());
-            let end = length.min(start + window.chunk);
-            let (is_last, is_prompt) = (end == length, self.window_is_prompt());
             let reads = self.text.reads_prompt;
+            // All logits of a chunk are much memory.
+            let (chunk, chunks) = if reads { (PREFILL_CHUNK, 1) } else { (window.chunk, window.chunks) };
+            let mut end = length.min(start + chunk);
+            let (is_last, is_prompt) = (end == length, self.window_is_prompt());
             let prefix = &self.text.ids[self.window_start..][..end];
             let found = if is_prompt && !reads { prefixes.find(prefix, start, is_last) } else { None };
-            let Some(chunk) = found else {
-                // All logits of a chunk are much memory.
-                let chunks = if reads { 1 } else { window.chunks };
-                let end = length.min(start + chunks * window.chunk);
+            let Some(known) = found else {
+                let most = length.min(start + chunks * chunk);
+                while end < most {
+                    let next = most.min(end + chunk);
+                    let prefix = &self.text.ids[self.window_start..][..next];
+                    if is_prompt && prefixes.find(prefix, end, false).is_some() {
+                        break; // that need not be run
+                    }
+                    end = next;
+                }
                 let is_last = end == length;
                 self.rows.clear();
                 self.rows.extend_from_slice(&self.text.ids[self.window_start..][start..end]);
@@ -28,12 +36,12 @@ impl Sequence {
                 };
                 self.wanted.clear();
                 self.wanted.extend(first_wanted..end - start);
-                self.task = Task::Prefill { end, chunk: window.chunk, is_last, is_prompt };
+                self.task = Task::Prefill { end, chunk, is_last, is_prompt };
                 return Ok(());
             };
-            self.share.cache.write(start, &chunk.rows)?;
+            self.share.cache.write(start, &known.rows)?;
             self.work.reused += end - start;
-            if let (true, Some(logits)) = (is_last, &chunk.logits) {
+            if let (true, Some(logits)) = (is_last, &known.logits) {
                 self.end_prefill();
                 self.text.choose(logits);
                 self.slide(window)?;

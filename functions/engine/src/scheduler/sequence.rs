@@ -7,10 +7,10 @@ use crate::continuation::Continuation;
 use crate::error::EngineError;
 use crate::generation::Work;
 use crate::graph::Part;
-use crate::speculation::DraftLength;
+use crate::speculation::{DraftLength, TokensWithout};
 
-/// Positions of a prompt that are kept together for later prompts: few enough that those which begin alike share most.
-/// While other texts are decoded, a pass takes no more.
+/// Positions of a prompt that are kept together for later prompts, on kernels of our own: few enough that those which
+/// begin alike share most. While other texts are decoded, a pass takes no more.
 pub const PREFILL_CHUNK: usize = PAGE;
 /// The same where ONNX Runtime's operators run: their products of few rows are slow.
 pub(super) const LONG_PREFILL_CHUNK: usize = 4 * PREFILL_CHUNK;
@@ -60,6 +60,8 @@ pub(super) struct Sequence {
     /// Whether positions of the window have still to be run, but for the last one of a text that grows.
     pub(super) prefills: bool,
     pub(super) draft_length: DraftLength,
+    /// Of this text alone.
+    pub(super) tokens_without: TokensWithout,
     pub(super) work: Work,
     pub(super) task: Task,
     /// The ids of the next pass.
@@ -87,6 +89,7 @@ impl Sequence {
             share,
             prefills: true,
             draft_length,
+            tokens_without: 0,
             work: Work::default(),
             task: Task::Rest,
             rows: Vec::with_capacity(PREFILL_CHUNK),

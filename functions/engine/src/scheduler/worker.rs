@@ -13,7 +13,7 @@ use crate::cache::memory::KvMemory;
 use crate::error::EngineError;
 use crate::graph::Graph;
 use crate::prefix_cache::PrefixCache;
-use crate::speculation::{DraftLength, Drafter, PRIOR_ACCEPTANCE, run_costs};
+use crate::speculation::{DraftLength, Drafter, PRIOR_ACCEPTANCE, TokensWithout, run_costs};
 
 /// The model, and all that its thread knows.
 pub(crate) struct Worker {
@@ -23,8 +23,10 @@ pub(crate) struct Worker {
     pub(crate) drafter: Option<Box<dyn Drafter>>,
     /// The length of all drafts, in place of the one that pays.
     pub(crate) fixed_draft_length: Option<usize>,
-    /// Share of guesses that were right in the texts of late, of which more is assumed of the next.
+    /// The share of right guesses that is assumed of the next text: half of what was assumed of the last one that
+    /// drafted, half of what came of that.
     acceptance: f64,
+    tokens_without: TokensWithout,
     /// Texts that run at the same time.
     pub(crate) slots: usize,
     pub(crate) slide_stride: usize,
@@ -45,6 +47,7 @@ impl Worker {
             drafter: None,
             fixed_draft_length: None,
             acceptance: PRIOR_ACCEPTANCE,
+            tokens_without: 0,
             slots,
             gauge: Arc::default(),
             waiting: Waiting::default(),
@@ -168,7 +171,7 @@ impl Worker {
         let decodes = |sequence: &Sequence| !sequence.prefills && !sequence.has_ended();
         let shares = self.graph.shares_passes();
         let is_quiet = shares && !self.running.iter().any(decodes);
-        let window = Window {
+        let mut window = Window {
             context_length,
             stride: self.slide_stride,
             chunk: if shares { PREFILL_CHUNK } else { LONG_PREFILL_CHUNK },
@@ -192,6 +195,9 @@ impl Worker {
                 Ok(Err(error)) => sequence.failure = Some(error.into()),
                 Err(_) => sequence.failure = Some(EngineError::Panicked),
             }
+            if decodes(sequence) {
+                window.chunks = 1; // its prompt was known
+            }
             if sequence.task != Task::Rest {
                 self.turn = index + 1;
                 break;
@@ -201,7 +207,8 @@ impl Worker {
         // As above: no text's drafts may depend on others then.
         let texts = if shares { texts } else { 1 };
         for sequence in self.running.iter_mut().filter(|sequence| decodes(sequence)) {
-            sequence.plan_decode(self.drafter.as_deref(), context_length, texts);
+            let without = shares.then_some(&mut self.tokens_without);
+            sequence.plan_decode(self.drafter.as_deref(), context_length, texts, without);
         }
     }
 

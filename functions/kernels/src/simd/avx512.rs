@@ -30,8 +30,8 @@ fn sums_of_halves(a: __m512, b: __m512) -> __m512 {
 }
 
 /// `_mm512_dpwssd_epi32`. Where two follow each other, LLVM takes the second apart into a product and a sum, as if the
-/// wait for the first were what costs (its machine combiner, which knows no other way to be told): that was half as much
-/// again to do for int8 weights.
+/// wait for the first were what costs, and nothing but assembly keeps its machine combiner from that: for int8 weights it
+/// was half as much again to do.
 #[inline]
 #[target_feature(enable = "avx512f,avx512vnni")]
 fn dpwssd(mut sums: __m512i, a: __m512i, b: __m512i) -> __m512i {
