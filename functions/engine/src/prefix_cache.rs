@@ -10,7 +10,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 
 use crate::cache::CacheRows;
-use crate::scheduler::job::Claim;
+
+/// What texts of a request hold until they have run their prompt, if chunks of it are kept for them alone.
+pub(crate) type Claim = Option<Arc<()>>;
 
 /// One run of some prompt.
 pub(crate) struct Chunk {

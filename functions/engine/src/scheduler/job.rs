@@ -1,18 +1,15 @@
 //! Jobs of the model's thread.
 
-use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
 use crate::continuation::Continuation;
 use crate::error::EngineError;
 use crate::inspection::Inspection;
+use crate::prefix_cache::Claim;
 
 /// Number of a request, whose texts share its part of the slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Group(pub(crate) u64);
-
-/// What texts of a request hold until they have run their prompt, if chunks of it are kept for them alone.
-pub(crate) type Claim = Option<Arc<()>>;
 
 /// What a caller wants.
 pub(crate) enum Job {

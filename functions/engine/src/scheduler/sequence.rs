@@ -1,12 +1,13 @@
 //! Sequence: a text that has a slot, with its cache and what it does in the next pass.
 
-use super::job::{Claim, Group};
+use super::job::Group;
 use crate::cache::PAGE;
 use crate::cache::memory::Share;
 use crate::continuation::Continuation;
 use crate::error::EngineError;
 use crate::generation::Work;
 use crate::graph::Part;
+use crate::prefix_cache::Claim;
 use crate::speculation::{DraftLength, TokensWithout};
 
 /// Positions of a prompt that are kept together for later prompts, on kernels of our own: few enough that those which
