@@ -13,7 +13,7 @@ use crate::cache::memory::KvMemory;
 use crate::cache::{CacheShape, PAGE};
 use crate::continuation::Continuation;
 use crate::error::EngineError;
-use crate::generation::{Generation, GenerationOptions, TextRequest, Token};
+use crate::generation::{Generation, GenerationOptions, Token};
 use crate::inspection::Inspection;
 use crate::model::OnnxModel;
 use crate::prefix_cache::{Claim, PrefixCache};
@@ -22,7 +22,7 @@ use crate::scheduler::job::{Group, Job};
 use crate::scheduler::occupancy::{Gauge, Occupancy};
 use crate::scheduler::worker::Worker;
 use crate::session::LoadTimes;
-use crate::sink::{ToCaller, WaitingCaller};
+use crate::sink::{Sink, ToCaller, WaitingCaller};
 use crate::speculation::{Drafter, MAX_DRAFT};
 
 /// Texts that run at the same time, unless an engine is told otherwise.
@@ -56,6 +56,16 @@ pub struct Limits {
     pub kv_bytes: usize,
     /// Memory for the keys and values of earlier prompts.
     pub prefix_bytes: usize,
+}
+
+/// A text that is to be generated.
+pub struct TextRequest<'a> {
+    /// Ids that it continues, at least one. Of more than the context holds, the model sees the end.
+    pub prompt: &'a [u32],
+    /// How to continue them.
+    pub options: GenerationOptions,
+    /// Takes what comes.
+    pub sink: Box<dyn Sink>,
 }
 
 /// The thread of the model: it starts with the first text.

@@ -5,8 +5,6 @@ use std::time::{Duration, Instant};
 use artifact::Sampling;
 use artifact::sampling::LogitsProcessors;
 
-use crate::sink::Sink;
-
 /// Options of a generation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GenerationOptions {
@@ -44,16 +42,6 @@ impl GenerationOptions {
             reads_prompt: false,
         }
     }
-}
-
-/// A text that is to be generated.
-pub struct TextRequest<'a> {
-    /// Ids that it continues, at least one. Of more than the context holds, the model sees the end.
-    pub prompt: &'a [u32],
-    /// How to continue them.
-    pub options: GenerationOptions,
-    /// Takes what comes.
-    pub sink: Box<dyn Sink>,
 }
 
 /// A new token, as it is chosen.

@@ -40,9 +40,9 @@ pub mod text;
 mod threads;
 
 pub use cache::CacheRows;
-pub use engine::{Engine, Limits};
+pub use engine::{Engine, Limits, TextRequest};
 pub use error::EngineError;
-pub use generation::{FinishReason, Generation, GenerationOptions, TextRequest, Token, Work};
+pub use generation::{FinishReason, Generation, GenerationOptions, Token, Work};
 pub use inspection::Inspection;
 pub use kernel_set::Kernels;
 pub use model::OnnxModel;
