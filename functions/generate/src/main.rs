@@ -43,7 +43,8 @@ struct Cli {
     #[arg(long, env = "KV_CACHE_MB", value_name = "MB", value_parser = clap::value_parser!(u64).range(1..))]
     kv_cache_mb: Option<u64>,
     /// Memory for the keys and values of earlier prompts, in MB, so that a prompt that begins like one of them runs only
-    /// its new part; 0 keeps none but what texts of one request have in common [default: that of four whole contexts, and at least 64].
+    /// its new part; 0 keeps none but what texts of one request have in common [default: that of four whole contexts, and
+    /// at least 64].
     #[arg(long, env = "PREFIX_CACHE_MB", value_name = "MB")]
     prefix_cache_mb: Option<u64>,
     /// Folder for models downloaded from S3, of this user alone; servers may share it [default: one among temporary
