@@ -4,7 +4,8 @@ use super::sequence::{Reader, Sequence, Task};
 use crate::speculation::{Drafter, TokensWithout};
 
 impl Sequence {
-    /// The last id, and a draft of the next ones, if there is a drafter and it pays with so many texts in the pass. `without` is given if texts learn from each other.
+    /// The last id, and a draft of the next ones, if there is a drafter and it pays with so many texts in the pass.
+    /// `without` is given if texts learn from each other.
     pub(super) fn plan_decode(
         &mut self,
         drafter: Option<&dyn Drafter>,

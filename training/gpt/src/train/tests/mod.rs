@@ -75,6 +75,10 @@ fn batches(run: &Run, windows: &[Vec<usize>]) -> Vec<Batch> {
     windows.iter().map(|windows| run.train_set.batch(windows, run.device)).collect()
 }
 
+fn train(preset: &Preset, notes: &mut Notes) -> Trained {
+    with_run(preset, |run| run.train(Gpt::new(&preset.model, run.device), notes).unwrap())
+}
+
 /// Windows at a third of the split from each other, and not the first three.
 #[test]
 fn an_evaluation_is_of_windows_from_the_whole_split() {
@@ -95,10 +99,6 @@ fn an_evaluation_is_of_windows_from_the_whole_split() {
     let expected = mean_of([0, count / 3, 2 * count / 3]);
     assert!((found - expected).abs() < 1e-6, "{found}, expected {expected}");
     assert!((found - mean_of([0, 1, 2])).abs() > 1e-5);
-}
-
-fn train(preset: &Preset, notes: &mut Notes) -> Trained {
-    with_run(preset, |run| run.train(Gpt::new(&preset.model, run.device), notes).unwrap())
 }
 
 /// All weights of a model, in its order.
