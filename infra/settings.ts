@@ -5,6 +5,10 @@
  * invalid setting ends the synthesis with a message that names it.
  */
 import { z } from 'zod';
+import { canary } from './settings/canary.ts';
+import { prune } from './settings/prune.ts';
+import { schedule } from './settings/schedule.ts';
+import { service } from './settings/service.ts';
 
 /** Name of a channel, a preset or a tag. */
 const name = z.string().regex(/^[A-Za-z0-9._-]+$/, 'expected the characters a-z A-Z 0-9 . _ -');
@@ -32,6 +36,8 @@ const FARGATE_MEMORY_GB: Record<number, [number, number, number]> = {
 const storage = z.strictObject({
   /** Days for which a replaced or deleted object can be restored. */
   oldVersionsDays: z.int().min(1).max(3650).default(30),
+  /** Pruning: a job deletes old versions of models by a schedule. `null` for none: the store grows by each version. */
+  prune: prune.nullable().default(null),
   /** Days after which checkpoints expire: longer than a training run takes, retries included. */
   checkpointDays: z.int().min(1).max(365).default(7),
   /** Retention of the buckets' access logs, in days. */
@@ -40,6 +46,13 @@ const storage = z.strictObject({
 
 const serving = z
   .strictObject({
+    /**
+     * `lambda`: a function, which scales to zero and takes a request at a time. `ecs`: a service that always runs on
+     * Fargate and generates several texts side by side, for steady traffic; CloudFront is the only way to it.
+     */
+    compute: z.enum(['lambda', 'ecs']).default('lambda'),
+    /** That service. */
+    service: service.prefault({}),
     /** A zip of `bootstrap` and ONNX Runtime, relative to this folder; `scripts/build-function.sh` builds it. */
     zip: z.string().min(1).default('../target/lambda/function.zip'),
     /**
@@ -59,6 +72,14 @@ const serving = z
     precision: z.enum(['auto', 'w4', 'w8', 'float32']).default('auto'),
     /** Channel (alias of a version in the model store) to serve. Training promotes new versions to it. */
     channel: name.default('live'),
+    /**
+     * Challenger: another channel, whose version answers a share of the requests that name no model, from 0 to 1. The
+     * dashboard has both side by side; `gpt promote` ends the comparison.
+     */
+    challenger: z
+      .strictObject({ channel: name.default('challenger'), share: z.number().gt(0).max(1).default(0.1) })
+      .nullable()
+      .default(null),
     /** Interval in seconds at which running functions check whether the channel names another version. */
     modelCheckSeconds: z.number().min(1).max(3600).default(30),
     /** Time limit of a request in seconds; generation then ends with the text so far. */
@@ -87,6 +108,14 @@ const serving = z
       })
       .nullable()
       .default(null),
+    /**
+     * Canary deployment: a new version of the function gets some of the requests for some minutes, and then all. First
+     * a smoke test asks it for a text, so the channel has to name a model by then. If that fails, or an alarm about the
+     * function is on, the version before gets all requests again and the deployment fails. That holds also for an alarm
+     * from before: `cdk deploy -c canary=off` deploys the remedy at once. `null`: every deployment is at once. The
+     * instances of `managedInstances`, or of provisioned concurrency, run for both versions meanwhile.
+     */
+    canary: canary.nullable().default(null),
     /** `rest-api`: API Gateway, with throttling, keys, WAF. `function-url`: the function itself. */
     endpoint: z.enum(['rest-api', 'function-url']).default('rest-api'),
     /** Stream tokens as they are generated; otherwise a response is sent when it is complete. */
@@ -132,9 +161,16 @@ const serving = z
     if (serving.precision === 'float32' && serving.temporaryStorageMb < 2048) {
       refuse('temporaryStorageMb', 'two float32 models take 1300 MB; expected at least 2048');
     }
+    if (serving.challenger?.channel === serving.channel) {
+      refuse('challenger', `expected another channel than ${serving.channel}, which it is compared with`);
+    }
+    if (serving.challenger && serving.precision === 'w8' && serving.temporaryStorageMb < 1024) {
+      refuse('temporaryStorageMb', 'three w8 models, one of them a replacement, take 540 MB; expected at least 1024');
+    }
     if (serving.package === 'image' && serving.temporaryStorageMb > 512) {
       refuse('temporaryStorageMb', 'SnapStart allows 512 MB');
     }
+    if (serving.compute === 'ecs') refuseForService(serving, refuse);
     const managed = serving.managedInstances;
     if (!managed) return;
     if (serving.package === 'image') {
@@ -149,7 +185,31 @@ const serving = z
     if (managed.maxEnvironments < managed.minEnvironments) {
       refuse('managedInstances', `expected maxEnvironments of at least minEnvironments, ${managed.minEnvironments}`);
     }
+    const vcpus = (managed.minEnvironments * serving.memoryMb) / 1024 / managed.gbPerVcpu;
+    if (serving.canary && 2 * vcpus > managed.maxVcpus) {
+      refuse('canary', `two versions of managedInstances take ${2 * vcpus} vCPUs; expected at least as many maxVcpus`);
+    }
   });
+
+/** What is of a function alone. */
+const OF_FUNCTIONS = [
+  ...(['memoryMb', 'temporaryStorageMb', 'reservedConcurrency', 'managedInstances', 'canary'] as const),
+  ...(['endpoint', 'streaming', 'throttle', 'apiKey', 'waf'] as const),
+] as const;
+
+/** Refuses settings that have no effect on a service. */
+function refuseForService(settings: z.infer<typeof serving>, refuse: (path: string, message: string) => void): void {
+  for (const key of OF_FUNCTIONS) {
+    const unset = serving.shape[key].parse(undefined);
+    if (JSON.stringify(settings[key]) !== JSON.stringify(unset)) {
+      refuse(key, `compute is ecs, which does not take it; expected ${JSON.stringify(unset)}`);
+    }
+  }
+  if (settings.package === 'zip') refuse('package', 'compute is ecs, which runs the image; set it to image');
+  if (settings.apiKeySha256.length === 0) {
+    refuse('apiKeySha256', 'compute is ecs, which nothing else protects; expected the digest of a key');
+  }
+}
 
 const training = z
   .strictObject({
@@ -191,10 +251,7 @@ const training = z
     /** Schedule of retraining; `null` for training by hand only. */
     schedule: z
       .strictObject({
-        /** Cron expression of EventBridge Scheduler: minute, hour, day of month, month, day of week, year. */
-        cron: z.string().regex(/^\S+( \S+){5}$/, 'expected six fields, such as `0 3 ? * SUN *`'),
-        /** Time zone of the cron expression. */
-        timeZone: z.string().refine(isTimeZone, 'expected a time zone such as Europe/Copenhagen'),
+        ...schedule,
         /** Flexible time window: the run may begin so many minutes later. */
         flexibleMinutes: z.int().min(1).max(1440).default(60),
       })
@@ -258,6 +315,10 @@ const alarms = z.strictObject({
 });
 
 const schema = z.strictObject({
+  /** AWS account of the stage; credentials of another one are refused. `null` for any. */
+  account: z.string().regex(/^\d{12}$/, 'expected 12 digits').nullable().default(null),
+  /** AWS region of the stage, likewise. */
+  region: z.string().regex(/^[a-z]+(-[a-z]+)+-\d$/, 'expected a region such as eu-west-1').nullable().default(null),
   storage: storage.prefault({}),
   serving: serving.prefault({}),
   training: training.prefault({}),
@@ -272,9 +333,10 @@ export type SettingsInput = z.input<typeof schema>;
 export const stages: Record<string, SettingsInput> = {
   /** For experiments: every optional feature is off. */
   dev: {},
-  /** Retrains weekly from the served model, and requires an API key. */
+  /** Retrains weekly from the served model, prunes the store, requires an API key, and deploys by a canary. */
   prod: {
-    serving: { reservedConcurrency: 10, apiKey: {} },
+    storage: { prune: { cron: '0 12 ? * SUN *', timeZone: 'Europe/Copenhagen' } },
+    serving: { reservedConcurrency: 10, apiKey: {}, canary: {} },
     training: {
       start: 'current',
       schedule: { cron: '0 3 ? * SUN *', timeZone: 'Europe/Copenhagen' },
@@ -298,13 +360,4 @@ export function settingsOf(stage: string): Settings {
     throw new Error(`there is no stage ${stage} in infra/settings.ts, which has ${Object.keys(stages).join(', ')}`);
   }
   return parseSettings(stage, input);
-}
-
-function isTimeZone(name: string): boolean {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: name });
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -32,11 +32,10 @@ target=$machine-unknown-linux-gnu
 [ -d "$(rustc --print sysroot)/lib/rustlib/$target" ] ||
     fail "Rust's libraries for $target are missing; install them: rustup target add $target"
 command -v objdump >/dev/null || fail "objdump is missing; install it: sudo apt-get install binutils"
-# Here scripts/setup.sh --tests puts cargo-lambda, and the Python that finds its linker.
-command -v cargo-lambda >/dev/null || PATH=$PWD/target/venv/bin:$PATH
-command -v cargo-lambda >/dev/null || fail "cargo-lambda is missing; install it: pip install cargo-lambda ziglang"
 
-scripts/setup.sh
+scripts/setup.sh --deploy
+# cargo-lambda, and the Python that finds its linker.
+PATH=$PWD/target/deploy-venv/bin:$PATH
 library=target/native/onnxruntime/libonnxruntime.so
 if [ $machine = aarch64 ]; then
     library=target/native-arm64/libonnxruntime.so

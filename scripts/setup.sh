@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Prepares this checkout: checks the tools and links the native libraries into target/native. Options add what
 # tests use: --tests Python's tools, in target/venv; --infra those of the infrastructure, in target/infra-venv, and its
-# npm packages; --site the npm packages of the page, and Chromium. --cuda links libtorch's CUDA build into target/cuda,
-# which scripts/build-cuda.sh builds with.
+# npm packages; --site the npm packages of the page, and Chromium. --deploy adds cargo-lambda, in target/deploy-venv,
+# for scripts/build-function.sh; --cuda links libtorch's CUDA build into target/cuda, for scripts/build-cuda.sh.
 # Run it as often as you like; it is quick and quiet when there is nothing to do.
 # The libraries (490 MB) are kept in TROELSLLM_CACHE (default: ~/.cache/troelsllm), so that
 # another checkout on this machine does not fetch them again.
@@ -14,11 +14,11 @@ fail() {
     exit 1
 }
 
-tests='' infra='' site='' cuda=''
+tests='' infra='' site='' deploy='' cuda=''
 for option in "$@"; do
     case $option in
-        --tests | --infra | --site | --cuda) declare "${option#--}=yes" ;;
-        *) fail "unknown option $option; expected --tests, --infra, --site or --cuda" ;;
+        --tests | --infra | --site | --deploy | --cuda) declare "${option#--}=yes" ;;
+        *) fail "unknown option $option; expected --tests, --infra, --site, --deploy or --cuda" ;;
     esac
 done
 
@@ -127,7 +127,7 @@ if [ -n "$cuda" ]; then
     [ "$(readlink target/cuda || true)" = "$with_cuda" ] || ln -sfn "$with_cuda" target/cuda
 fi
 
-if [ -n "$tests$infra$site" ]; then
+if [ -n "$tests$infra$site$deploy" ]; then
     # They can take minutes: the lock above is free again, so that only those wait who need them.
     exec 9>target/packages.lock
     flock 9
@@ -140,8 +140,14 @@ if [ -n "$infra" ]; then
     scripts/npm_packages.sh infra
     python_tools target/infra-venv scripts/requirements-infra.txt
 fi
+if [ -n "$deploy" ]; then
+    # As the tests have them.
+    awk '/^[a-z]/ { wanted = /^(cargo-lambda|ziglang)==/ } wanted' scripts/requirements-test.txt \
+        >target/requirements-deploy.txt
+    python_tools target/deploy-venv target/requirements-deploy.txt
+fi
 if [ -n "$tests" ]; then
-    # 800 MB to download, 2.5 GB on disk.
+    # 870 MB to download, 2.7 GB on disk.
     python_tools target/venv scripts/requirements-test.txt --only-binary=:all:
     torch=$(echo target/venv/lib/python3.*/site-packages/torch/lib)
     # The last of the libraries that it makes.

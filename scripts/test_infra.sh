@@ -13,7 +13,8 @@ scripts/setup.sh --infra
 PATH=$repository/target/infra-venv/bin:$PATH
 
 cd infra
-npm test
+# With the programs, also tests that run them.
+PROGRAMS=$programs ORT_DYLIB_PATH=$repository/target/native/onnxruntime/libonnxruntime.so npm test
 
 echo "infra: closing the loop on this machine"
 templates=$(mktemp -d)

@@ -1,5 +1,5 @@
 /** Suppressions of cdk-nag's AWS Solutions rules: each at the construct where it does not apply, with the reason. */
-import { type Stack, Validations } from 'aws-cdk-lib';
+import { type CfnElement, type Stack, Validations } from 'aws-cdk-lib';
 import type * as s3 from 'aws-cdk-lib/aws-s3';
 import type { IConstruct } from 'constructs';
 import type { SiteStack } from './site/site-stack.ts';
@@ -21,9 +21,35 @@ const MANAGED_INSTANCES: Acknowledgement[] = [
   ['ManagedInstances/Provider/OperatorRole', 'IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/AWSLambdaManagedEC2ResourceOperator]', 'what AWS documents for this role'],
 ];
 
+const SERVICE: Acknowledgement[] = [
+  ['Network/Vpc', 'VPC7', 'the load balancer is all that reaches the tasks, and they log what they do'],
+  ['Network/BalancerGroup', 'EC23', 'it has no public address: of the internet only CloudFront comes this far'],
+  ['Balancer', 'ELB2', 'the tasks log every request'],
+  ['Cluster', 'ECS4', 'they would cost more than all other metrics; the load balancer counts what alarms need'],
+  ['Task', 'ECS2', 'none of them is secret: keys are there as their digests'],
+  ['Task/ExecutionRole', 'IAM5[Resource::*]', 'ecr:GetAuthorizationToken knows no resources'],
+];
+
+/** Rights of the smoke test and of CodeDeploy. */
+function canary(serving: Stack): Acknowledgement[] {
+  const versionsOf = (path: string) => {
+    const resource = below(serving, path).node.defaultChild as CfnElement;
+    return `IAM5[Resource::<${serving.getLogicalId(resource)}.Arn>:*]`;
+  };
+  return [
+    ['Canary/Role', versionsOf('Generate'), 'each deployment makes a version'],
+    ['Canary/Group/ServiceRole', versionsOf('Canary/SmokeTest'), 'how the library grants the invocation of a function'],
+    ['Canary/Group/ServiceRole', managedPolicy('AWSCodeDeployRoleForLambdaLimited'), 'what AWS documents for it'],
+  ];
+}
+
 const TRAINING: Acknowledgement[] = [
   ['Job/Container/ExecutionRole', 'IAM5[Resource::*]', 'ecr:GetAuthorizationToken knows no resources'],
   ['Compute/Vpc', 'VPC7', 'nothing can reach the jobs, and flow logs would cost more than the jobs'],
+];
+
+const PRUNING: Acknowledgement[] = [
+  ['Pruning/Container/ExecutionRole', 'IAM5[Resource::*]', 'ecr:GetAuthorizationToken knows no resources'],
 ];
 
 const TRAINING_ON_EC2: Acknowledgement[] = [
@@ -61,7 +87,11 @@ function uploadFunction(site: SiteStack): Acknowledgement[] {
 export function acknowledge({ storage, serving, training, site }: Stacks): void {
   apply(serving, serving.endpoint.api ? REST_API : []);
   if (serving.node.tryFindChild('ManagedInstances')) apply(serving, MANAGED_INSTANCES);
+  if (serving.endpoint.loadBalancer) apply(serving, SERVICE);
+  if (serving.node.tryFindChild('Canary')) apply(serving, canary(serving));
   apply(training, TRAINING);
+  const pruning = training.node.tryFindChild('Pruning') !== undefined;
+  if (pruning) apply(training, PRUNING);
   if (training.node.tryFindChild('Compute')?.node.tryFindChild('InstanceRole')) apply(training, TRAINING_ON_EC2);
   if (site) apply(site, [...SITE, ...uploadFunction(site)]);
 
@@ -69,6 +99,10 @@ export function acknowledge({ storage, serving, training, site }: Stacks): void 
   const versions = 'versions come and go without a deployment';
   apply(serving, wildcards(storage, 'GenerateRole', artifacts, ['models/*', 'channels/*'], versions));
   apply(training, wildcards(storage, 'JobRole', artifacts, ['models/*', 'channels/*', 'checkpoints/*'], versions));
+  if (pruning) {
+    const keys = ['channels/*', 'models/*/manifest.json', 'models/*'];
+    apply(training, wildcards(storage, 'Pruning/Role', artifacts, keys, versions));
+  }
   apply(training, wildcards(storage, 'JobRole', corpus, [`${training.corpusPrefix}*`], 'texts come and go'));
 }
 
@@ -90,7 +124,11 @@ function wildcards(
 
 function apply(stack: Stack, acknowledgements: Acknowledgement[]): void {
   for (const [path, rule, reason] of acknowledgements) {
-    const construct = path.split('/').reduce<IConstruct>((found, id) => found.node.findChild(id), stack);
-    Validations.of(construct).acknowledge({ id: `AwsSolutions-${rule}`, reason });
+    Validations.of(below(stack, path)).acknowledge({ id: `AwsSolutions-${rule}`, reason });
   }
+}
+
+/** The construct at a path below its stack. */
+function below(stack: Stack, path: string): IConstruct {
+  return path.split('/').reduce<IConstruct>((found, id) => found.node.findChild(id), stack);
 }

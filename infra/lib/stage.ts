@@ -6,7 +6,9 @@ import { AwsSolutionsChecks } from 'cdk-nag';
 import type { Settings } from '../settings.ts';
 import { acknowledge } from './acknowledgements.ts';
 import { ObservabilityStack } from './observability/observability-stack.ts';
+import { alarmTopicName, stackName } from './names.ts';
 import { PROJECT_FOLDER } from './paths.ts';
+import { ServiceStack } from './serving/service/service-stack.ts';
 import { ServingStack } from './serving/serving-stack.ts';
 import { SiteStack } from './site/site-stack.ts';
 import { StorageStack } from './storage/storage-stack.ts';
@@ -14,17 +16,21 @@ import { TrainingStack } from './training/training-stack.ts';
 import type { Stacks } from './stacks.ts';
 
 export function addStacks(app: App, stage: string, settings: Settings): Stacks {
-  const name = (stack: string) => `TroelsLLM-${stage}-${stack}`;
+  const name = (stack: Parameters<typeof stackName>[1]) => stackName(stage, stack);
   const storage = new StorageStack(app, name('Storage'), { settings: settings.storage });
   const { artifacts, corpus } = storage;
   const { channel } = settings.serving;
-  const serving = new ServingStack(app, name('Serving'), {
+  const topicName = alarmTopicName(stage);
+  const ServingOrServiceStack = settings.serving.compute === 'ecs' ? ServiceStack : ServingStack;
+  const serving = new ServingOrServiceStack(app, name('Serving'), {
     settings: settings.serving,
+    alarms: { settings: settings.alarms, topicName },
     artifacts,
     images: storage.functionImages,
   });
   const training = new TrainingStack(app, name('Training'), {
     settings: settings.training,
+    prune: settings.storage.prune,
     channel,
     artifacts,
     corpus,
@@ -32,6 +38,7 @@ export function addStacks(app: App, stage: string, settings: Settings): Stacks {
   });
   const observability = new ObservabilityStack(app, name('Observability'), {
     settings: settings.alarms,
+    topicName,
     channel,
     artifacts,
     serving,
@@ -52,6 +59,11 @@ export function addStacks(app: App, stage: string, settings: Settings): Stacks {
       endpoint: serving.endpoint,
       accessLogs: storage.accessLogs,
     });
+  } else if (settings.serving.compute === 'ecs') {
+    throw new Error(
+      `site.directory: there is no ${folder}, and a service is reached only through the page's CloudFront; ` +
+        'scripts/build-site.sh builds it',
+    );
   } else {
     Annotations.of(serving).addInfo(
       `site.directory: there is no ${folder}, so no site is deployed; scripts/deploy.sh builds it`,

@@ -1,6 +1,6 @@
 /** cdk-nag's AWS Solutions rules: no unexplained findings, and a careless change would be found. */
 import { Bucket } from 'aws-cdk-lib/aws-s3';
-import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import { PolicyStatement, type Role } from 'aws-cdk-lib/aws-iam';
 import { expect, test } from 'vitest';
 import type { SettingsInput } from '../settings.ts';
 import { addTestStacks, newApp, synthesize, synthesizeStage } from './support.ts';
@@ -9,6 +9,7 @@ const variants: Record<string, SettingsInput> = {
   'a function URL': { serving: { endpoint: 'function-url' } },
   'an image': { serving: { package: 'image' } },
   'managed instances': { serving: { memoryMb: 4096, managedInstances: {} } },
+  'a service': { serving: { compute: 'ecs', package: 'image', apiKeySha256: ['a'.repeat(64)] } },
   'a key and a firewall': { serving: { apiKey: {}, waf: {} } },
   'a GPU': { training: { compute: 'ec2', gpus: 1, instanceTypes: ['g6.xlarge'] } },
   'everything that is watched': { alarms: { email: 'ops@example.org', modelAgeDays: 3 } },
@@ -31,7 +32,7 @@ test('a bucket without encryption in transit would be found', () => {
 test('one more wildcard in a role would be found', () => {
   const app = newApp();
   const { serving, storage } = addTestStacks(app, {});
-  serving.function.addToRolePolicy(
+  (serving.node.findChild('GenerateRole') as Role).addToPolicy(
     new PolicyStatement({ actions: ['s3:GetObject'], resources: [storage.artifacts.arnForObjects('checkpoints/*')] }),
   );
   expect(() => app.synth()).toThrow(/AwsSolutions-IAM5.+checkpoints/);

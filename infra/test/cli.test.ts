@@ -1,6 +1,6 @@
 /** Command lines: `cdk synth`, deploy.sh and destroy.sh, without credentials and without an account. */
 import { spawnSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { PROJECT_FOLDER } from '../lib/paths.ts';
@@ -52,6 +52,14 @@ test('without a zip nothing is deployed, and the remedy is named', () => {
   expect(output).toContain('scripts/build-function.sh builds it');
 });
 
+test('a canary can be left out of one deployment, as where the remedy for an alarm is deployed', () => {
+  const { status, output, folder } = synth('stage=prod', `zip=${FUNCTION_ZIP}`, 'canary=off');
+  expect(status, output).toBe(0);
+  const template = readFileSync(join(folder, 'TroelsLLM-prod-Serving.template.json'), 'utf8');
+  expect(template).not.toContain('AWS::CodeDeploy');
+  expect(synth('stage=prod', `zip=${FUNCTION_ZIP}`, 'canary=maybe').output).toContain('-c canary=maybe: expected off');
+});
+
 test('a stage that does not exist is named', () => {
   const { status, output } = synth('stage=staging');
   expect(status).not.toBe(0);
@@ -59,8 +67,8 @@ test('a stage that does not exist is named', () => {
 });
 
 test.each([
-  ['deploy.sh', ['--stage', 'prod', '--dry-run'], /build-site\.sh[\s\S]+cdk -- deploy .*stage=prod.* --all[\s\S]+deployed: <Url>\nthe page: <SiteUrl>/],
-  ['destroy.sh', ['--stage', 'prod', '--dry-run'], /delete-stack --stack-name TroelsLLM-prod-Serving[\s\S]+buckets .+ stay/],
+  ['deploy.sh', ['--stage', 'prod', '--dry-run'], /build-site\.sh[\s\S]+cdk -- bootstrap [\s\S]+docker build [\s\S]+cdk -- deploy .*stage=prod.* --all[\s\S]+deployed: <Url>\nthe page: <SiteUrl>/],
+  ['destroy.sh', ['--stage', 'prod', '--dry-run'], /delete TroelsLLM-prod-Serving[\s\S]+buckets .+ stay/],
 ])('%s says what it would do', (script, args, expected) => {
   const { status, output } = run(join(PROJECT_FOLDER, '../scripts', script), args);
   expect(status, output).toBe(0);

@@ -28,9 +28,13 @@ test('the environment becomes arguments, and further arguments are passed on', (
   ]);
 });
 
+test('a command of its own is run as it is', () => {
+  expect(gptArguments({}, ['gpt', 'prune', '--keep', '5'])).toEqual(['prune', '--keep', '5']);
+});
+
 test('a model to start from is named only if there is one', () => {
-  expect(gptArguments({ INIT: 'channel:live' }).slice(5, 7)).toEqual(['--init', 'channel:live']);
-  expect(gptArguments({ INIT: '' })).not.toContain('--init');
+  expect(gptArguments({ INIT: 'channel:live' }).slice(0, 3)).toEqual(['finetune', 'channel:live', '--preset']);
+  expect(gptArguments({ INIT: '' }).slice(0, 2)).toEqual(['train', '--preset']);
 });
 
 test('each job of an array has its own preset and channel, and starts from nothing', () => {
@@ -38,7 +42,7 @@ test('each job of an array has its own preset and channel, and starts from nothi
   const last = gptArguments({ ...sweep, AWS_BATCH_JOB_ARRAY_INDEX: '1' });
   expect(last.slice(1, 3)).toEqual(['--preset', 'the-verdict']);
   expect(last).toContain('sweep-the-verdict');
-  expect(last).not.toContain('--init');
+  expect(last[0]).toBe('train');
   expect(gptArguments({ ...sweep, AWS_BATCH_JOB_ARRAY_INDEX: '0' })).toContain('sweep-tiny');
 });
 

@@ -1,7 +1,7 @@
 /** Observability stack: alarms, failed jobs, budget, age of the model, dashboard. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Match } from 'aws-cdk-lib/assertions';
+import { Match, type Template } from 'aws-cdk-lib/assertions';
 import { expect, test, vi } from 'vitest';
 import { handler } from '../lib/observability/model-age/index.mjs';
 import { ageDays, metricLine } from '../lib/observability/model-age/metric.mjs';
@@ -10,21 +10,22 @@ import type { SettingsInput } from '../settings.ts';
 import { requests } from './fixtures/client-s3.mjs';
 import { synthesize } from './support.ts';
 
-const observabilityOf = (alarms: SettingsInput['alarms'] = {}, serving: SettingsInput['serving'] = {}) =>
-  synthesize({ alarms: alarms ?? {}, serving: serving ?? {} }).observability;
-const defaults = observabilityOf();
-const complete = observabilityOf({ email: 'ops@example.org', modelAgeDays: 8, p99Seconds: 12, coldStartSeconds: 3 });
+const observabilityOf = (alarms: SettingsInput['alarms'] = {}) => synthesize({ alarms: alarms ?? {} }).observability;
+const { observability: defaults } = synthesize();
+const { serving, observability: complete } = synthesize({
+  alarms: { email: 'ops@example.org', modelAgeDays: 8, p99Seconds: 12, coldStartSeconds: 3 },
+});
 
 /** Metric and threshold by the name of the alarm. */
-function alarmsOf(template: typeof defaults): Record<string, [string, number]> {
-  const alarms = Object.entries(template.findResources('AWS::CloudWatch::Alarm'));
+function alarmsOf(...templates: Template[]): Record<string, [string, number]> {
+  const alarms = templates.flatMap((template) => Object.entries(template.findResources('AWS::CloudWatch::Alarm')));
   return Object.fromEntries(
     alarms.map(([id, { Properties }]) => [id.slice(0, -8), [Properties.MetricName, Properties.Threshold]]),
   );
 }
 
 test('there is an alarm for everything that goes wrong, and ten are free', () => {
-  expect(alarmsOf(complete)).toEqual({
+  expect(alarmsOf(serving, complete)).toEqual({
     Errors: ['Errors', 0],
     Throttles: ['Throttles', 0],
     SlowRequests: ['Duration', 12_000],
@@ -38,32 +39,47 @@ test('there is an alarm for everything that goes wrong, and ten are free', () =>
 
 test('what the function reports is that of its stage', () => {
   for (const MetricName of ['ColdStart', 'LoadFailures']) {
-    complete.hasResourceProperties('AWS::CloudWatch::Alarm', {
+    serving.hasResourceProperties('AWS::CloudWatch::Alarm', {
       MetricName,
       Namespace: 'TroelsLLM',
-      Dimensions: [{ Name: 'FunctionName', Value: { 'Fn::ImportValue': Match.stringLikeRegexp('Serving') } }],
+      Dimensions: [{ Name: 'FunctionName', Value: { Ref: Match.stringLikeRegexp('^Generate') } }],
     });
   }
 });
 
+test('errors of the API are those of its stage', () => {
+  serving.hasResourceProperties('AWS::CloudWatch::Alarm', {
+    MetricName: '5XXError',
+    Dimensions: [{ Name: 'ApiName', Value: 'TroelsLLM-test-Serving' }],
+  });
+});
+
 test('what cannot be measured has no alarm', () => {
   expect(alarmsOf(defaults)).not.toHaveProperty('ModelTooOld');
-  expect(alarmsOf(observabilityOf({}, { endpoint: 'function-url' }))).not.toHaveProperty('ServerErrors');
+  expect(alarmsOf(synthesize({ serving: { endpoint: 'function-url' } }).serving)).not.toHaveProperty('ServerErrors');
 });
 
 test('every alarm tells the topic, and says where to read on', () => {
-  const topic = { Ref: Match.stringLikeRegexp('^Alarms') };
-  complete.allResourcesProperties('AWS::CloudWatch::Alarm', {
-    AlarmActions: [topic],
-    AlarmDescription: Match.stringLikeRegexp('infra/README.md'),
-  });
+  const name = 'TroelsLLM-test-Alarms';
+  complete.hasResourceProperties('AWS::SNS::Topic', { TopicName: name });
+  // From the stack of the function only by its name: the topic is made later.
+  const byName = { 'Fn::Join': ['', Match.arrayWith([`:${name}`])] };
+  for (const [template, topic] of [
+    [complete, { Ref: Match.stringLikeRegexp('^Alarms') }],
+    [serving, byName],
+  ] as const) {
+    template.allResourcesProperties('AWS::CloudWatch::Alarm', {
+      AlarmActions: [topic],
+      AlarmDescription: Match.stringLikeRegexp('infra/README.md'),
+    });
+  }
   complete.hasResourceProperties('AWS::SNS::Subscription', { Protocol: 'email', Endpoint: 'ops@example.org' });
   defaults.resourceCountIs('AWS::SNS::Subscription', 0);
 });
 
 test('the README says what to do about each', () => {
   const readme = readFileSync(join(PROJECT_FOLDER, 'README.md'), 'utf8');
-  for (const id of [...Object.keys(alarmsOf(complete)), 'RetrainingFailed']) expect(readme).toContain(`| ${id} |`);
+  for (const id of [...Object.keys(alarmsOf(serving, complete)), 'RetrainingFailed']) expect(readme).toContain(`| ${id} |`);
 });
 
 test('a job that fails, or whose gate holds, is told with its exit code', () => {
@@ -71,7 +87,7 @@ test('a job that fails, or whose gate holds, is told with its exit code', () => 
     EventPattern: {
       source: ['aws.batch'],
       'detail-type': ['Batch Job State Change'],
-      detail: { status: ['FAILED'], jobQueue: [{ 'Fn::ImportValue': Match.stringLikeRegexp('JobQueueArn') }] },
+      detail: { status: ['FAILED'], jobQueue: [{ 'Fn::ImportValue': Match.stringLikeRegexp('ComputeQueue') }] },
     },
     State: 'ENABLED',
     Targets: [
@@ -134,6 +150,22 @@ test('it is measured of the version that the channel names', async () => {
   vi.useRealTimers();
   vi.unstubAllEnvs();
   log.mockRestore();
+});
+
+test('the dashboard has a channel beside its challenger', () => {
+  const bodyOf = (challenger: { channel: string } | null) => {
+    const { observability } = synthesize({ serving: { challenger } });
+    const [dashboard] = Object.values(observability.findResources('AWS::CloudWatch::Dashboard'));
+    return JSON.stringify(dashboard);
+  };
+  const body = bodyOf({ channel: 'next' });
+  for (const metric of ['Texts', 'FailedTexts', 'Tokens', 'TokensPerSecond', 'FirstToken']) {
+    for (const channel of ['live', 'next']) {
+      // [namespace, name, dimensions…], in JSON within JSON within JSON.
+      expect(body).toMatch(new RegExp(`TroelsLLM[^A-Za-z]+${metric}[^A-Za-z]+Channel[^A-Za-z]+${channel}[^A-Za-z]`));
+    }
+  }
+  expect(bodyOf(null)).not.toContain('Channel');
 });
 
 test('there is one dashboard', () => {

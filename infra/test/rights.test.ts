@@ -4,7 +4,12 @@ import { describe, expect, test } from 'vitest';
 import { allStatements, listed, readable, statementsOf, summary, synthesize } from './support.ts';
 
 const schedule = { cron: '0 3 ? * SUN *', timeZone: 'Europe/Copenhagen' };
-const templates = synthesize({ training: { schedule, corpusPrefix: 'texts/' }, alarms: { modelAgeDays: 8 } });
+const templates = synthesize({
+  storage: { prune: schedule },
+  serving: { canary: {} },
+  training: { schedule, corpusPrefix: 'texts/' },
+  alarms: { modelAgeDays: 8 },
+});
 
 const rightsOf = (template: Template, role: string) => statementsOf(template, role).map(summary);
 const logsOf = (log: string) => ({ actions: ['logs:CreateLogStream', 'logs:PutLogEvents'], resources: [`<${log}>`] });
@@ -30,14 +35,23 @@ test('training reads texts, publishes, and deletes nothing', () => {
   expect(texts?.Condition).toEqual({ StringLike: { 's3:prefix': 'texts/*' } });
 });
 
-test('the schedule submits one job definition to one queue', () => {
-  expect(rightsOf(templates.training, 'SchedulerRoleForTarget[0-9a-f]{6}')).toEqual([
-    { actions: ['batch:SubmitJob'], resources: ['<ComputeQueue>', '<JobDefinition>'] },
+test('pruning reads what versions there are and which are needed, and deletes models', () => {
+  expect(rightsOf(templates.training, 'PruningRole')).toEqual([
+    { actions: ['s3:ListBucket'], resources: ['<Artifacts>'] },
+    { actions: ['s3:GetObject'], resources: ['<Artifacts>/channels/*', '<Artifacts>/models/*/manifest.json'] },
+    { actions: ['s3:DeleteObject'], resources: ['<Artifacts>/models/*'] },
   ]);
 });
 
-test('a container is started from one repository, and writes one log', () => {
-  expect(rightsOf(templates.training, 'JobContainerExecutionRole')).toEqual([
+test.each([
+  ['RetrainingRole', ['<ComputeQueue>', '<JobDefinition>']],
+  ['PruningScheduleRole', ['<PruningDefinition>', '<PruningQueue>']],
+])('the schedule with the role %s submits one job definition to one queue', (role, resources) => {
+  expect(rightsOf(templates.training, role)).toEqual([{ actions: ['batch:SubmitJob'], resources }]);
+});
+
+test.each(['Job', 'Pruning'])('the container of %s is started from one repository, and writes one log', (name) => {
+  expect(rightsOf(templates.training, `${name}ContainerExecutionRole`)).toEqual([
     logsOf('Log'),
     {
       actions: ['ecr:BatchCheckLayerAvailability', 'ecr:BatchGetImage', 'ecr:GetDownloadUrlForLayer'],
@@ -56,19 +70,23 @@ test('what measures the age of the model reads the channel', () => {
 
 describe.each(Object.entries(templates))('in the stack %s', (name, template) => {
   const allowed = allStatements(template).filter(({ Effect }) => Effect === 'Allow');
-  // BucketDeployment makes the bucket of the pages equal to a folder, and that bucket alone.
-  const uploads = name === 'site' ? ['s3:DeleteObject*'] : [];
+  const mayDelete: Record<string, string[]> = {
+    // BucketDeployment makes the bucket of the pages equal to a folder, and that bucket alone.
+    site: ['s3:DeleteObject*'],
+    // Pruning, see above.
+    training: ['s3:DeleteObject'],
+  };
 
-  test('nothing deletes', () => {
+  test('nothing else deletes', () => {
     const deleting = allowed.flatMap(({ Action }) => listed(Action)).filter((action) => /delete|^s3:\*|^\*/i.test(action));
-    expect(deleting).toEqual(uploads);
+    expect(deleting).toEqual(mayDelete[name] ?? []);
   });
 
   test('everything is meant for something in particular', () => {
     const everywhere = allowed.filter(({ Resource }) => Resource !== undefined && listed(Resource).map(readable).includes('*'));
     const justified: Record<string, string[]> = {
-      // AWS knows no resource for it.
-      training: ['ecr:GetAuthorizationToken'],
+      // AWS knows no resource for it. One for training, one for pruning.
+      training: ['ecr:GetAuthorizationToken', 'ecr:GetAuthorizationToken'],
       // The library's own function; it invalidates what it has uploaded.
       site: ['cloudfront:CreateInvalidation', 'cloudfront:GetInvalidation'],
     };

@@ -68,6 +68,13 @@ test('the function is told no more than it has to know', () => {
   ]);
 });
 
+test('a challenger gets its share of the requests', () => {
+  const template = servingOf({ challenger: { channel: 'next', share: 0.25 } });
+  template.hasResourceProperties('AWS::Lambda::Function', {
+    Environment: { Variables: Match.objectLike({ MODEL_CHALLENGER: 'next', MODEL_CHALLENGER_SHARE: '0.25' }) },
+  });
+});
+
 test('a missing zip is an error that names the remedy', () => {
   const deploy = () => addTestStacks(newApp(), { serving: { zip: 'no/such.zip' } });
   expect(deploy).toThrow(/serving\.zip: there is no .+no\/such\.zip; scripts\/build-function\.sh builds it/);

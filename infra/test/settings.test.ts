@@ -27,6 +27,8 @@ test('an unknown stage is named, with those that there are', () => {
 const schedule = { cron: '0 3 ? * SUN *', timeZone: 'Europe/Copenhagen' };
 
 test.each([
+  ['account', { account: '1234' }],
+  ['region', { region: 'Ireland' }],
   ['serving.memory', { serving: { memory: 1024 } }],
   ['serving.memoryMb', { serving: { memoryMb: 100 } }],
   ['serving.memoryMb', { serving: { memoryMb: '1024' } }],
@@ -37,6 +39,12 @@ test.each([
   ['serving.endpoint', { serving: { endpoint: 'function-url', waf: {} } }],
   ['serving.temporaryStorageMb', { serving: { precision: 'float32' } }],
   ['serving.temporaryStorageMb', { serving: { package: 'image', temporaryStorageMb: 1024 } }],
+  ['serving.challenger', { serving: { challenger: { channel: 'live' } } }],
+  ['serving.challenger.share', { serving: { challenger: { share: 0 } } }],
+  ['serving.temporaryStorageMb', { serving: { challenger: {}, precision: 'w8' } }],
+  ['serving.canary.minutes', { serving: { canary: { minutes: 1 } } }],
+  ['storage.prune.keep', { storage: { prune: { ...schedule, keep: 0 } } }],
+  ['storage.prune.cron', { storage: { prune: { ...schedule, cron: 'daily' } } }],
   ['serving.logDays', { serving: { logDays: 31 } }],
   ['training.corpusPrefix', { training: { corpusPrefix: 'books' } }],
   ['training.gpus', { training: { gpus: 1 } }],

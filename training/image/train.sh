@@ -1,5 +1,6 @@
 #!/bin/sh
-# Entry point of the training image: `gpt train` with what the environment says. Arguments are passed on.
+# Entry point of the training image: `gpt train` with what the environment says. Arguments are passed on, unless they
+# are a command of their own, such as `gpt prune --keep 5`.
 #
 #   MODEL_STORE             where models and checkpoints lie; read by gpt itself
 #   CORPUS                  the texts
@@ -7,9 +8,11 @@
 #   PROMOTE                 channel to promote the new version to
 #   MARGIN                  how much worse than the served version it may predict, in nats per token
 #   CHECKPOINT_EVERY_STEPS  how often a checkpoint is copied to the store
-#   INIT                    a model to start from; without it, random weights
+#   INIT                    a model to train further; without it, random weights
 #   PRESETS                 for an array job: its presets, with spaces between them, one for each job
 set -eu
+
+[ "${1:-}" != gpt ] || exec "$@"
 
 if [ -n "${AWS_BATCH_JOB_ARRAY_INDEX:-}" ]; then
     # With a space at the end, since cut gives a line without any as a whole.
@@ -22,6 +25,8 @@ if [ -n "${AWS_BATCH_JOB_ARRAY_INDEX:-}" ]; then
 fi
 
 # `exec`, so that SIGTERM reaches gpt, which then writes a checkpoint.
-exec gpt train --preset "$PRESET" --corpus "$CORPUS" ${INIT:+--init "$INIT"} \
+set -- --preset "$PRESET" --corpus "$CORPUS" \
     --promote "$PROMOTE" --margin "$MARGIN" \
     --resume --mirror-checkpoints --set "training.checkpoint_every_steps=$CHECKPOINT_EVERY_STEPS" "$@"
+[ -z "${INIT:-}" ] || exec gpt finetune "$INIT" "$@"
+exec gpt train "$@"

@@ -1,24 +1,45 @@
 /** CloudWatch metrics behind the alarms and the dashboard. */
 import { Duration } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
-import type { ServingStack } from '../serving/serving-stack.ts';
-import type { TrainingStack } from '../training/training-stack.ts';
+import type * as lambda from 'aws-cdk-lib/aws-lambda';
+import type { Endpoint } from '../serving/endpoint.ts';
 
-const PERIOD = Duration.minutes(5);
+export const PERIOD = Duration.minutes(5);
 
-/** Metrics that the function itself reports, in its log (`domain/telemetry.rs` of `functions/generate`). */
+/** Metrics with these dimensions that the program itself reports, in its log (`domain/telemetry.rs`). */
 function reporter(dimensionsMap: Record<string, string>) {
   return (metricName: string, statistic: string) =>
     new cloudwatch.Metric({ namespace: 'TroelsLLM', metricName, dimensionsMap, statistic, period: PERIOD });
 }
 
-export type Metrics = ReturnType<typeof metricsOf>;
+export type ReportedMetrics = ReturnType<typeof reportedMetrics>;
 
-export function metricsOf(serving: ServingStack, training: TrainingStack) {
-  const sum = { statistic: cloudwatch.Stats.SUM, period: PERIOD };
-  const reported = reporter({ FunctionName: serving.function.functionName });
+/** Metrics that the program reports: as a function, or as a service of this name. */
+export function reportedMetrics(dimension: 'FunctionName' | 'Service', name: string) {
   return {
-    reported,
+    reported: reporter({ [dimension]: name }),
+    /** The same of one channel; the program tells channels apart if it has a challenger. */
+    ofChannel: (Channel: string) => reporter({ [dimension]: name, Channel }),
+  };
+}
+
+/** What the metrics are of. */
+export interface ServedFunction {
+  readonly function: lambda.Function;
+  readonly alias: lambda.Alias;
+  readonly endpoint: Endpoint;
+}
+
+export type FunctionMetrics = ReturnType<typeof functionMetrics>;
+
+/** For metrics that count. */
+export const sum = { statistic: cloudwatch.Stats.SUM, period: PERIOD };
+
+export function functionMetrics(serving: ServedFunction) {
+  const program = reportedMetrics('FunctionName', serving.function.functionName);
+  const { reported } = program;
+  return {
+    ...program,
     invocations: serving.alias.metricInvocations(sum),
     errors: serving.alias.metricErrors(sum),
     throttles: serving.alias.metricThrottles(sum),
@@ -32,6 +53,5 @@ export function metricsOf(serving: ServingStack, training: TrainingStack) {
     loadFailures: reported('LoadFailures', cloudwatch.Stats.SUM),
     /** Only a REST API counts them. */
     serverErrors: serving.endpoint.api?.metricServerError(sum),
-    scheduleFailures: training.scheduleGroup.metricTargetErrors(sum),
   };
 }

@@ -31,6 +31,8 @@ export class RestEndpoint extends Construct implements Endpoint {
       removalPolicy: RemovalPolicy.DESTROY,
     });
     this.api = new apigateway.RestApi(this, 'RestApi', {
+      // Its metrics are known by this name alone: two stages of an account must not share one.
+      restApiName: Stack.of(this).stackName,
       description: 'TroelsLLM',
       endpointTypes: [apigateway.EndpointType.REGIONAL],
       // A new account has no role with which API Gateway may write logs.

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { CfnOutput, Duration, Fn, RemovalPolicy, Size, Stack, type StackProps } from 'aws-cdk-lib';
+import type * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import type * as ecr from 'aws-cdk-lib/aws-ecr';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
@@ -10,13 +11,18 @@ import type * as s3 from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
 import type { Settings } from '../../settings.ts';
 import { functionRole } from '../function-role.ts';
+import { functionRows } from '../observability/dashboard.ts';
+import { functionMetrics } from '../observability/metrics.ts';
 import { PROJECT_FOLDER } from '../paths.ts';
+import { Canary } from './canary.ts';
 import type { Endpoint } from './endpoint.ts';
+import { type AlarmProps, addFunctionAlarms } from './function-alarms.ts';
 import { ManagedInstances } from './managed-instances.ts';
 import { RestEndpoint } from './rest-endpoint.ts';
 
 export interface ServingStackProps extends StackProps {
   readonly settings: Settings['serving'];
+  readonly alarms: AlarmProps;
   readonly artifacts: s3.IBucket;
   readonly images: ecr.IRepository;
 }
@@ -28,6 +34,7 @@ export class ServingStack extends Stack {
   readonly function: lambda.Function;
   readonly alias: lambda.Alias;
   readonly endpoint: Endpoint;
+  readonly dashboardRows: cloudwatch.IWidget[][];
 
   constructor(scope: Construct, id: string, props: ServingStackProps) {
     super(scope, id, props);
@@ -47,11 +54,18 @@ export class ServingStack extends Stack {
       }),
     );
     this.alias = new lambda.Alias(this, 'Live', { aliasName: 'live', version: this.function.currentVersion });
-    this.endpoint =
+    const endpoint =
       settings.endpoint === 'rest-api'
         ? new RestEndpoint(this, 'Api', { settings, handler: this.alias })
         : this.functionUrl(settings);
-    new CfnOutput(this, 'Url', { value: this.endpoint.url });
+    this.endpoint = endpoint;
+    const metrics = functionMetrics(this);
+    const alarms = addFunctionAlarms(this, metrics, props.alarms);
+    const { canary } = settings;
+    if (canary) new Canary(this, 'Canary', { settings, canary, function: this.function, alias: this.alias, alarms });
+    const { channel, challenger } = settings;
+    this.dashboardRows = functionRows(metrics, challenger ? [channel, challenger.channel] : []);
+    new CfnOutput(this, 'Url', { value: endpoint.url });
     new CfnOutput(this, 'FunctionName', { value: this.function.functionName });
   }
 
@@ -89,7 +103,7 @@ export class ServingStack extends Stack {
     return image;
   }
 
-  private functionUrl(settings: Settings['serving']): Endpoint {
+  private functionUrl(settings: Settings['serving']) {
     const { url } = this.alias.addFunctionUrl({
       // The function asks for keys itself, and answers preflight requests.
       authType: lambda.FunctionUrlAuthType.NONE,
@@ -104,20 +118,23 @@ function architectureOf(settings: Settings['serving']): lambda.Architecture {
 }
 
 /** Environment variables that `generate` reads; `generate --help` describes them. */
-function environment(settings: Settings['serving'], artifacts: s3.IBucket): Record<string, string> {
+export function environment(settings: Settings['serving'], artifacts: s3.IBucket): Record<string, string> {
+  const inLambda = settings.compute === 'lambda';
   const variables: Record<string, string | false> = {
     MODEL_STORE: `s3://${artifacts.bucketName}`,
     MODEL_CHANNEL: settings.channel,
+    MODEL_CHALLENGER: settings.challenger !== null && settings.challenger.channel,
+    MODEL_CHALLENGER_SHARE: settings.challenger !== null && String(settings.challenger.share),
     MODEL_CHECK_SECONDS: String(settings.modelCheckSeconds),
     MODEL_PRECISION: settings.precision !== 'auto' && settings.precision,
-    RESPONSE_MODE: settings.streaming ? 'streaming' : 'buffered',
+    RESPONSE_MODE: inLambda && (settings.streaming ? 'streaming' : 'buffered'),
     TIME_LIMIT_SECONDS: String(settings.timeLimitSeconds),
     // All that Lambda sends at once generate side by side.
     MAX_CONCURRENT: settings.managedInstances !== null && String(settings.managedInstances.requestsAtOnce),
     CORS_ORIGINS: settings.corsOrigins.length > 0 && settings.corsOrigins.join(','),
     API_KEY_SHA256: settings.apiKeySha256.length > 0 && settings.apiKeySha256.join(','),
     // Read by lambda_http: routes are `/generate`, not `/api/generate`.
-    AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH: settings.endpoint === 'rest-api' && '1',
+    AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH: inLambda && settings.endpoint === 'rest-api' && '1',
   };
   const isSet = (entry: [string, string | false]): entry is [string, string] => entry[1] !== false;
   return Object.fromEntries(Object.entries(variables).filter(isSet));

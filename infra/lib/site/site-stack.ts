@@ -100,17 +100,25 @@ export class SiteStack extends Stack {
     });
     // Pages come after the files that they load.
     upload.node.addDependency(hashed);
-    new CfnOutput(this, 'SiteUrl', { value: `https://${domain?.name ?? distribution.domainName}` });
+    const siteUrl = `https://${domain?.name ?? distribution.domainName}`;
+    new CfnOutput(this, 'SiteUrl', { value: siteUrl });
+    if (props.endpoint.loadBalancer) new CfnOutput(this, 'Url', { value: `${siteUrl}/` });
     new CfnOutput(this, 'DistributionDomain', { value: distribution.domainName });
   }
 
   private apiBehaviors(endpoint: Endpoint): Record<string, cloudfront.BehaviorOptions> {
     const behavior: cloudfront.BehaviorOptions = {
-      origin: new origins.HttpOrigin(endpoint.domainName, {
-        originPath: endpoint.path,
-        protocolPolicy: cloudfront.OriginProtocolPolicy.HTTPS_ONLY,
-        readTimeout: READ_TIMEOUT,
-      }),
+      origin: endpoint.loadBalancer
+        ? origins.VpcOrigin.withApplicationLoadBalancer(endpoint.loadBalancer, {
+            // A connection within AWS, which nobody else can reach.
+            protocolPolicy: cloudfront.OriginProtocolPolicy.HTTP_ONLY,
+            readTimeout: READ_TIMEOUT,
+          })
+        : new origins.HttpOrigin(endpoint.domainName, {
+            originPath: endpoint.path,
+            protocolPolicy: cloudfront.OriginProtocolPolicy.HTTPS_ONLY,
+            readTimeout: READ_TIMEOUT,
+          }),
       allowedMethods: cloudfront.AllowedMethods.ALLOW_ALL,
       cachePolicy: cloudfront.CachePolicy.CACHING_DISABLED,
       // API Gateway and function URLs accept their own Host header only.

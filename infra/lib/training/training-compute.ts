@@ -15,6 +15,8 @@ const STOP_TIMEOUT_SECONDS = 110;
 
 export class TrainingCompute extends Construct {
   readonly queue: batch.JobQueue;
+  /** Where jobs run. */
+  readonly network: { vpc: ec2.IVpc; securityGroups: ec2.ISecurityGroup[]; vpcSubnets: ec2.SubnetSelection };
 
   constructor(scope: Construct, id: string, { settings }: TrainingComputeProps) {
     super(scope, id);
@@ -34,16 +36,16 @@ export class TrainingCompute extends Construct {
     });
     securityGroup.addEgressRule(ec2.Peer.anyIpv4(), ec2.Port.tcp(443), 'S3, ECR, CloudWatch, texts from elsewhere');
 
-    const network = { vpc, securityGroups: [securityGroup], vpcSubnets: { subnetType: ec2.SubnetType.PUBLIC } };
+    this.network = { vpc, securityGroups: [securityGroup], vpcSubnets: { subnetType: ec2.SubnetType.PUBLIC } };
     const environment =
       settings.compute === 'fargate'
         ? (spot: boolean) =>
             new batch.FargateComputeEnvironment(this, spot ? 'FargateSpot' : 'Fargate', {
-              ...network,
+              ...this.network,
               spot,
               maxvCpus: settings.maxVcpus,
             })
-        : this.instances(settings, network);
+        : this.instances(settings, this.network);
     // Batch tries the next environment when one has no capacity.
     const kinds = settings.spot ? [true, false] : [false];
     this.queue = new batch.JobQueue(this, 'Queue', {
@@ -53,7 +55,7 @@ export class TrainingCompute extends Construct {
 
   private instances(
     settings: Settings['training'],
-    network: { vpc: ec2.IVpc; securityGroups: ec2.ISecurityGroup[]; vpcSubnets: ec2.SubnetSelection },
+    network: TrainingCompute['network'],
   ): (spot: boolean) => batch.IManagedComputeEnvironment {
     const instanceRole = new iam.Role(this, 'InstanceRole', {
       assumedBy: new iam.ServicePrincipal('ec2.amazonaws.com'),

@@ -5,14 +5,17 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import type * as s3 from 'aws-cdk-lib/aws-s3';
 import * as scheduler from 'aws-cdk-lib/aws-scheduler';
-import * as targets from 'aws-cdk-lib/aws-scheduler-targets';
 import type { Construct } from 'constructs';
 import type { Settings } from '../../settings.ts';
+import { Pruning } from './pruning.ts';
+import { submitOnSchedule } from './submit-on-schedule.ts';
 import { TrainingCompute } from './training-compute.ts';
 import { TrainingJob } from './training-job.ts';
 
 export interface TrainingStackProps extends StackProps {
   readonly settings: Settings['training'];
+  /** Pruning of the store, on which training has no influence. */
+  readonly prune: Settings['storage']['prune'];
   /** Channel to promote new versions to. */
   readonly channel: string;
   readonly artifacts: s3.IBucket;
@@ -21,7 +24,8 @@ export interface TrainingStackProps extends StackProps {
 }
 
 export class TrainingStack extends Stack {
-  readonly queueArn: string;
+  /** Queues of all jobs: training, pruning. */
+  readonly queueArns: string[];
   readonly corpusPrefix: string;
   readonly scheduleGroup: scheduler.ScheduleGroup;
 
@@ -32,40 +36,36 @@ export class TrainingStack extends Stack {
       retention: settings.logDays,
       removalPolicy: RemovalPolicy.DESTROY,
     });
-    const { queue } = new TrainingCompute(this, 'Compute', { settings });
+    const { queue, network } = new TrainingCompute(this, 'Compute', { settings });
     const { definition } = new TrainingJob(this, 'Job', { ...props, role: this.jobRole(props), log });
     this.corpusPrefix = settings.corpusPrefix;
-    this.queueArn = queue.jobQueueArn;
+    this.queueArns = [queue.jobQueueArn];
 
     this.scheduleGroup = new scheduler.ScheduleGroup(this, 'Schedules', {
       removalPolicy: RemovalPolicy.DESTROY,
     });
     if (settings.schedule) {
       const { cron, timeZone, flexibleMinutes } = settings.schedule;
-      new scheduler.Schedule(this, 'Retraining', {
+      submitOnSchedule(this, 'Retraining', {
         description: 'Trains again and, if the gate lets it pass, makes the new model live',
-        scheduleGroup: this.scheduleGroup,
+        group: this.scheduleGroup,
         schedule: scheduler.ScheduleExpression.expression(`cron(${cron})`, TimeZone.of(timeZone)),
         timeWindow: scheduler.TimeWindow.flexible(Duration.minutes(flexibleMinutes)),
-        target: new targets.Universal({
-          service: 'batch',
-          action: 'submitJob',
-          input: scheduler.ScheduleTargetInput.fromObject({
-            JobName: 'retraining',
-            JobQueue: queue.jobQueueArn,
-            JobDefinition: definition.jobDefinitionArn,
-          }),
-          retryAttempts: 3,
-          // Without these, CDK would allow batch:submitJob on everything.
-          policyStatements: [
-            new iam.PolicyStatement({
-              sid: 'SubmitRetraining',
-              actions: ['batch:SubmitJob'],
-              resources: [definition.jobDefinitionArn, queue.jobQueueArn],
-            }),
-          ],
-        }),
+        name: 'retraining',
+        queue,
+        definition,
       });
+    }
+    if (props.prune) {
+      const pruning = new Pruning(this, 'Pruning', {
+        ...props,
+        settings: props.prune,
+        imageTag: settings.imageTag,
+        scheduleGroup: this.scheduleGroup,
+        network,
+        log,
+      });
+      this.queueArns.push(pruning.queue.jobQueueArn);
     }
 
     const submit = `aws batch submit-job --job-queue ${queue.jobQueueArn} --job-definition ${definition.jobDefinitionArn}`;

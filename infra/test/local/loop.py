@@ -30,13 +30,18 @@ class Loop:
             "HOME": str(work),
             "ORT_DYLIB_PATH": str(library),
         }
-        [self.job] = account.client("batch").describe_job_definitions(status="ACTIVE")["jobDefinitions"]
+        definitions = account.client("batch").describe_job_definitions(status="ACTIVE")["jobDefinitions"]
+        [self.job] = [job for job in definitions if not job["containerProperties"].get("command")]
+        [self.pruning] = [job for job in definitions if job["containerProperties"].get("command")]
         functions = account.client("lambda").list_functions()["Functions"]
         [self.function] = [function for function in functions if function["Runtime"] == "provided.al2023"]
 
     def train(self, machine: str, overrides: dict[str, str]) -> subprocess.CompletedProcess:
-        """Runs the job as `aws batch submit-job --container-overrides` would, on a new machine."""
-        container = self.job["containerProperties"]
+        return self.run(self.job, machine, overrides)
+
+    def run(self, job: dict, machine: str, overrides: dict[str, str]) -> subprocess.CompletedProcess:
+        """Runs a job as `aws batch submit-job --container-overrides` would, on a new machine."""
+        container = job["containerProperties"]
         variables = {entry["name"]: entry["value"] for entry in container["environment"]}
         folder = self.work / machine
         folder.mkdir()
@@ -129,6 +134,11 @@ def main(folder: Path, stage: str, programs: Path, repository: Path) -> None:
             check("channel live stays as it is" in worse.stderr, worse.stderr.strip().splitlines()[-1], worse.stderr)
             check(loop.live() == after, "the channel names the better one still")
             check(answering_version(url) == after, "the function answers with it still")
+
+            pruning = loop.run(loop.pruning, "pruning", {})
+            check(pruning.returncode == 0, "pruning runs", pruning.stderr)
+            for version in [before, after]:
+                check(f"{version} (channel live" in pruning.stdout, f"pruning keeps {version}", pruning.stdout)
         finally:
             process.terminate()
             process.wait()
