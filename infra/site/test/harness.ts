@@ -7,7 +7,7 @@ import { type Browser, type BrowserContextOptions, type Page, chromium } from 'p
 import { expect, inject, onTestFinished } from 'vitest';
 import { REPOSITORY, temporaryFolder } from './programs.ts';
 
-export { CORPUS, type Server, freeAddress, publishLive, startLoading, startServer, temporaryFolder, trainTiny } from './programs.ts';
+export { CORPUS, type Server, addTemplate, freeAddress, publishLive, startLoading, startServer, temporaryFolder, trainTiny } from './programs.ts';
 
 /** The store with the tiny model, trained once for all tests. */
 export const tinyStore = (): string => inject('store');

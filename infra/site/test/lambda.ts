@@ -1,10 +1,11 @@
 /**
- * Lambda emulator for cold starts: the runtime API and an HTTP API in front of it, with the real program as the
- * function, which starts with the first request.
+ * Lambda emulator for cold starts: an HTTP API in front of the runtime API, with the real program as the function,
+ * which starts with the first request.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { type IncomingMessage, type ServerResponse, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { lambdaRuntime, read } from '../../test/local/lambda-runtime.ts';
 import { program } from './programs.ts';
 
 /** How long a function takes to start, before its program does anything. */
@@ -19,55 +20,23 @@ export interface SleepingFunction {
 
 /** A function with the environment `env`; its first request starts it. */
 export async function sleepingFunction(env: NodeJS.ProcessEnv): Promise<SleepingFunction> {
-  /** Requests on their way to the function, in its order. */
-  const waiting: { id: string; event: string }[] = [];
-  /** Requests whose answer is awaited. */
-  const open = new Map<string, ServerResponse>();
-  /** The function asks for its next event here, and waits until there is one. */
-  let idle: ServerResponse | null = null;
+  const runtime = await lambdaRuntime();
   let child: ChildProcess | null = null;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
-  const hand = () => {
-    const next = idle && waiting.shift();
-    if (!idle || !next) return;
-    idle.writeHead(200, {
-      'content-type': 'application/json',
-      'lambda-runtime-aws-request-id': next.id,
-      'lambda-runtime-deadline-ms': Date.now() + 60_000,
-      'lambda-runtime-invoked-function-arn': 'arn:aws:lambda:eu-central-1:123456789012:function:generate',
-    });
-    idle.end(next.event);
-    idle = null;
-  };
-
-  const runtime = createServer(async (request, response) => {
-    const body = await read(request);
-    const [, id, what] = /\/runtime\/invocation\/([^/]+)(?:\/(\w+))?$/.exec(request.url ?? '') ?? [];
-    if (id === 'next') {
-      idle = response;
-      hand();
-      return;
-    }
-    if (id && what === 'response') reply(open.get(id), JSON.parse(body.toString()));
-    else open.get(id ?? '')?.writeHead(502).end();
-    open.delete(id ?? '');
-    response.writeHead(202).end();
-  });
-
   const gateway = createServer(async (request, response) => {
     const id = crypto.randomUUID();
-    open.set(id, response);
-    waiting.push({ id, event: event(id, request, await read(request)) });
+    const answer = runtime.invoke(id, event(id, request, await read(request)));
     timer ??= setTimeout(() => {
-      child = spawn(program('generate'), [], { env: { ...process.env, ...env, ...runtimeOf(port(runtime)) }, stdio: 'ignore' });
+      const environment = { ...process.env, ...env, ...runtime.environment };
+      child = spawn(program('generate'), [], { env: environment, stdio: 'ignore' });
     }, START_MS);
-    hand();
+    await answer.then((body) => reply(response, JSON.parse(body.toString())), () => response.writeHead(502).end());
   });
+  await new Promise<void>((resolve) => gateway.listen(0, '127.0.0.1', resolve));
 
-  for (const server of [runtime, gateway]) await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
-    url: `http://127.0.0.1:${port(gateway)}`,
+    url: `http://127.0.0.1:${(gateway.address() as AddressInfo).port}`,
     async stop() {
       clearTimeout(timer);
       if (child && child.exitCode === null) {
@@ -75,32 +44,11 @@ export async function sleepingFunction(env: NodeJS.ProcessEnv): Promise<Sleeping
         child.kill('SIGKILL');
         await ended;
       }
-      for (const server of [runtime, gateway]) {
-        server.closeAllConnections();
-        await new Promise((resolve) => server.close(resolve));
-      }
+      gateway.closeAllConnections();
+      await new Promise((resolve) => gateway.close(resolve));
+      await runtime.stop();
     },
   };
-}
-
-const port = (server: ReturnType<typeof createServer>) => (server.address() as AddressInfo).port;
-
-function runtimeOf(runtimePort: number): NodeJS.ProcessEnv {
-  return {
-    AWS_LAMBDA_RUNTIME_API: `127.0.0.1:${runtimePort}`,
-    AWS_LAMBDA_FUNCTION_NAME: 'generate',
-    AWS_LAMBDA_FUNCTION_VERSION: '$LATEST',
-    AWS_LAMBDA_FUNCTION_MEMORY_SIZE: '1024',
-    AWS_LAMBDA_LOG_GROUP_NAME: 'generate',
-    AWS_LAMBDA_LOG_STREAM_NAME: 'generate',
-    AWS_REGION: 'eu-central-1',
-  };
-}
-
-async function read(request: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks);
 }
 
 /** A request as an HTTP API describes it, in version 2.0 of its format. */
@@ -131,8 +79,8 @@ function event(id: string, request: IncomingMessage, body: Buffer): string {
 }
 
 /** Answers as the function did. */
-function reply(response: ServerResponse | undefined, answer: FunctionAnswer) {
-  if (!response || response.destroyed) return;
+function reply(response: ServerResponse, answer: FunctionAnswer) {
+  if (response.destroyed) return;
   response.writeHead(answer.statusCode, answer.headers);
   response.end(Buffer.from(answer.body ?? '', answer.isBase64Encoded ? 'base64' : 'utf8'));
 }

@@ -1,6 +1,7 @@
 /** The programs `gpt` and `generate` for browser tests. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,7 +16,7 @@ export const REPOSITORY = path('../../../');
 /** The built page. */
 export const SITE = path('../dist');
 /** The project's story. */
-export const CORPUS = join(REPOSITORY, 'training/corpus');
+export const CORPUS = join(REPOSITORY, 'training/corpus/the-north-light.txt');
 
 /** A program of the project: in the folder `PROGRAMS`, or where cargo puts it. */
 export function program(name: 'gpt' | 'generate'): string {
@@ -46,6 +47,23 @@ export async function trainOnTides(folder: string): Promise<string> {
   const store = join(folder, 'tides');
   await trainTiny(corpus, store, ['--name', 'tides', '--set', 'training.epochs=1']);
   return store;
+}
+
+/** Gives the live version of a store a built-in chat template, as a training that teaches to answer does. */
+export async function addTemplate(store: string, template: string): Promise<void> {
+  const json = async (file: string) => JSON.parse(await readFile(file, 'utf8'));
+  const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+  const channel = join(store, 'channels/live.json');
+  const live = await json(channel);
+  const folder = join(store, 'models', live.name, live.version);
+  const source = await readFile(join(REPOSITORY, `training/artifact/src/chat/templates/${template}.jinja`), 'utf8');
+  await writeFile(join(folder, 'chat_template.jinja'), source);
+  const manifest = await json(join(folder, 'manifest.json'));
+  const bytes = Buffer.byteLength(source);
+  manifest.files.push({ path: 'chat_template.jinja', role: 'chat_template', bytes, sha256: sha256(source) });
+  const written = JSON.stringify(manifest);
+  await writeFile(join(folder, 'manifest.json'), written);
+  await writeFile(channel, JSON.stringify({ ...live, manifest_sha256: sha256(written) }));
 }
 
 /** Publishes the live version of one store to another, which has none. */

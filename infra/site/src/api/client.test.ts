@@ -59,6 +59,25 @@ test('a stream that ends early, or with an error, is an error with the request i
   await expect(client.generate(request, () => {})).rejects.toMatchObject({ code: 'internal', message: 'it failed', requestId: 'r2' });
 });
 
+test('an answer comes in pieces, with how it ended and what was left out', async () => {
+  const chunk = (delta: object, finish_reason: string | null = null) =>
+    `data: ${JSON.stringify({ model: 'tiny/1', choices: [{ index: 0, delta, finish_reason }] })}\n\n`;
+  const pieces = [chunk({ role: 'assistant', content: '' }), chunk({ content: 'Rick' }), chunk({ content: 'ham.' }, 'stop'), 'data: [DONE]\n\n'];
+  const encode = (events: string[]) => [new TextEncoder().encode(events.join(''))];
+  const asked = { messages: [{ role: 'user' as const, content: 'Who?' }], temperature: 0, top_k: 1 };
+  fetched.mockResolvedValueOnce(stream(encode(pieces), { 'x-dropped-messages': '2' }));
+  const seen: string[] = [];
+  const answer = await new Client('').chat(asked, (piece) => seen.push(piece));
+  expect([seen, answer]).toEqual([['Rick', 'ham.'], { model: 'tiny/1', finish_reason: 'stop', dropped: 2 }]);
+  expect(JSON.parse(String(fetched.mock.calls[0]?.[1]?.body))).toEqual({ ...asked, stream: true });
+
+  fetched.mockResolvedValueOnce(stream(encode(pieces.slice(0, 2)), { 'x-request-id': 'r1' }));
+  await expect(new Client('').chat(asked, () => {})).rejects.toMatchObject({ code: 'interrupted', requestId: 'r1' });
+  const failed = 'data: {"error":{"code":"internal","message":"it failed","type":"server_error"}}\n\n';
+  fetched.mockResolvedValueOnce(stream(encode([failed])));
+  await expect(new Client('').chat(asked, () => {})).rejects.toMatchObject({ code: 'internal', message: 'it failed' });
+});
+
 test('errors have their code, field, request id, and when to try again', async () => {
   const body = { error: { code: 'invalid_field', message: '`top_k` is 0', field: 'top_k', type: 'invalid_request_error' } };
   fetched.mockResolvedValueOnce(Response.json(body, { status: 422, headers: { 'x-request-id': 'abc', 'retry-after': '30' } }));

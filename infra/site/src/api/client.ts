@@ -1,7 +1,17 @@
 import { EventSourceParserStream } from 'eventsource-parser/stream';
 import { ApiError } from './error.ts';
 import { readKey } from './key.ts';
-import type { ErrorBody, GenerateRequest, GenerateResponse, InspectRequest, InspectResponse, ModelState } from './types.ts';
+import type {
+  ChatAnswer,
+  ChatChunk,
+  ChatRequest,
+  ErrorBody,
+  GenerateRequest,
+  GenerateResponse,
+  InspectRequest,
+  InspectResponse,
+  ModelState,
+} from './types.ts';
 
 /** One API, by its address. Methods throw {@link ApiError}, or `AbortError` where `signal` ended them. */
 export class Client {
@@ -34,9 +44,26 @@ export class Client {
       if (event === 'done') return JSON.parse(data) as GenerateResponse;
       if (event === 'error') throw ApiError.from(JSON.parse(data) as ErrorBody, response);
     }
-    throw new ApiError('interrupted', 'the answer ended before it was complete', {
-      requestId: response.headers.get('x-request-id') ?? undefined,
-    });
+    throw interrupted(response);
+  }
+
+  /** Answers a conversation, as {@link generate} continues a text. */
+  async chat(request: ChatRequest, onText: (piece: string) => void, signal?: AbortSignal): Promise<ChatAnswer> {
+    const response = await this.#post('/v1/chat/completions', { ...request, stream: true }, signal);
+    let answer: ChatAnswer | null = null;
+    for await (const { data } of events(response, signal)) {
+      if (data === '[DONE]') break;
+      const event = JSON.parse(data) as ChatChunk | ErrorBody;
+      if ('error' in event) throw ApiError.from(event, response);
+      const [choice] = event.choices;
+      if (choice?.delta.content) onText(choice.delta.content);
+      if (choice?.finish_reason) {
+        const dropped = Number(response.headers.get('x-dropped-messages') ?? 0);
+        answer = { model: event.model, finish_reason: choice.finish_reason, dropped };
+      }
+    }
+    if (!answer) throw interrupted(response);
+    return answer;
   }
 
   #post(path: string, body: unknown, signal?: AbortSignal): Promise<Response> {
@@ -53,6 +80,12 @@ export class Client {
     if (!response.ok) throw await ApiError.of(response);
     return response;
   }
+}
+
+/** The error of a stream that ended too early. */
+function interrupted(response: Response): ApiError {
+  const requestId = response.headers.get('x-request-id') ?? undefined;
+  return new ApiError('interrupted', 'the answer ended before it was complete', { requestId });
 }
 
 async function json<T>(response: Response): Promise<T> {

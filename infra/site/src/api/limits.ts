@@ -17,6 +17,9 @@ export const MAX_SEED = Number.MAX_SAFE_INTEGER;
 /** The longest prompt of `/generate`, in characters. */
 export const MAX_PROMPT_CHARS = 16_384;
 
+/** The most messages of a conversation; together they may be as long as a prompt of `/generate`. */
+export const MAX_MESSAGES = 1024;
+
 /** The longest prompt of `/inspect`, in tokens. */
 export const MAX_INSPECT_TOKENS = 64;
 /** The most candidates that `/inspect` returns. */

@@ -122,6 +122,8 @@ export interface ModelState {
   loading: Loading | null;
   model: ModelRef | null;
   model_info: ModelInfo | null;
+  /** Name of the model's chat template; null if it has none, left out by servers of earlier builds. With one it answers. */
+  chat_template?: string | null;
   manifest: Manifest | null;
   /** Losses during training; empty if the version has none. */
   curve: CurvePoint[];
@@ -165,6 +167,36 @@ export interface Timing {
   first_token_ms: number;
   total_ms: number;
   tokens_per_second: number;
+}
+
+/** Something that is said in a conversation. */
+export interface Message {
+  role: 'user' | 'assistant';
+  content: string;
+}
+
+/** The body of `POST /v1/chat/completions`, as far as this page uses it. The answer is as long as fits. */
+export interface ChatRequest {
+  messages: readonly Message[];
+  temperature: number;
+  top_k: number;
+}
+
+/** An event of its answer: a piece of it, or how it ends. */
+export interface ChatChunk {
+  /** Name and version of the model. */
+  model: string;
+  choices: { delta: { content?: string }; finish_reason: 'stop' | 'length' | null }[];
+}
+
+/** An answer that has ended. */
+export interface ChatAnswer {
+  /** Name and version of the model. */
+  model: string;
+  /** `length` if a limit ended it. */
+  finish_reason: 'stop' | 'length';
+  /** Number of messages that the model did not read, since its context was full. */
+  dropped: number;
 }
 
 /** The body of `POST /inspect`: a prompt of at most 64 tokens. */

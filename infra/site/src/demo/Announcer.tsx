@@ -1,18 +1,25 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { facts } from './Facts.tsx';
-import { type Run, isActive } from './run.ts';
 
 /** Interval of announcements: a few words at a time instead of single tokens. */
 const EVERY_MS = 3000;
 
-/** Live region for screen readers: the text in pieces while it is generated, and how it ended. */
-export function Announcer({ run }: { run: Run | null }) {
+interface Props {
+  /** Names the text; another one is announced from its beginning. */
+  readonly id: number | undefined;
+  /** The text so far. */
+  readonly text: string;
+  /** How it has ended; null while it is being written, and without one. */
+  readonly ending: string | null;
+}
+
+/** Live region for screen readers: a text in pieces while it is generated, and how it ended. */
+export function Announcer(props: Props) {
   const [news, setNews] = useState('');
-  const latest = useRef(run);
-  latest.current = run;
+  const latest = useRef(props);
+  latest.current = props;
   const said = useRef(0);
-  const id = run?.id;
-  const active = isActive(run);
+  const { id } = props;
+  const active = id !== undefined && props.ending === null;
 
   useEffect(() => {
     said.current = 0;
@@ -23,7 +30,7 @@ export function Announcer({ run }: { run: Run | null }) {
     if (!active) return;
     /** Announces the new text, up to the last complete word. */
     const timer = setInterval(() => {
-      const text = latest.current?.text ?? '';
+      const { text } = latest.current;
       const end = text.search(/\S*$/);
       if (end <= said.current) return;
       setNews(text.slice(said.current, end));
@@ -31,10 +38,10 @@ export function Announcer({ run }: { run: Run | null }) {
     }, EVERY_MS);
     return () => {
       clearInterval(timer);
-      const last = latest.current;
-      if (!last || last.id !== id || isActive(last)) return;
-      setNews(`${last.text.slice(said.current)} — ${facts(last).slice(0, 2).join(', ')}.`);
-      said.current = last.text.length;
+      const { id: shown, text, ending } = latest.current;
+      if (shown !== id || ending === null) return;
+      setNews(`${text.slice(said.current)} — ${ending}.`);
+      said.current = text.length;
     };
   }, [id, active]);
 

@@ -1,111 +1,51 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
-import { KeyForm } from '../components/status/KeyForm.tsx';
-import { Status, describe } from '../components/status/Status.tsx';
+import { useState } from 'preact/hooks';
+import { Choice } from '../components/Choice.tsx';
+import { Status } from '../components/status/Status.tsx';
 import { useApi } from '../components/status/use-api.ts';
-import { About } from './About.tsx';
-import { Announcer } from './Announcer.tsx';
-import { Controls } from './Controls.tsx';
-import { HistoryList } from './HistoryList.tsx';
-import { Output } from './Output.tsx';
-import { PromptForm } from './PromptForm.tsx';
+import { Continuation } from './Continuation.tsx';
+import { Conversation } from './conversation/Conversation.tsx';
+import { useConversation } from './conversation/use-conversation.ts';
 import './demo.css';
 import './side.css';
-import { useHistory } from './history.ts';
-import { DEFAULTS, type Options } from './options.ts';
-import { type Run, isActive } from './run.ts';
-import { modelId, toFragment } from './share.ts';
 import { useFragment } from './use-fragment.ts';
-import { useGeneration } from './use-generation.ts';
 
-/** The demo page: the reader's prompt, continued by the served model. */
+/** What a model can be asked for: an answer, if it has a chat template, and more of a text. */
+const VIEWS = [
+  { name: 'Conversation', title: 'Talk with a small model' },
+  { name: 'Text', title: 'Continue a text' },
+] as const;
+const [CONVERSATION, TEXT] = [0, 1];
+
+/** The demo page: texts that the served model continues, and a conversation with one that answers. */
 export function Demo() {
   const api = useApi();
-  const { client, state, refresh } = api;
-  const shared = useFragment(({ prompt, options }) => {
-    setPrompt(prompt);
-    setOptions(options);
-    show(null);
-  });
-  const [prompt, setPrompt] = useState(shared?.prompt ?? '');
-  const [options, setOptions] = useState<Options>(shared?.options ?? DEFAULTS);
-  const history = useHistory();
-  const box = useRef<HTMLTextAreaElement>(null);
-
-  const { run, error, start, stop, show } = useGeneration(client, (ended, failure) => {
-    if (ended.text !== '') history.add(ended);
-    const served = state?.model;
-    const answered = ended.result?.model;
-    // The facts shown about the model may be out of date.
-    if (failure || (served && answered && modelId(served) !== modelId(answered))) refresh();
-  });
-  const active = isActive(run);
-
-  useEffect(() => {
-    if (!active) return;
-    const onKey = (event: KeyboardEvent) => {
-      if (event.key === 'Escape') stop();
-    };
-    addEventListener('keydown', onKey);
-    return () => removeEventListener('keydown', onKey);
-  }, [active, stop]);
-
-  const share = (shown: Run) => {
-    const model = shown.result?.model ?? state?.model;
-    const link = toFragment({ prompt: shown.prompt, options: shown.options, model: model ? modelId(model) : null });
-    window.history.replaceState(null, '', link);
-  };
-  const showAgain = (earlier: Run) => {
-    show(earlier);
-    setPrompt(earlier.prompt);
-    setOptions({ ...earlier.options, seed: options.seed });
-  };
-  const clear = () => {
-    show(null);
-    setPrompt('');
-    box.current?.focus();
-  };
-  const served = state?.model ? modelId(state.model) : null;
-  const otherModel = shared?.model && served && shared.model !== served ? shared.model : null;
-  const hint = otherModel
-    ? `This link comes from ${otherModel}. ${served} is served now, so it will generate another text.`
-    : 'Write a prompt, or take one of the examples. The model continues it.';
-  const unauthorized = api.error?.code === 'unauthorized' || error?.code === 'unauthorized';
+  // It goes on while the other view is shown.
+  const conversing = useConversation(api);
+  const shared = useFragment(() => setChosen(TEXT));
+  /** Null until the reader chooses, or begins to write: what a model can do is known only when it is loaded. */
+  const [chosen, setChosen] = useState<number | null>(shared ? TEXT : null);
+  const answers = Boolean(api.state?.chat_template);
+  const view = answers ? (chosen ?? CONVERSATION) : TEXT;
   return (
     <>
       <div class="demo-head">
-        <h1>Continue a text</h1>
+        <h1>{VIEWS[view]?.title}</h1>
         <Status watch={api} />
+        {answers && (
+          <Choice
+            label="What the model does"
+            count={VIEWS.length}
+            chosen={view}
+            onChoose={setChosen}
+            describe={(index) => VIEWS[index]?.name ?? ''}
+            class="views"
+            itemClass={() => 'chip'}
+          >
+            {(index) => VIEWS[index]?.name}
+          </Choice>
+        )}
       </div>
-      {unauthorized && <KeyForm client={client} onKept={refresh} />}
-      <div class="demo">
-        <div class="demo-main">
-          <PromptForm
-            prompt={prompt}
-            onPrompt={setPrompt}
-            active={active}
-            onSend={() => start(prompt, options)}
-            onStop={stop}
-            examples={state?.manifest?.example_prompts ?? []}
-            box={box}
-            fault={error?.field === 'prompt'}
-          />
-          <Output
-            run={run}
-            error={error}
-            hint={hint}
-            waitingFor={state?.status === 'ready' ? '' : describe(state, Number.POSITIVE_INFINITY).text.title.toLowerCase()}
-            onAgain={() => run && start(run.prompt, run.options)}
-            onShare={share}
-            onClear={clear}
-          />
-        </div>
-        <div class="demo-side">
-          <Controls options={options} onOptions={setOptions} fault={error?.field} lastSeed={run?.options.seed ?? null} />
-          <HistoryList history={history} current={run} onShow={showAgain} />
-        </div>
-        <About state={state} />
-      </div>
-      <Announcer run={run} />
+      {view === TEXT ? <Continuation api={api} onPrompt={() => setChosen(TEXT)} /> : <Conversation api={api} conversing={conversing} />}
     </>
   );
 }

@@ -1,9 +1,10 @@
-import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import type { ApiError } from '../api/error.ts';
 import { ErrorNote } from '../components/status/ErrorNote.tsx';
 import { Actions, type Copied, NEWS } from './Actions.tsx';
 import { Facts } from './Facts.tsx';
 import { type Run, isActive } from './run.ts';
+import { useFollow } from './use-follow.ts';
 
 interface Props {
   readonly run: Run | null;
@@ -20,8 +21,7 @@ interface Props {
 
 /** The generated text after its prompt, in a box of fixed size that scrolls. */
 export function Output({ run, error, hint, waitingFor, onAgain, onShare, onClear }: Props) {
-  const sheet = useRef<HTMLDivElement>(null);
-  const follows = useRef(true);
+  const { box, onScroll } = useFollow(run?.id, [run?.text, error]);
   const active = isActive(run);
   const [copied, setCopied] = useState<Copied | null>(null);
   useEffect(() => {
@@ -29,21 +29,9 @@ export function Output({ run, error, hint, waitingFor, onAgain, onShare, onClear
     const timer = setTimeout(() => setCopied(null), 4000);
     return () => clearTimeout(timer);
   }, [copied]);
-  // Follows the end of the text, unless the reader has scrolled away from it.
-  useLayoutEffect(() => {
-    const element = sheet.current;
-    if (element && follows.current) element.scrollTop = element.scrollHeight;
-  }, [run?.text, error]);
-  useLayoutEffect(() => {
-    follows.current = true;
-  }, [run?.id]);
-  const onScroll = () => {
-    const element = sheet.current;
-    if (element) follows.current = element.scrollHeight - element.scrollTop - element.clientHeight < 24;
-  };
   return (
     <section class="card" aria-label="Text">
-      <div ref={sheet} class="sheet" tabIndex={0} role="group" aria-label="The text so far" onScroll={onScroll}>
+      <div ref={box} class="sheet" tabIndex={0} role="group" aria-label="The text so far" onScroll={onScroll}>
         {run ? (
           <p class="sheet-text">
             <span class="sheet-prompt">{run.prompt}</span>

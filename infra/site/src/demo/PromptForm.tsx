@@ -3,6 +3,7 @@ import { MAX_PROMPT_CHARS } from '../api/limits.ts';
 import { Icon } from '../components/Icon.tsx';
 
 interface Props {
+  readonly label: string;
   readonly prompt: string;
   readonly onPrompt: (prompt: string) => void;
   /** Whether a text is being written. */
@@ -17,7 +18,7 @@ interface Props {
 }
 
 /** Form for the prompt, with examples. */
-export function PromptForm({ prompt, onPrompt, active, onSend, onStop, examples, box, fault }: Props) {
+export function PromptForm({ label, prompt, onPrompt, active, onSend, onStop, examples, box, fault }: Props) {
   const onKeyDown = (event: KeyboardEvent) => {
     // While an input method composes, Enter is its own.
     if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
@@ -35,7 +36,7 @@ export function PromptForm({ prompt, onPrompt, active, onSend, onStop, examples,
       }}
     >
       <label class="prompt-label" for="prompt">
-        Your prompt
+        {label}
       </label>
       <textarea
         id="prompt"

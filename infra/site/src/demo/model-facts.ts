@@ -30,11 +30,18 @@ export function modelFacts(state: ModelState): Fact[] {
   ];
 }
 
-function corpus(texts: { name: string; tokens: number }[]): Fact {
+function corpus(texts: readonly Text[]): Fact {
   const tokens = count(texts.reduce((sum, text) => sum + text.tokens, 0));
+  return ['Corpus', `${textNames(texts)}: ${tokens} tokens`];
+}
+
+type Text = NonNullable<Manifest['training']>['corpus'][number];
+
+/** The names of the first texts of a corpus, and how many more there are. */
+export function textNames(texts: readonly Text[]): string {
   const names = texts.slice(0, 3).map((text) => text.name);
   const others = texts.length - names.length;
-  return ['Corpus', `${names.join(', ')}${others > 0 ? ` and ${count(others)} more` : ''}: ${tokens} tokens`];
+  return `${names.join(', ')}${others > 0 ? ` and ${count(others)} more` : ''}`;
 }
 
 function served(manifest: Manifest, stored: string): Fact {

@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks';
 import { count, percent } from '../../components/format.ts';
 import { type HeadRef, PATTERNS, type Pattern, strongest } from './patterns.ts';
-import { Choice } from '../shared/Choice.tsx';
+import { Choice } from '../../components/Choice.tsx';
 import { HeadView } from './HeadView.tsx';
 import { MapCanvas } from './MapCanvas.tsx';
 import { plural } from '../shared/pieces.ts';

@@ -2,7 +2,7 @@ import { Fragment } from 'preact';
 import { useState } from 'preact/hooks';
 import { percent } from '../../components/format.ts';
 import { type HeadRef, type HeadWeights, largestWeights } from './patterns.ts';
-import { Choice } from '../shared/Choice.tsx';
+import { Choice } from '../../components/Choice.tsx';
 import { MapCanvas } from './MapCanvas.tsx';
 import { plural, quoted, visible } from '../shared/pieces.ts';
 import { sum } from '../shared/sum.ts';

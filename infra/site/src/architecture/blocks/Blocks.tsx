@@ -2,7 +2,7 @@ import { useMemo } from 'preact/hooks';
 import { count } from '../../components/format.ts';
 import { meanDistance, meanOfHeads } from '../attention/patterns.ts';
 import { BlockDrawing } from './BlockDrawing.tsx';
-import { Choice } from '../shared/Choice.tsx';
+import { Choice } from '../../components/Choice.tsx';
 import { MapCanvas } from '../attention/MapCanvas.tsx';
 import { plural } from '../shared/pieces.ts';
 import { Section } from '../shared/Section.tsx';

@@ -1,6 +1,6 @@
 import { count } from '../../components/format.ts';
 import { charactersOf, plural, quoted, visible } from '../shared/pieces.ts';
-import { Choice } from '../shared/Choice.tsx';
+import { Choice } from '../../components/Choice.tsx';
 import { Section } from '../shared/Section.tsx';
 import type { TokenChoice, View } from '../view.ts';
 
