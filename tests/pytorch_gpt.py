@@ -69,7 +69,8 @@ class Block(nn.Module):
 class Gpt(nn.Module):
     """Token ids [batch, seq] to logits [batch, seq, vocab_size]; `config` has the keys of LLMs-from-scratch.
 
-    With `fused_attention` in it, PyTorch's own function computes attention.
+    With `fused_attention` in it, PyTorch's own function computes attention; with `tied_output_head` the head has the
+    embedding's weights.
     """
 
     def __init__(self, config: dict) -> None:
@@ -82,6 +83,9 @@ class Gpt(nn.Module):
         self.trf_blocks = nn.Sequential(*(Block(*block) for _ in range(config["n_layers"])))
         self.final_norm = LayerNorm(d_model)
         self.out_head = nn.Linear(d_model, config["vocab_size"], bias=False)
+        if config.get("tied_output_head", False):
+            nn.init.normal_(self.tok_emb.weight, std=0.02)
+            self.out_head.weight = self.tok_emb.weight
 
     def forward(self, ids: Tensor) -> Tensor:
         x = self.dropout(self.tok_emb(ids) + self.pos_emb(torch.arange(ids.shape[1], device=ids.device)))

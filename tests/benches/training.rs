@@ -1,7 +1,7 @@
-//! Training step of the 162M model beside PyTorch's: the same batches, the same number of threads, in processes
-//! of their own that take turns. In float32, and in bf16 where the device multiplies that faster.
+//! Training step of two models beside PyTorch's: the same batches, the same number of threads, in processes of their
+//! own that take turns. In float32, and in bf16 where the device multiplies that faster.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result, bail};
@@ -18,7 +18,26 @@ use gpt::{Dataset, Preset, device, environment};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-const PRESET: &str = "the-verdict";
+/// What is trained.
+const WORKLOADS: [Workload; 2] = [
+    Workload { name: "the-verdict", preset: "the-verdict", settings: &[] },
+    // Its head, its loss and the gradient of its embedding are nearly all of the work.
+    Workload {
+        name: "small and tied",
+        preset: "the-verdict",
+        settings: &[
+            "model.n_layers=4",
+            "model.d_model=128",
+            "model.d_ff=512",
+            "model.n_heads=4",
+            "model.context_length=64",
+            "model.tied_output_head=true",
+            "training.initialization=gpt2",
+            "training.batch_size=12",
+            "training.stride=16",
+        ],
+    },
+];
 /// How often each of them is started.
 const ROUNDS: usize = 3;
 /// The first steps of each round: they allocate what later ones find, the optimizer's state above all.
@@ -26,6 +45,14 @@ const WARM_UP_STEPS: usize = 2;
 /// Windows of a batch, and steps, on a GPU: two windows leave it idle.
 const BATCH_ON_GPU: usize = 64;
 const STEPS_ON_GPU: usize = 20;
+
+/// A model and how it is trained: a preset, with some of its fields set to other values.
+#[derive(Clone, Copy, Debug)]
+struct Workload {
+    name: &'static str,
+    preset: &'static str,
+    settings: &'static [&'static str],
+}
 
 /// Who trains, and in what.
 #[derive(Clone, Copy, Debug)]
@@ -90,16 +117,24 @@ fn main() -> Result<()> {
         options.remove("--device").map_or_else(|| "cpu".to_owned(), |name| name.display().to_string());
     let device = choice.parse::<DeviceChoice>()?.open()?;
     let machine = Machine::here()?;
-    let folder = tempfile::tempdir()?;
     let contenders = contenders(&device);
-    let mut rounds: Vec<Vec<Measurement>> = contenders.iter().map(|_| Vec::new()).collect();
-    for round in 1..=ROUNDS {
-        for (contender, measured) in contenders.iter().zip(&mut rounds) {
-            eprintln!("bench: round {round} of {ROUNDS}, {}", contender.name);
-            measured.push(contender.measure(&choice, &device, folder.path())?);
+    println!("{}", machine.describe());
+    let mut results = Vec::new();
+    for workload in &WORKLOADS {
+        let folder = tempfile::tempdir()?;
+        let mut rounds: Vec<Vec<Measurement>> = contenders.iter().map(|_| Vec::new()).collect();
+        for round in 1..=ROUNDS {
+            for (contender, measured) in contenders.iter().zip(&mut rounds) {
+                eprintln!("bench: {}, round {round} of {ROUNDS}, {}", workload.name, contender.name);
+                measured.push(contender.measure(workload, &choice, &device, folder.path())?);
+            }
         }
+        results.push(report(workload, &device, &contenders, &rounds)?);
     }
-    report(&machine, options.remove("--json"), &device, &contenders, &rounds)
+    if !prefers_bf16(&device) {
+        println!("not measured: bf16, which this device multiplies no faster than float32");
+    }
+    write_json(options.remove("--json"), "training", &machine, json!(results))
 }
 
 /// Those whose numbers the device multiplies faster than float32, and those that are compiled for it.
@@ -110,32 +145,37 @@ fn contenders(device: &Device) -> Vec<Contender> {
 }
 
 impl Contender {
-    fn measure(&self, choice: &str, device: &Device, folder: &Path) -> Result<Measurement> {
+    fn measure(
+        &self,
+        workload: &Workload,
+        choice: &str,
+        device: &Device,
+        folder: &Path,
+    ) -> Result<Measurement> {
         if self.is_ours {
-            return Ok(in_process(&[if self.bf16 { "bf16" } else { "float32" }, choice])?.0);
+            return Ok(in_process(&[workload.name, if self.bf16 { "bf16" } else { "float32" }, choice])?.0);
         }
         let run = folder.join("run.json");
-        std::fs::write(&run, self.describe_run(device, folder)?.to_string())?;
+        std::fs::write(&run, self.describe_run(workload, device, folder)?.to_string())?;
         let output = process::python("bench_pytorch.py", &[&run])?;
         serde_json::from_str(&output).with_context(|| output)
     }
 }
 
-/// Prints and writes what was found: medians over the steps of all rounds, without their warm-up.
+/// Prints and returns what was found: medians over the steps of all rounds, without their warm-up.
 fn report(
-    machine: &Machine,
-    json_file: Option<PathBuf>,
+    workload: &Workload,
     device: &Device,
     contenders: &[Contender],
     rounds: &[Vec<Measurement>],
-) -> Result<()> {
-    let Preset { model, training, .. } = preset(device)?;
+) -> Result<serde_json::Value> {
+    let Preset { model, training, .. } = workload.preset(device)?;
     let tokens = training.batch_size * model.context_length;
     let steps = rounds[0].iter().map(|round| round.seconds.len()).max().unwrap_or(0);
-    println!("{}", machine.describe());
     println!(
-        "{PRESET} on {}: {} parameters, {} x {} tokens a step, dropout {}; {} threads; {ROUNDS} rounds of {steps} steps \
+        "{} on {}: {} parameters, {} x {} tokens a step, dropout {}; {} threads; {ROUNDS} rounds of {steps} steps \
          each in turn, the first {WARM_UP_STEPS} of each left out\n",
+        workload.name,
         device::describe(device),
         model.num_parameters(),
         training.batch_size,
@@ -185,25 +225,32 @@ fn report(
             );
         }
     }
-    if !prefers_bf16(device) {
-        println!("not measured: bf16, which this device multiplies no faster than float32");
-    }
-    let results = json!({"preset": PRESET, "device": device::describe(device), "threads": cores(),
-        "tokens_per_step": tokens, "warm_up_steps": WARM_UP_STEPS, "measured": measured});
-    write_json(json_file, "training", machine, results)
+    println!();
+    Ok(json!({"model": workload.name, "device": device::describe(device), "threads": cores(),
+        "tokens_per_step": tokens, "warm_up_steps": WARM_UP_STEPS, "measured": measured}))
 }
 
-/// One epoch of the preset; on a GPU some steps of larger batches, whose windows overlap.
-fn preset(device: &Device) -> Result<Preset> {
-    let mut preset = Preset::named(PRESET, &[])?;
-    preset.training.epochs = 1;
-    preset.training.evaluate_every_steps = usize::MAX;
-    if is_gpu(device) {
-        preset.training.batch_size = BATCH_ON_GPU;
-        preset.training.stride = Some(3);
-        preset.training.max_steps = Some(STEPS_ON_GPU);
+impl Workload {
+    fn named(name: &str) -> Result<&'static Self> {
+        WORKLOADS
+            .iter()
+            .find(|workload| workload.name == name)
+            .with_context(|| format!("there is no workload {name}"))
     }
-    Ok(preset)
+
+    /// One epoch of it; on a GPU some steps of larger batches, whose windows overlap.
+    fn preset(&self, device: &Device) -> Result<Preset> {
+        let settings = self.settings.iter().map(|setting| setting.parse()).collect::<Result<Vec<_>, _>>()?;
+        let mut preset = Preset::named(self.preset, &settings)?;
+        preset.training.epochs = 1;
+        preset.training.evaluate_every_steps = usize::MAX;
+        if is_gpu(device) {
+            preset.training.batch_size = BATCH_ON_GPU;
+            preset.training.stride = Some(3);
+            preset.training.max_steps = Some(STEPS_ON_GPU);
+        }
+        Ok(preset)
+    }
 }
 
 fn datasets(preset: &Preset, cache: &Path) -> Result<(Dataset, Dataset)> {
@@ -213,8 +260,8 @@ fn datasets(preset: &Preset, cache: &Path) -> Result<(Dataset, Dataset)> {
 
 impl Contender {
     /// What PyTorch is to do: the steps that [`train_here`] makes.
-    fn describe_run(&self, device: &Device, cache: &Path) -> Result<serde_json::Value> {
-        let preset = preset(device)?;
+    fn describe_run(&self, workload: &Workload, device: &Device, cache: &Path) -> Result<serde_json::Value> {
+        let preset = workload.preset(device)?;
         let Preset { model: config, training, .. } = &preset;
         let (train_set, _) = datasets(&preset, cache)?;
         let rows = |ids: Tensor<2, Int>| -> Vec<Vec<i64>> {
@@ -227,13 +274,22 @@ impl Contender {
             let batch = train_set.batch(&windows, &device::cpu());
             (rows(batch.inputs), rows(batch.targets))
         });
-        let GptConfig { vocab_size, context_length, d_model, n_heads, n_layers, dropout, qkv_bias, .. } =
-            *config;
+        let GptConfig {
+            vocab_size,
+            context_length,
+            d_model,
+            n_heads,
+            n_layers,
+            dropout,
+            qkv_bias,
+            tied_output_head,
+            ..
+        } = *config;
         Ok(json!({
             "config": {
                 "vocab_size": vocab_size, "context_length": context_length, "emb_dim": d_model,
                 "n_heads": n_heads, "n_layers": n_layers, "drop_rate": dropout, "qkv_bias": qkv_bias,
-                "fused_attention": self.fused_attention,
+                "tied_output_head": tied_output_head, "fused_attention": self.fused_attention,
             },
             "bf16": self.bf16,
             "compile": self.compile,
@@ -249,9 +305,11 @@ impl Contender {
 
 /// Trains one epoch by the loop of `gpt train`, in a precision and on a device.
 fn train_here(task: &[String]) -> Result<Measurement> {
-    let [precision, device] = task else { bail!("expected a precision and a device, found {task:?}") };
+    let [workload, precision, device] = task else {
+        bail!("expected a workload, a precision and a device, found {task:?}")
+    };
     let device = device.parse::<DeviceChoice>()?.open()?.autodiff();
-    let mut preset = preset(&device)?;
+    let mut preset = Workload::named(workload)?.preset(&device)?;
     if precision == "bf16" {
         preset.training.precision = Precision::Bf16;
     }

@@ -8,3 +8,4 @@ pub mod process;
 pub mod reference;
 pub mod trained;
 pub mod workbench;
+pub mod yes;

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use anyhow::{Context, Result, ensure};
-use artifact::Manifest;
+use artifact::manifest::{FileEntry, FileRole};
+use artifact::{Manifest, Sha256Hex, chat};
 
 use crate::folders::copy_folder;
 use crate::process::{root, run};
@@ -99,6 +100,29 @@ pub fn only_version(store: &Path) -> Result<(PathBuf, Manifest)> {
     ensure!(versions.len() == 1, "expected one version, found {versions:?}");
     let json = std::fs::read(versions[0].join("manifest.json"))?;
     Ok((versions[0].clone(), Manifest::from_json(&json)?))
+}
+
+/// Gives the only version of a store a chat template, as a training that teaches to answer does. The channel `live` names
+/// it.
+///
+/// # Errors
+/// If there is not exactly one, or it cannot be written.
+pub fn add_chat_template(store: &Path, source: &str) -> Result<()> {
+    let (folder, mut manifest) = only_version(store)?;
+    std::fs::write(folder.join(chat::FILE_NAME), source)?;
+    manifest.files.push(FileEntry {
+        path: chat::FILE_NAME.to_owned(),
+        role: FileRole::ChatTemplate,
+        bytes: source.len() as u64,
+        sha256: Sha256Hex::of_bytes(source.as_bytes()),
+    });
+    let json = manifest.to_json()?;
+    std::fs::write(folder.join("manifest.json"), &json)?;
+    let channel = store.join("channels/live.json");
+    let mut pointer: serde_json::Value = serde_json::from_slice(&std::fs::read(&channel)?)?;
+    pointer["manifest_sha256"] = Sha256Hex::of_bytes(&json).as_str().into();
+    std::fs::write(channel, pointer.to_string())?;
+    Ok(())
 }
 
 /// The folders in a store that a reader would take for versions.

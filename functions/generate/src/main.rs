@@ -10,13 +10,15 @@ use anyhow::{Result, anyhow};
 use artifact::manifest::Precision;
 use axum::Router;
 use clap::Parser;
-use generate::domain::source::Pinned;
+use generate::cloudwatch;
+use generate::domain::source::{Challenge, Pinned};
 use generate::domain::{Models, Resources, Source};
 use generate::http::server::ConnectionLimits;
 use generate::http::site::SiteSettings;
 use generate::http::{Settings, app, listen, prometheus, server, settings};
 use generate::lambda::{self, ResponseMode, environment};
 use generate::logging;
+use store::TrustedKeys;
 
 /// Serve a published model over HTTP: on localhost, or in AWS Lambda when started by it
 #[derive(Parser)]
@@ -28,9 +30,27 @@ struct Cli {
     /// Channel (alias in the registry) that names the model version to serve.
     #[arg(long, env = "MODEL_CHANNEL", default_value = "live")]
     channel: String,
+    /// Another channel, whose model answers a share of the requests; both are loaded, which takes the memory of two models.
+    /// Answers name the version, and metrics the channel.
+    #[arg(
+        long,
+        env = "MODEL_CHALLENGER",
+        value_name = "CHANNEL",
+        requires = "challenger_share",
+        conflicts_with = "model_version"
+    )]
+    challenger: Option<String>,
+    /// The share of the requests that the challenger answers, from 0 to 1.
+    #[arg(long, env = "MODEL_CHALLENGER_SHARE", value_name = "SHARE", requires = "challenger",
+          value_parser = settings::share)]
+    challenger_share: Option<f64>,
     /// Model version to serve, regardless of the channel.
     #[arg(long, env = "MODEL_VERSION", value_name = "NAME/VERSION")]
     model_version: Option<Pinned>,
+    /// Serve only versions that one of these keys has signed: files in PEM with public keys of the curve P-256, or the
+    /// base64 of their DER, separated by commas.
+    #[arg(long, env = "TRUSTED_KEYS", value_name = "KEYS", value_parser = TrustedKeys::parse)]
+    trusted_keys: Option<TrustedKeys>,
     /// Precision of the weights: w4 (int4), w8 (int8) or float32 [default: the first of these that the model
     /// has].
     #[arg(long, env = "MODEL_PRECISION")]
@@ -63,6 +83,10 @@ struct Cli {
     #[arg(long, env = "MAX_CONNECTIONS", value_name = "N", default_value_t = 512,
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     max_connections: u32,
+    /// Write metrics for CloudWatch to standard output, as those of a service of this name, instead of offering them at
+    /// /metrics; in Lambda that is so in any case, with the name of the function.
+    #[arg(long, env = "METRICS_SERVICE", value_name = "NAME")]
+    metrics_service: Option<String>,
     /// How Lambda sends responses.
     #[arg(long, env = "RESPONSE_MODE", value_enum, default_value = "buffered")]
     response_mode: ResponseMode,
@@ -95,10 +119,10 @@ fn main() -> ExitCode {
 async fn run(cli: Cli, start: Instant) -> Result<()> {
     let in_lambda = environment::is_lambda();
     logging::init(in_lambda)?;
-    if in_lambda {
-        lambda::metrics::init()?;
-    } else {
-        prometheus::init()?;
+    match (environment::function_name(), &cli.metrics_service) {
+        (Some(function), _) => cloudwatch::init("FunctionName", function)?,
+        (None, Some(service)) => cloudwatch::init("Service", service.clone())?,
+        (None, None) => prometheus::init()?,
     }
     let available = environment::resources();
     let resources = Resources {
@@ -111,7 +135,13 @@ async fn run(cli: Cli, start: Instant) -> Result<()> {
     let source = Source {
         store: cli.store,
         channel: cli.channel,
+        challenger: cli
+            .challenger
+            .zip(cli.challenger_share)
+            .map(|(channel, share)| Challenge { channel, share }),
+        is_challenger: false,
         pinned: cli.model_version,
+        trusted_keys: cli.trusted_keys,
         precision: cli.precision,
         cache: cli.cache.unwrap_or_else(store::default_cache),
         check_interval: cli.check_interval,
@@ -121,6 +151,9 @@ async fn run(cli: Cli, start: Instant) -> Result<()> {
     let router = app(Arc::clone(&models), cli.settings, cli.site.open()?);
     if in_lambda {
         return lambda::serve(router, models, cli.response_mode, start).await;
+    }
+    if cli.metrics_service.is_some() {
+        cloudwatch::flush_regularly(Arc::clone(&models));
     }
     let limits = ConnectionLimits::new(cli.max_connections as usize);
     serve_locally(router, models, cli.listen, limits).await

@@ -22,7 +22,10 @@ fn models(store: &std::path::Path) -> Arc<Models> {
     let source = Source {
         store: store.to_string_lossy().into_owned(),
         channel: "live".to_owned(),
+        challenger: None,
+        is_challenger: false,
         pinned: None,
+        trusted_keys: None,
         precision: None,
         cache: store.join("cache"),
         check_interval: Duration::from_secs(3600),

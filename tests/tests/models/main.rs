@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used)] // In a test, the panic is the report.
 
 mod engine;
+mod finetune;
 mod import;
 mod kernels;
 mod onnx_parity;

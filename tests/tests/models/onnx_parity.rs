@@ -9,7 +9,7 @@ use e2e::process::python;
 use e2e::reference::{TinyGpt, largest_difference};
 use engine::{Engine, FinishReason, GenerationOptions, OnnxModel};
 use gpt::corpus::Batch;
-use gpt::model::attention::causal_mask;
+use gpt::model::causal_mask::causal_mask;
 use gpt::onnx::{Calibration, Recipe};
 use gpt::release::evaluation::{compare, random_windows};
 use gpt::{Gpt, device, onnx, weights};

@@ -118,7 +118,6 @@ fn what_auto_cannot_do_is_refused_before_anything_is_read() {
     for (arguments, expected) in [
         (&["--preset", "tiny", "--budget", "10m"][..], "--budget is for --preset auto"),
         (&["--preset", "auto", "--set", "model.n_layers=3"], "--preset auto chooses `model.n_layers`"),
-        (&["--preset", "auto", "--init", "channel:live"], "--init has one"),
     ] {
         let error = refusal(&[&["train"], arguments, &texts].concat());
         assert!(error.contains(expected), "{expected}: {error}");

@@ -140,7 +140,7 @@ fn models_from_elsewhere_are_published_and_trained_on() {
     let manifest = Manifest::from_json(&fs::read(folder.unwrap().join("manifest.json")).unwrap()).unwrap();
     assert_eq!((manifest.config.dropout, manifest.config.tied_output_head), (0.1, true));
     assert!(manifest.variants[0].largest_logit_difference <= 1e-4, "{:?}", manifest.variants);
-    let message = refusal(&["train", "--preset", "tiny", "--init", "version:hf", "--store", text(&store)]);
+    let message = refusal(&["finetune", "version:hf", "--preset", "tiny", "--store", text(&store)]);
     assert!(message.contains("`model.vocab_size` is 97, expected at least 50257"), "{message}");
     let message = refusal(&["sample", "version:hf", "--store", text(&store), "--prompt", "x"]);
     assert!(message.contains("no tokenizer"), "{message}");
@@ -153,15 +153,14 @@ fn training_goes_on_from_a_published_model() {
     let target = tempfile::tempdir().unwrap();
     let checkpoints = target.path().join("checkpoints");
     let train = [
-        "train",
+        "finetune",
+        text(&folder),
         "--preset",
         "tiny",
         "--corpus",
         text(&corpus),
         "--store",
         text(target.path()),
-        "--init",
-        text(&folder),
         "--set",
         "training.learning_rate=1e-5",
         "--checkpoints",
@@ -378,8 +377,9 @@ fn what_does_not_fit_is_refused_before_the_training() {
         let arguments = dry_run(&[&["--preset", "tiny"], more].concat(), folder.path());
         refusal(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
     };
-    let message = refused(&["--init", text(&version), "--set", "model.n_layers=3"]);
-    assert!(message.contains("--set model.n_layers has no effect with --init"), "{message}");
+    let arguments = ["finetune", text(&version), "--store", text(folder.path()), "--set", "model.n_layers=3"];
+    let message = refusal(&arguments);
+    assert!(message.contains("--set model.n_layers has no effect in fine-tuning"), "{message}");
     let message = refused(&["--set", "training.warmup_steps=100000"]);
     assert!(message.contains("the learning rate would never reach `training.learning_rate`"), "{message}");
 }
@@ -392,16 +392,19 @@ fn windows_follow_each_other_in_the_context_of_the_weights() {
     let tiny = gpt(&["presets", "tiny"]);
     assert!(tiny.contains("context_length = 64"), "{tiny}");
     fs::write(&preset, tiny.replace("context_length = 64", "context_length = 32")).unwrap();
-    let steps = |more: &[&str]| {
-        let arguments = dry_run(more, folder.path());
+    let (_, version) = trained();
+    let steps = |more: &[&str], from: Option<&str>| {
+        let mut arguments = dry_run(more, folder.path());
+        if let Some(version) = from {
+            arguments.splice(..1, ["finetune", version].map(str::to_owned));
+        }
         let said = gpt(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
         said.lines().find(|line| line.contains("steps of")).unwrap().to_owned()
     };
-    let (_, version) = trained();
-    let from_weights = steps(&["--preset", text(&preset), "--init", text(&version)]);
+    let from_weights = steps(&["--preset", text(&preset)], Some(text(&version)));
     assert!(from_weights.contains("steps of 128 tokens"), "{from_weights}");
-    assert_eq!(from_weights, steps(&["--preset", "tiny"]));
-    assert!(steps(&["--preset", text(&preset)]).contains("steps of 64 tokens"));
+    assert_eq!(from_weights, steps(&["--preset", "tiny"], None));
+    assert!(steps(&["--preset", text(&preset)], None).contains("steps of 64 tokens"));
 }
 
 #[test]

@@ -15,12 +15,13 @@ use engine::OnnxModel;
 use gpt::onnx::target::{MAX_GRAPH_BYTES, data_path};
 use gpt::onnx::{self, Target};
 use gpt::preset::Preset;
+use gpt::release::cause;
 use gpt::release::export::{Export, write_export};
 use gpt::release::{Judgement, Release};
 use gpt::{Gpt, device, weights};
 use s3_server::{ACCESS_KEY, BUCKET, S3Server};
 use serde_json::json;
-use store::Store;
+use store::{Reason, Store};
 
 const ALL: [(Precision, &str); 3] =
     [(Precision::Float32, "model.onnx"), (Precision::W8, "model.w8.onnx"), (Precision::W4, "model.w4.onnx")];
@@ -104,6 +105,7 @@ fn publish(model: &Gpt, store: &Path) {
             name: "large",
             model,
             tokenizer: Some(&Tokenizer::gpt2().unwrap()),
+            chat_template: None,
             judgement: &judgement,
             training: None,
             imported_from: None,
@@ -111,7 +113,7 @@ fn publish(model: &Gpt, store: &Path) {
             parent: None,
         };
         let published = release.publish(staged, None).await.unwrap();
-        store.promote("live", &published, None).await.unwrap();
+        store.promote("live", &published, None, cause::now(Reason::ByHand, &[])).await.unwrap();
     });
 }
 

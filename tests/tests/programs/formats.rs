@@ -226,7 +226,7 @@ fn tiny(vocab_size: usize) -> Gpt {
 
 fn export_hf(model: &Gpt) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    weights::export_hf(model, Some(&Tokenizer::gpt2().unwrap()), &folder.path().join("hf")).unwrap();
+    weights::export_hf(model, Some((&Tokenizer::gpt2().unwrap()).into()), &folder.path().join("hf")).unwrap();
     folder
 }
 
@@ -326,7 +326,7 @@ fn a_tokenizer_is_told_by_its_contents_and_never_by_its_size() {
     for command in [
         &["sample", text(wrapped.path()), "--prompt", "x"][..],
         &["evaluate", text(wrapped.path()), "--corpus", text(&e2e::trained::corpus())],
-        &["train", "--preset", "tiny", "--init", text(wrapped.path()), "--store", text(&store)],
+        &["finetune", text(wrapped.path()), "--store", text(&store)],
         &["export", text(wrapped.path()), "--format", "onnx", "--to", text(&exported.path().join("onnx"))],
     ] {
         let message = self::refusal(command);
@@ -335,7 +335,7 @@ fn a_tokenizer_is_told_by_its_contents_and_never_by_its_size() {
             "{command:?}: {message}"
         );
     }
-    let none = ["train", "--preset", "tiny", "--init", text(foreign.path()), "--tokenizer", "none"];
+    let none = ["finetune", text(foreign.path()), "--tokenizer", "none"];
     let message = self::refusal(&[&none[..], &["--store", text(&store)]].concat());
     assert!(message.contains("has no tokenizer, so it cannot be trained on"), "{message}");
 }
@@ -443,7 +443,7 @@ fn a_gguf_file_has_the_model_and_its_tokenizer() {
     let folder = tempfile::tempdir().unwrap();
     for (precision, kind) in [(gguf::Precision::Float32, 0), (gguf::Precision::Float16, 1)] {
         let path = folder.path().join(format!("{kind}.gguf"));
-        gguf::export(&model, Some(&Tokenizer::gpt2().unwrap()), "tiny", precision, &path).unwrap();
+        gguf::export(&model, Some((&Tokenizer::gpt2().unwrap()).into()), "tiny", precision, &path).unwrap();
         let mut file = Gguf { bytes: fs::read(&path).unwrap(), position: 0 };
         assert_eq!((&file.take(), file.u32()), (b"GGUF", 3));
         let (n_tensors, n_keys) = (file.u64(), file.u64());

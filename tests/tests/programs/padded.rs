@@ -32,7 +32,7 @@ fn fond_of_padding() -> Gpt {
 fn ids_beyond_the_tokenizer_are_never_drawn_ranked_or_shown() {
     let folder = tempfile::tempdir().unwrap();
     let (hf, store) = (folder.path().join("hf"), folder.path().join("store"));
-    weights::export_hf(&fond_of_padding(), Some(&Tokenizer::gpt2().unwrap()), &hf).unwrap();
+    weights::export_hf(&fond_of_padding(), Some((&Tokenizer::gpt2().unwrap()).into()), &hf).unwrap();
     let (hf, location) = (hf.to_str().unwrap(), store.to_str().unwrap());
     let import = ["import", hf, "--name", "padded", "--store", location, "--promote", "live"];
     let output = run("gpt", &import).unwrap();

@@ -181,20 +181,28 @@ fn twenty_kills_between_the_last_step_and_the_end_lose_nothing() {
     bench.finish("killed").assert_same(expected);
     let takes = start.elapsed();
 
+    let last = format!("checkpoint-{:08}", expected.steps);
     let mut seed = 0x9e37_79b9_u64;
     let (mut trained, mut published) = (0, 0);
     for kill in 0..20 {
         begin();
         let mut running = Running(bench.train("killed").stderr(Stdio::null()).spawn().unwrap());
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        // A random moment of each twentieth, the last ones in the publication.
-        let moment = (f64::from(kill) + (seed >> 40) as f64 / (1u64 << 24) as f64) / 20.0;
-        std::thread::sleep(takes.mul_f64(moment));
+        let random = (seed >> 40) as f64 / (1u64 << 24) as f64;
+        if kill < 16 {
+            // A random moment of each sixteenth, the last ones in the publication.
+            std::thread::sleep(takes.mul_f64((f64::from(kill) + random) / 16.0));
+        } else {
+            // However fast the machine is now: soon after the last step.
+            while !checkpoints_in(&checkpoints).last().is_some_and(|newest| newest.ends_with(&last)) {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            std::thread::sleep(takes.mul_f64(random / 50.0));
+        }
         running.signal("KILL").unwrap();
         running.wait().unwrap();
         let left = checkpoints_in(&checkpoints);
-        let is_trained =
-            left.last().is_some_and(|newest| newest.ends_with(format!("checkpoint-{:08}", expected.steps)));
+        let is_trained = left.last().is_some_and(|newest| newest.ends_with(&last));
         let is_published = !visible_versions(&store).unwrap().is_empty();
         assert!(!left.is_empty() || is_published, "kill {kill}: nothing is left");
         (trained, published) =

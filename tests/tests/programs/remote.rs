@@ -42,8 +42,12 @@ fn a_model_is_trained_and_evaluated_on_texts_in_s3() {
     let environment = server.environment(ACCESS_KEY);
     let address = format!("s3://{BUCKET}/texts");
     let cache = ["--cache", text(&cache)];
-    train(&address, text(&store), &cache, &environment);
+    let origin = [("AWS_BATCH_JOB_ID", "876da822"), ("IMAGE_DIGEST", "sha256:0123")];
+    let origin = origin.map(|(name, value)| (name, value.to_owned()));
+    train(&address, text(&store), &cache, &[environment.as_slice(), &origin].concat());
     let (_, manifest) = only_version(&store).unwrap();
+    assert_eq!(manifest.job_id.as_deref(), Some("876da822"));
+    assert_eq!(manifest.image_digest.as_deref(), Some("sha256:0123"));
     let names: Vec<_> = manifest.training.unwrap().corpus.into_iter().map(|entry| entry.name).collect();
     assert_eq!(names, ["first.txt", "text-secondpart.txt"]);
 

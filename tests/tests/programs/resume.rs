@@ -284,7 +284,8 @@ fn a_published_run_is_complete() {
     assert_eq!(visible_versions(&bench.path("complete")).unwrap().len(), 2);
     let log = succeed(bench.train("complete").args(["--set", "training.epochs=2"]));
     assert!(
-        log.contains("its checkpoints are removed: starting anew") && log.contains("--init version:run/"),
+        log.contains("its checkpoints are removed: starting anew")
+            && log.contains("gpt finetune version:run/"),
         "{log}"
     );
     assert_eq!(visible_versions(&bench.path("complete")).unwrap().len(), 3);

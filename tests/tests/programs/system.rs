@@ -186,6 +186,22 @@ fn the_gate_holds_back_a_worse_model_and_rollback_returns() {
     assert!(promoted.contains(newer), "{promoted}");
     let back = text(&gpt(&["rollback", "--store", store]));
     assert!(back.contains(older), "{back}");
+
+    // Who moved the channel, and by which figures.
+    let history = text(&gpt(&["models", "--history", "--store", store]));
+    let moves: Vec<&str> = history.lines().skip(1).collect();
+    let expected = [(older, "rolled back"), (newer, "by hand"), (older, "passed the gate")];
+    assert_eq!(moves.len(), expected.len(), "{history}");
+    for (line, (version, reason)) in moves.iter().zip(expected) {
+        assert!(line.starts_with("live ") && line.contains(version) && line.contains(reason), "{history}");
+        assert!(line.contains('@') && line.contains("20"), "{history}");
+    }
+    assert!(moves[2].contains("validation loss ") && moves[2].contains("bits per byte "), "{history}");
+    let to = |version: &str| gpt(&["rollback", "--to", version, "--store", store]);
+    assert!(text(&to(newer)).contains(newer));
+    let message = process::error_message(&to("20200101T000000Z-00000000")).unwrap();
+    assert!(message.contains("has not named the version"), "{message}");
+
     let unknown = gpt(&["promote", "--store", store, "tiny", "20200101T000000Z-00000000"]);
     assert!(process::error_message(&unknown).unwrap().contains("there is no such version"));
 }

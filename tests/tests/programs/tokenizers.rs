@@ -87,7 +87,7 @@ fn other_commands_ask_the_version() {
     // Trained further, and imported from an export.
     let further = folder.path().join("further");
     let (corpus, checkpoints) = (corpus(), folder.path().join("checkpoints"));
-    let arguments = ["train", "--preset", "tiny", "--init", text(&version), "--store", text(&further)];
+    let arguments = ["finetune", text(&version), "--preset", "tiny", "--store", text(&further)];
     let arguments =
         [&arguments[..], &["--corpus", text(&corpus), "--checkpoints", text(&checkpoints)]].concat();
     gpt(&[&arguments[..], &["--set", "training.epochs=1"]].concat());

@@ -44,6 +44,11 @@ impl Sha256Hex {
         Self(hex::encode(digest))
     }
 
+    /// The digest itself, of 32 bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        hex::decode(&self.0).unwrap_or_else(|error| unreachable!("its form was checked: {error}"))
+    }
+
     /// The digits.
     pub fn as_str(&self) -> &str {
         &self.0

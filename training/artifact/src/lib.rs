@@ -3,6 +3,7 @@
 //! A trained model travels from the training job to the serving function as a folder of files. This
 //! crate holds what both sides need to write and read it: no network, no tensors, no ONNX Runtime.
 //!
+//! - [`chat`]: conversations as token ids;
 //! - [`config`]: the dimensions of a GPT, with their names in other code bases;
 //! - [`tokenizer`]: text to token ids and back;
 //! - [`sampling`]: the next token id from logits;
@@ -11,6 +12,7 @@
 //! - [`manifest`]: the contents of a model version;
 //! - [`hash`]: SHA-256 digests.
 
+pub mod chat;
 pub mod config;
 pub mod draft;
 pub mod hash;
@@ -19,6 +21,7 @@ pub mod onnx;
 pub mod sampling;
 pub mod tokenizer;
 
+pub use chat::ChatTemplate;
 pub use config::GptConfig;
 pub use draft::DraftIndex;
 pub use hash::Sha256Hex;

@@ -3,7 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    evaluate, export, import, models, presets, promote, prune, publish, rollback, sample, tokenizer, train,
+    chat, evaluate, export, finetune, import, models, presets, promote, prune, publish, rollback, sample,
+    sign, tokenizer, train,
 };
 
 /// Train a small GPT on your own text, publish it, and decide which version is served.
@@ -22,10 +23,14 @@ pub enum Command {
     ///
     /// Nothing is visible in the store before the new version is complete. It is then promoted to the
     /// channel if its exports compute the same as the model, within the gate's thresholds, and its
-    /// validation loss is at most --margin above that of the version being served. Otherwise the exit code
-    /// is 3.
+    /// validation loss is at most --margin above that of the version being served; with --gate tasks, if it does as
+    /// many --tasks right. Otherwise the exit code is 3.
     Train(Box<train::Arguments>),
-    /// Measure the loss of a model and its exports on a text.
+    /// Train a model further, on texts or on conversations, with settings that suit it.
+    ///
+    /// On conversations it learns to answer. It is published and promoted as a trained model is.
+    Finetune(Box<finetune::Arguments>),
+    /// Measure the loss of a model and its exports on a text, and how many tasks with known answers they do right.
     Evaluate(evaluate::Arguments),
     /// Write a model in another format.
     Export(export::Arguments),
@@ -36,6 +41,11 @@ pub enum Command {
     /// With --promote, it is then promoted to the channel if it passes the same gate as a trained model;
     /// otherwise the exit code is 3. Publishing again completes a publication that was interrupted.
     Publish(publish::Arguments),
+    /// Talk with a model that answers: one with a chat template.
+    ///
+    /// Answers are printed as they come. Ctrl-C stops an answer, Ctrl-D ends; /new begins anew, /undo takes back the last
+    /// exchange. When the context is full, the oldest exchanges leave it.
+    Chat(chat::Arguments),
     /// Continue a text.
     Sample(sample::Arguments),
     /// List the versions in a store: channels that name them, loss, size and age.
@@ -48,8 +58,10 @@ pub enum Command {
     Tokenizer(tokenizer::Arguments),
     /// Promote a published version to a channel, whatever its loss.
     Promote(promote::Arguments),
-    /// Return a channel to its previous version. A second rollback undoes the first.
+    /// Return a channel to a version that it has named before. A second rollback undoes the first.
     Rollback(rollback::Arguments),
+    /// Sign a version, so that servers which trust the key serve it.
+    Sign(sign::Arguments),
     /// Compute gradients for a training on several devices, which starts this by itself.
     #[command(hide = true)]
     Worker,

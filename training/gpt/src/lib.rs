@@ -13,14 +13,17 @@
 //! The binary `gpt` has a short file for each command.
 
 pub mod auto;
+pub mod chat;
 pub mod corpus;
 pub mod device;
 pub mod environment;
+pub mod finetune;
 pub mod memory;
 pub mod model;
 pub mod onnx;
 pub mod preset;
 pub mod release;
+pub mod tasks;
 pub mod tokenizer;
 pub mod train;
 pub mod weights;

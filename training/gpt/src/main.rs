@@ -7,14 +7,14 @@ use std::sync::atomic::AtomicBool;
 use anyhow::Result;
 use clap::Parser;
 use gpt::environment;
-use gpt::release::Outcome;
+use gpt::release::{Decision, Outcome, TaskScores};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::arguments::with_models_first;
 use crate::cli::{Cli, Command};
 use crate::commands::{
-    evaluate, export, import, models, presets, promote, prune, publish, rollback, sample, tokenizer, train,
-    worker,
+    chat, evaluate, export, finetune, import, models, presets, promote, prune, publish, rollback, sample,
+    sign, tokenizer, train, worker,
 };
 
 mod arguments;
@@ -54,9 +54,15 @@ fn run(cli: Cli) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match cli.command {
         Command::Train(arguments) => {
-            let store = arguments.store.clone().unwrap_or_default();
+            let store = arguments.run.store.clone().unwrap_or_default();
             let stop = stop_on_signals()?;
             let outcome = train::run(*arguments, &runtime, &stop)?;
+            return Ok(outcome.map_or(ExitCode::SUCCESS, |outcome| report(&outcome, &store)));
+        }
+        Command::Finetune(arguments) => {
+            let store = arguments.run.store.clone().unwrap_or_default();
+            let stop = stop_on_signals()?;
+            let outcome = finetune::run(*arguments, &runtime, &stop)?;
             return Ok(outcome.map_or(ExitCode::SUCCESS, |outcome| report(&outcome, &store)));
         }
         Command::Import(arguments) => {
@@ -69,10 +75,12 @@ fn run(cli: Cli) -> Result<ExitCode> {
         }
         Command::Evaluate(arguments) => runtime.block_on(evaluate::run(arguments))?,
         Command::Export(arguments) => runtime.block_on(export::run(arguments))?,
+        Command::Chat(arguments) => runtime.block_on(chat::run(arguments))?,
         Command::Sample(arguments) => runtime.block_on(sample::run(arguments))?,
         Command::Models(arguments) => runtime.block_on(models::run(arguments))?,
         Command::Presets(arguments) => presets::run(&arguments)?,
         Command::Tokenizer(arguments) => tokenizer::run(&arguments)?,
+        Command::Sign(arguments) => runtime.block_on(sign::run(arguments))?,
         Command::Prune(arguments) => runtime.block_on(prune::run(arguments))?,
         Command::Promote(arguments) => runtime.block_on(promote::run(arguments))?,
         Command::Rollback(arguments) => runtime.block_on(rollback::run(arguments))?,
@@ -84,13 +92,19 @@ fn run(cli: Cli) -> Result<ExitCode> {
 /// Prints the result of a publication, and turns it into an exit code.
 fn report(outcome: &Outcome, store: &str) -> ExitCode {
     println!("published {} to {store}", outcome.published);
-    match &outcome.promotion {
-        None => ExitCode::SUCCESS,
-        Some((channel, None)) => {
+    let Some(Decision { channel, task_scores, failure }) = &outcome.promotion else {
+        return ExitCode::SUCCESS;
+    };
+    if let Some(TaskScores { new, serving }) = task_scores {
+        let serving = serving.map(|serving| format!(", that of the version being served {serving:.4}"));
+        println!("its task score is {new:.4}{}", serving.unwrap_or_default());
+    }
+    match failure {
+        None => {
             println!("channel {channel} names it now");
             ExitCode::SUCCESS
         }
-        Some((channel, Some(reason))) => {
+        Some(reason) => {
             eprintln!("error: channel {channel} stays as it is: {reason}");
             ExitCode::from(NOT_PROMOTED)
         }

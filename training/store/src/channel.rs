@@ -1,23 +1,27 @@
-//! Channels: aliases such as `live` that point to a version of a model.
+//! Channels: aliases such as `live` that point to a version of a model, and remember what they pointed to before.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
+use crate::history::{Cause, LONGEST_HISTORY, Move};
 use crate::layout::{CHANNELS, channel_key};
 use crate::object::{Condition, Content, Tag};
 use crate::store::Store;
 use crate::version::VersionRef;
 
 /// A channel: the version that is live, and the one before it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Channel {
     /// The live version.
     #[serde(flatten)]
     pub current: VersionRef,
     /// The version that was live before it.
     pub previous: Option<VersionRef>,
+    /// Its moves, the newest first: the last 200 of those that were recorded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<Move>,
 }
 
 impl fmt::Display for Channel {
@@ -47,7 +51,7 @@ impl Store {
         Ok(self.read_channel(&channel_key(channel)?).await?.map(|(channel, _)| channel))
     }
 
-    /// Makes `target` the live version of a channel and remembers the one before it. `expected` is
+    /// Makes `target` the live version of a channel, and remembers the one before it and the cause. `expected` is
     /// the channel as the caller has read it, `None` if there was none: the channel is changed only if it
     /// still is so, so of several callers that promote at once one wins.
     ///
@@ -61,6 +65,7 @@ impl Store {
         channel: &str,
         target: &VersionRef,
         expected: Option<&Channel>,
+        cause: Cause,
     ) -> Result<Channel, StoreError> {
         let key = channel_key(channel)?;
         // A channel never names a version that a reader could not open.
@@ -72,7 +77,7 @@ impl Store {
         if let Some(channel) = found.filter(|channel| channel.current == *target) {
             return Ok(channel);
         }
-        let pointer = pointer(target, expected);
+        let pointer = pointer(target, expected, cause);
         let json = serde_json::to_vec_pretty(&pointer)
             .map_err(|source| StoreError::Channel { location: self.objects.location(&key), source })?;
         let condition = tag.as_ref().map_or(Condition::IfAbsent, Condition::IfUnchanged);
@@ -83,17 +88,31 @@ impl Store {
         self.settle(&key, target, expected, found)
     }
 
-    /// Makes the previous version of a channel live again. The version that it leaves becomes the
-    /// previous one, so a second rollback undoes the first.
+    /// Makes an earlier version of a channel live again: the one named `to`, by default the one before. The version that
+    /// it leaves becomes the previous one, so a second rollback undoes the first.
     ///
     /// # Errors
-    /// If there is no previous version, and as [`promote`](Self::promote).
-    pub async fn rollback(&self, channel: &str) -> Result<Channel, StoreError> {
+    /// If the channel has no earlier version, or none of this name, and as [`promote`](Self::promote).
+    pub async fn rollback(
+        &self,
+        channel: &str,
+        to: Option<&str>,
+        cause: Cause,
+    ) -> Result<Channel, StoreError> {
         let found = self.channel(channel).await?;
-        let Some(previous) = &found.previous else {
-            return Err(StoreError::NoPrevious { location: self.objects.location(&channel_key(channel)?) });
+        let mut earlier = found.previous.iter().chain(found.history.iter().map(|entry| &entry.version));
+        let target = match to {
+            None => found.previous.as_ref(),
+            Some(version) => earlier.find(|earlier| earlier.version == version),
         };
-        self.promote(channel, previous, Some(&found)).await
+        let Some(target) = target else {
+            let location = self.objects.location(&channel_key(channel)?);
+            return Err(match to {
+                None => StoreError::NoPrevious { location },
+                Some(version) => StoreError::NeverNamed { location, version: version.to_owned() },
+            });
+        };
+        self.promote(channel, target, Some(&found), cause).await
     }
 
     /// The names of all channels, sorted.
@@ -118,7 +137,12 @@ impl Store {
         let describe =
             |channel: Option<&Channel>| channel.map_or("no channel".to_owned(), Channel::to_string);
         match found {
-            Some(channel) if channel == pointer(target, expected) => Ok(channel),
+            Some(channel)
+                if channel.current == *target
+                    && channel.previous.as_ref() == expected.map(|channel| &channel.current) =>
+            {
+                Ok(channel)
+            }
             found => Err(StoreError::LostRace {
                 location: self.objects.location(key),
                 expected: describe(expected),
@@ -135,6 +159,9 @@ impl Store {
     }
 }
 
-fn pointer(target: &VersionRef, before: Option<&Channel>) -> Channel {
-    Channel { current: target.clone(), previous: before.map(|channel| channel.current.clone()) }
+fn pointer(target: &VersionRef, before: Option<&Channel>, cause: Cause) -> Channel {
+    let earlier = before.map_or(&[][..], |channel| &channel.history);
+    let mut history = vec![Move { version: target.clone(), cause }];
+    history.extend(earlier.iter().take(LONGEST_HISTORY - 1).cloned());
+    Channel { current: target.clone(), previous: before.map(|channel| channel.current.clone()), history }
 }

@@ -7,6 +7,7 @@ use artifact::manifest::{ManifestError, NAME_RULE};
 
 use crate::atomic::PathError;
 use crate::key::KEY_RULE;
+use crate::signature::KeyError;
 
 /// An error of a store.
 ///
@@ -138,6 +139,42 @@ pub enum StoreError {
     NoPrevious {
         /// The channel's file.
         location: String,
+    },
+    /// The channel has never named a version of this name, as far as it remembers.
+    #[error(
+        "{location}: the channel has not named the version `{version}` before; gpt models --history lists what it has \
+         named, gpt promote makes any version live"
+    )]
+    NeverNamed {
+        /// The channel's file.
+        location: String,
+        /// The version.
+        version: String,
+    },
+    /// A version could not be signed.
+    #[error("{location}: the version could not be signed: {source}")]
+    NotSigned {
+        /// Where the signature would be.
+        location: String,
+        /// What is wrong with the key.
+        #[source]
+        source: KeyError,
+    },
+    /// A version that must be signed has no signature.
+    #[error(
+        "{location}: the version has no signature, and only versions of trusted keys are served; sign it: gpt sign"
+    )]
+    Unsigned {
+        /// Where the signature would be.
+        location: String,
+    },
+    /// A version's signature does not hold.
+    #[error("{location}: the signature does not hold: {reason}; the version is not served")]
+    BadSignature {
+        /// The signature's file.
+        location: String,
+        /// What is wrong with it.
+        reason: &'static str,
     },
     /// There is no manifest, and therefore no version.
     #[error("{location}: there is no such version, or its publication was never completed")]

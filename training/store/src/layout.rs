@@ -8,6 +8,9 @@ use crate::key::is_safe_key;
 /// File name of the manifest in a version's folder.
 pub const MANIFEST: &str = "manifest.json";
 
+/// File name of a version's signature, which no manifest lists: it is of the manifest too.
+pub(crate) const SIGNATURE: &str = "model.sig";
+
 /// Folder of the models.
 pub(crate) const MODELS: &str = "models";
 /// Folder of the channels.

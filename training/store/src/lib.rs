@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! <store>/models/<name>/<version>/    immutable; manifest.json is the commit point
-//! <store>/channels/<channel>.json     the live version; replaced atomically
+//! <store>/channels/<channel>.json     the live version and those before it; replaced atomically
 //! <store>/checkpoints/<key>           files from which an interrupted training run continues
 //! ```
 //!
@@ -15,7 +15,8 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `store`, `version`, `verify`, `publish`, `channel`, `checkpoints` | the rules, the same for every store |
+//! | `store`, `version`, `verify`, `publish`, `channel`, `history`, `checkpoints` | the rules, the same for every store |
+//! | `signature` | signatures of versions, and the keys that are trusted |
 //! | `objects`, `object` | the seam below them: objects under keys |
 //! | `directory`, `s3` | the two kinds of store; only `s3` names the AWS SDK |
 //! | `bucket` | objects of a bucket that is not a store |
@@ -29,10 +30,12 @@ pub use self::bucket::Bucket;
 pub use self::cache::{Lease, default_cache};
 pub use self::channel::Channel;
 pub use self::error::StoreError;
+pub use self::history::{Cause, Move, Reason};
 pub use self::layout::MANIFEST;
-pub use self::prune::{Kept, Pruning, Removed};
+pub use self::prune::{Kept, Pruning, PruningRule, Removed};
 pub use self::publish::StagedVersion;
 pub use self::s3::{Credentials, ListedObject};
+pub use self::signature::{KeyError, SigningKey, TrustedKeys};
 pub use self::store::Store;
 pub use self::version::{ModelVersion, VersionRef};
 
@@ -44,6 +47,7 @@ mod channel;
 mod checkpoints;
 mod directory;
 mod error;
+mod history;
 mod key;
 mod layout;
 mod location;
@@ -52,6 +56,7 @@ mod objects;
 mod prune;
 mod publish;
 mod s3;
+mod signature;
 mod store;
 #[cfg(test)]
 mod tests;

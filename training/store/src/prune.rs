@@ -7,6 +7,17 @@ use crate::layout::{MANIFEST, model_folder, version_folder};
 use crate::store::Store;
 use crate::version::VersionRef;
 
+/// What pruning leaves in a store, besides what channels name or would return to.
+#[derive(Clone, Copy, Debug)]
+pub struct PruningRule<'a> {
+    /// So many of the newest versions of each model.
+    pub keep: usize,
+    /// Versions that were made later, RFC 3339, UTC.
+    pub created_before: Option<&'a str>,
+    /// Other models than the one of this name.
+    pub name: Option<&'a str>,
+}
+
 /// What pruning would do to a store.
 #[derive(Debug, Default)]
 pub struct Pruning {
@@ -41,12 +52,13 @@ pub struct Removed {
 }
 
 impl Store {
-    /// What is to be removed so that each model, or only the one of this name, has its `keep` newest versions and
-    /// all that a channel names or would return to.
+    /// What is to be removed by a rule. Versions that a channel names or would return to by a rollback stay, those
+    /// that it has named earlier do not.
     ///
     /// # Errors
-    /// If the store or a channel cannot be read, or there is no model of this name.
-    pub async fn plan_pruning(&self, keep: usize, name: Option<&str>) -> Result<Pruning, StoreError> {
+    /// If the store or a channel cannot be read, or there is no model of the rule's name.
+    pub async fn plan_pruning(&self, rule: PruningRule<'_>) -> Result<Pruning, StoreError> {
+        let PruningRule { keep, created_before, name } = rule;
         let named = self.named_by_channels().await?;
         let models = match name {
             Some(name) => vec![name.to_owned()],
@@ -61,8 +73,8 @@ impl Store {
             }
             let mut newest = 0;
             for version in versions.into_iter().rev() {
-                let bytes = match self.find_version(&name, &version).await {
-                    Ok(found) => found.manifest.files.iter().map(|file| file.bytes).sum(),
+                let manifest = match self.find_version(&name, &version).await {
+                    Ok(found) => found.manifest,
                     Err(error @ StoreError::S3 { .. }) => return Err(error),
                     Err(error) => {
                         pruning.unreadable.push(error);
@@ -80,7 +92,13 @@ impl Store {
                             reason: format!("one of the {keep} newest"),
                         });
                     }
-                    None => pruning.removed.push(Removed { name, version, bytes }),
+                    None if created_before.is_some_and(|limit| manifest.created_at.as_str() >= limit) => {
+                        pruning.kept.push(Kept { name, version, reason: "too young".to_owned() });
+                    }
+                    None => {
+                        let bytes = manifest.files.iter().map(|file| file.bytes).sum();
+                        pruning.removed.push(Removed { name, version, bytes });
+                    }
                 }
             }
         }

@@ -7,8 +7,9 @@ use artifact::manifest::{FileEntry, FileRole, Manifest};
 
 use crate::atomic::AtomicFolder;
 use crate::error::{StoreError, at};
-use crate::layout::{MANIFEST, checked_name, model_folder, version_folder};
+use crate::layout::{MANIFEST, SIGNATURE, checked_name, model_folder, version_folder};
 use crate::objects::Objects;
+use crate::signature::{self, SigningKey};
 use crate::store::Store;
 use crate::verify::expect_equal;
 use crate::version::VersionRef;
@@ -21,7 +22,13 @@ impl Store {
     /// If the name is unsafe or the store cannot be written: better now than after the training.
     pub async fn stage(&self, name: &str) -> Result<StagedVersion, StoreError> {
         let staging = self.objects.stage(&model_folder(name)?).await?;
-        Ok(StagedVersion { objects: self.objects.clone(), name: name.to_owned(), staging, files: Vec::new() })
+        Ok(StagedVersion {
+            objects: self.objects.clone(),
+            signing_key: self.signing_key.clone(),
+            name: name.to_owned(),
+            staging,
+            files: Vec::new(),
+        })
     }
 }
 
@@ -29,6 +36,7 @@ impl Store {
 #[derive(Debug)]
 pub struct StagedVersion {
     objects: Objects,
+    signing_key: Option<SigningKey>,
     name: String,
     staging: AtomicFolder,
     files: Vec<FileEntry>,
@@ -57,7 +65,7 @@ impl StagedVersion {
         &self.files
     }
 
-    /// Writes the files and finally the manifest, which makes the version visible.
+    /// Writes the files, the signature, if the store has a key, and finally the manifest, which makes the version visible.
     ///
     /// A publication that was killed is completed by publishing again, under the same version or a
     /// new one.
@@ -75,7 +83,18 @@ impl StagedVersion {
         // A manifest that readers would refuse is not published.
         Manifest::from_json(&json).map_err(refused)?;
 
-        let Self { objects, staging, files, .. } = self;
+        let manifest_sha256 = Sha256Hex::of_bytes(&json);
+        let Self { objects, signing_key, staging, mut files, .. } = self;
+        if let Some(signing_key) = signing_key {
+            let path = staging.path().join(SIGNATURE);
+            let signed =
+                signature::sign(&signing_key, &manifest.name, &manifest_sha256, &manifest.files).await;
+            let signature = signed
+                .map_err(|source| StoreError::NotSigned { location: objects.location(&folder), source })?;
+            std::fs::write(&path, &signature).map_err(at(&path))?;
+            let (bytes, sha256) = (signature.len() as u64, Sha256Hex::of_bytes(&signature));
+            files.push(FileEntry { path: SIGNATURE.to_owned(), role: FileRole::Other, bytes, sha256 });
+        }
         if !objects.commit(staging, &folder, &files, &json).await? {
             // The same manifest means the same files: this version was published before, perhaps by
             // a request whose answer was lost.
@@ -84,10 +103,6 @@ impl StagedVersion {
                 return Err(StoreError::VersionExists { location: objects.location(&folder) });
             }
         }
-        Ok(VersionRef {
-            name: manifest.name.clone(),
-            version: manifest.version.clone(),
-            manifest_sha256: Sha256Hex::of_bytes(&json),
-        })
+        Ok(VersionRef { name: manifest.name.clone(), version: manifest.version.clone(), manifest_sha256 })
     }
 }

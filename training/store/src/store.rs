@@ -3,11 +3,14 @@
 use crate::error::StoreError;
 use crate::location::Location;
 use crate::objects::Objects;
+use crate::signature::SigningKey;
 
 /// A store of models, in a directory or in S3.
 #[derive(Clone, Debug)]
 pub struct Store {
     pub(crate) objects: Objects,
+    /// Signs what is published.
+    pub(crate) signing_key: Option<SigningKey>,
 }
 
 impl Store {
@@ -21,6 +24,12 @@ impl Store {
     /// # Errors
     /// If the location is not that of a store.
     pub async fn open(location: &str) -> Result<Self, StoreError> {
-        Ok(Self { objects: Objects::open(Location::parse(location)?).await })
+        Ok(Self { objects: Objects::open(Location::parse(location)?).await, signing_key: None })
+    }
+
+    /// The same store; versions that are published to it are signed, if there is a key.
+    #[must_use]
+    pub fn signing_with(self, signing_key: Option<SigningKey>) -> Self {
+        Self { signing_key, ..self }
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use artifact::hash::Sha256Hex;
 use artifact::manifest::{FileEntry, FileRole, Manifest};
-use artifact::tokenizer::MAX_FILE_BYTES;
+use artifact::{chat, tokenizer};
 use serde::{Deserialize, Serialize};
 
 use crate::atomic::AtomicFile;
@@ -97,7 +97,7 @@ impl Store {
 /// A published version, its manifest verified.
 #[derive(Clone, Debug)]
 pub struct ModelVersion {
-    objects: Objects,
+    pub(crate) objects: Objects,
     folder: String,
     /// Its name and the digest of its manifest.
     pub reference: VersionRef,
@@ -128,7 +128,7 @@ impl ModelVersion {
         Ok(Self { objects, folder, reference, manifest })
     }
 
-    fn key(&self, file_name: &str) -> String {
+    pub(crate) fn key(&self, file_name: &str) -> String {
         if self.folder.is_empty() { file_name.to_owned() } else { format!("{}/{file_name}", self.folder) }
     }
 
@@ -166,14 +166,32 @@ impl ModelVersion {
     /// The tokenizer's file of this version, verified, if it carries one. A download goes to `cache`.
     ///
     /// # Errors
-    /// If it is missing, not what was published, or longer than [`MAX_FILE_BYTES`].
+    /// If it is missing, not what was published, or longer than [`tokenizer::MAX_FILE_BYTES`].
     pub async fn tokenizer_file(&self, cache: &Path) -> Result<Option<Vec<u8>>, StoreError> {
-        let Some(entry) = self.manifest.files.iter().find(|file| file.role == FileRole::Tokenizer) else {
+        self.small_file(FileRole::Tokenizer, tokenizer::MAX_FILE_BYTES, cache).await
+    }
+
+    /// The chat template of this version, verified, if it carries one. A download goes to `cache`.
+    ///
+    /// # Errors
+    /// If it is missing, not what was published, or longer than [`chat::MAX_FILE_BYTES`].
+    pub async fn chat_template_file(&self, cache: &Path) -> Result<Option<Vec<u8>>, StoreError> {
+        self.small_file(FileRole::ChatTemplate, chat::MAX_FILE_BYTES, cache).await
+    }
+
+    /// The contents of the file of a role, verified, if there is one.
+    async fn small_file(
+        &self,
+        role: FileRole,
+        max_bytes: u64,
+        cache: &Path,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(entry) = self.manifest.files.iter().find(|file| file.role == role) else {
             return Ok(None);
         };
-        if entry.bytes > MAX_FILE_BYTES {
+        if entry.bytes > max_bytes {
             let location = self.objects.location(&self.key(&entry.path));
-            let (expected, found) = (format!("at most {MAX_FILE_BYTES}"), entry.bytes.to_string());
+            let (expected, found) = (format!("at most {max_bytes}"), entry.bytes.to_string());
             return Err(StoreError::Mismatch { location, property: "length", expected, found });
         }
         let path = self.verified_file(entry, cache).await?;

@@ -26,9 +26,9 @@ pub struct Request {
     pub max_tokens: usize,
     /// Whether a continuation also ends where it fills the context.
     pub fits_context: bool,
-    /// No end-of-text token and no stop id among the first so many tokens.
+    /// No token that ends a text or an answer and no stop id among the first so many tokens.
     pub min_tokens: usize,
-    /// Whether the end-of-text token is never chosen.
+    /// Whether no token that ends a text or an answer is ever chosen.
     pub ignores_end: bool,
     /// Sampling of the next token.
     pub sampling: Sampling,
@@ -38,7 +38,8 @@ pub struct Request {
     pub seed: Option<u64>,
     /// Stop strings: they end a continuation and are not part of it.
     pub stop: Vec<String>,
-    /// Ids that end a continuation and are not part of it, beside the end-of-text token.
+    /// Ids that end a continuation and are not part of it, beside the token that ends a text, and in a conversation
+    /// the one that ends an answer.
     pub stop_ids: Vec<u32>,
     /// Number of most likely tokens to report at each position; `None` for no log-probabilities.
     pub log_probs: Option<usize>,
@@ -64,6 +65,8 @@ pub struct Continuation {
 pub struct ReadPrompt {
     /// Its token ids.
     pub ids: Vec<u32>,
+    /// Number of messages of a conversation that did not fit into the context.
+    pub dropped: usize,
     /// Log-probabilities of its tokens, if the request asks for them; the first token has none.
     pub scores: Option<Vec<Option<Score>>>,
 }

@@ -42,6 +42,12 @@ pub enum GenerateError {
     /// The prompt is empty, and the tokenizer has no token that a text begins after.
     #[error("the prompt is empty")]
     EmptyPrompt,
+    /// The model's chat template refuses the conversation.
+    #[error("{reason}")]
+    Conversation {
+        /// In the words of the template.
+        reason: String,
+    },
     /// The prompt is longer than an inspection allows.
     #[error("the prompt is {tokens} tokens long, expected at most {limit}")]
     TooLongToInspect {

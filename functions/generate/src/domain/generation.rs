@@ -72,6 +72,7 @@ pub fn start<'a>(
                 log_probs: LogProbs::default(),
                 events: sender.clone(),
                 end: None,
+                channel: model.compared_channel().cloned(),
                 span: tracing::info_span!("generation"),
                 _turn: Arc::clone(&turn),
             };
@@ -93,6 +94,8 @@ struct Writer {
     events: UnboundedSender<Result<(usize, Event), GenerateError>>,
     /// Why the generation was ended from here.
     end: Option<End>,
+    /// For metrics.
+    channel: Option<Arc<str>>,
     span: Span,
     _turn: Arc<Turn>,
 }
@@ -118,7 +121,7 @@ impl Sink for Writer {
     }
 
     fn end(self: Box<Self>, result: Result<Generation, EngineError>) {
-        let Self { index, text, events, end, span, .. } = *self;
+        let Self { index, text, events, end, channel, span, .. } = *self;
         let _entered = span.entered();
         let ended = result.map_err(anyhow::Error::from).and_then(|generation| {
             let finish_reason = match (end, generation.finish_reason) {
@@ -134,11 +137,12 @@ impl Sink for Writer {
         match ended {
             Ok(Some((generation, finish_reason))) => {
                 let summary = summary(generation, finish_reason, text);
-                telemetry::generated(&summary);
+                telemetry::generated(&summary, channel);
                 let _ = events.send(Ok((index, Event::Done(summary))));
             }
             Ok(None) => tracing::info!("the client left before the text was complete"),
             Err(error) => {
+                telemetry::failed(channel);
                 let _ = events.send(Err(internal("generation failed")(error)));
             }
         }

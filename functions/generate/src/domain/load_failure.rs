@@ -27,6 +27,9 @@ pub fn public_reason(error: &Error) -> &'static str {
         Some(StoreError::S3 { .. }) => "the store does not give it out",
         Some(StoreError::NoSpace { .. }) => "there is no room for its files",
         Some(StoreError::Io { .. } | StoreError::NotPrivate { .. }) => "its files cannot be kept or read",
+        Some(StoreError::Unsigned { .. } | StoreError::BadSignature { .. }) => {
+            "it is not signed by a key that this server trusts"
+        }
         Some(_) => "its files are damaged, or of another version of this program",
         None if may_pass(error) => "there is too little memory, or too few threads, to load it",
         None => "it cannot be loaded",
@@ -34,7 +37,7 @@ pub fn public_reason(error: &Error) -> &'static str {
 }
 
 /// Whether the same version may load later: after errors of the network and the disk, for lack of memory or threads,
-/// and when its files are not all there yet. Otherwise its files are damaged, or not for this program, and stay so.
+/// when its files are not all there yet, and when it is not signed yet. Otherwise its files are damaged, or not for this program, and stay so.
 pub fn may_pass(error: &Error) -> bool {
     error.chain().any(|cause| {
         if let Some(error) = cause.downcast_ref::<StoreError>() {
@@ -56,6 +59,8 @@ fn of_store(error: &StoreError) -> bool {
             | StoreError::NoVersion { .. }
             | StoreError::NoChannel { .. }
             | StoreError::NotPrivate { .. }
+            | StoreError::Unsigned { .. }
+            | StoreError::BadSignature { .. }
             | StoreError::Io { .. }
     )
 }

@@ -14,6 +14,7 @@ use store::{Lease, Store};
 
 use super::attempts::Attempts;
 use super::back_off::{BackOff, pause};
+use super::challenger::Challenger;
 use super::error::GenerateError;
 use super::load_failure::{may_pass, public_reason};
 use super::progress::{LoadStep, Progress};
@@ -28,6 +29,7 @@ pub struct Models {
     /// Start of the process.
     started: Instant,
     current: ArcSwapOption<ServedModel>,
+    challenger: Option<Challenger>,
     state: Mutex<State>,
     attempts: Attempts,
 }
@@ -58,7 +60,9 @@ impl Models {
     /// No model yet: [`check`](Self::check) starts to load the one that `source` names. `started` is the start
     /// of the process.
     pub fn new(source: Source, started: Instant) -> Arc<Self> {
+        let challenge = source.challenger.as_ref();
         Arc::new(Self {
+            challenger: challenge.map(|challenge| Challenger::new(&source, challenge, started)),
             source,
             started,
             current: ArcSwapOption::empty(),
@@ -70,6 +74,14 @@ impl Models {
     /// The served model, if one is loaded.
     pub fn current(&self) -> Option<Arc<ServedModel>> {
         self.current.load_full()
+    }
+
+    /// All models that requests can reach: the served one first.
+    pub fn all(&self) -> Vec<Arc<ServedModel>> {
+        let challenger = self.challenger.as_ref().and_then(Challenger::current);
+        let mut all: Vec<_> = self.current().into_iter().chain(challenger).collect();
+        all.dedup_by_key(|model| model.id());
+        all
     }
 
     /// Why the last attempt failed, while no model is served.
@@ -115,6 +127,28 @@ impl Models {
         answered.await.unwrap_or(Err(GenerateError::Loading))
     }
 
+    /// The model that answers a request: the served one, or the challenger's.
+    ///
+    /// # Errors
+    /// As of [`get`](Self::get), or if neither has the name that the request wants.
+    pub async fn choose(
+        self: &Arc<Self>,
+        wanted: Option<&str>,
+        deadline: Instant,
+    ) -> Result<Arc<ServedModel>, GenerateError> {
+        let served = self.get(deadline).await?;
+        if let Some(model) = self.challenger.as_ref().and_then(|challenger| challenger.takes(wanted, &served))
+        {
+            return Ok(model);
+        }
+        match wanted.filter(|wanted| !served.is_named(wanted)) {
+            Some(wanted) => {
+                Err(GenerateError::UnknownModel { model: wanted.to_owned(), served: served.id() })
+            }
+            None => Ok(served),
+        }
+    }
+
     /// Waits until the current attempt to load ends, if there is one, for at most `limit` by the clock.
     pub async fn settle(&self, limit: Duration) {
         self.attempts.settle(limit, || self.state().checking).await;
@@ -123,6 +157,9 @@ impl Models {
     /// Starts to look for another version and to load it, unless the last look was within the check interval
     /// or a pinned version is served. Returns at once.
     pub fn check(self: &Arc<Self>) {
+        if let Some(challenger) = &self.challenger {
+            challenger.check();
+        }
         let mut state = self.state();
         let is_due = state.next_check.is_none_or(|next| next <= Instant::now());
         let is_settled = self.source.pinned.is_some() && self.current.load().is_some();
@@ -158,6 +195,9 @@ impl Models {
     /// Closes connections and makes the next check due: in a copy of the process that is restored later, the
     /// connections are dead and the channel may name another version.
     pub fn forget_connections(&self) {
+        if let Some(challenger) = &self.challenger {
+            challenger.forget_connections();
+        }
         let mut state = self.state();
         state.store = None;
         state.next_check = None;
@@ -190,6 +230,9 @@ impl Models {
     /// Loads a version and serves it from now on.
     async fn replace(&self, store: &Store, wanted: &Wanted, started: Duration, clock: &Clock) -> Result<()> {
         let version = wanted.open(store).await?;
+        if let Some(keys) = &self.source.trusted_keys {
+            version.verify_signature(keys).await?;
+        }
         let lease = version.lease(&self.source.cache)?;
         let start = clock.elapsed();
         let step = |step| self.state().step = step;

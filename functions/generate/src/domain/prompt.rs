@@ -1,8 +1,8 @@
 //! Prompts: text, token ids or a conversation.
 
-use artifact::Tokenizer;
+use artifact::chat::{FittingPrompt, Message, TemplateError};
 
-use super::chat::{self, Message};
+use super::blocking::internal;
 use super::error::GenerateError;
 use super::served_model::ServedModel;
 
@@ -15,7 +15,7 @@ pub enum Prompt {
     TextWithSpecial(String),
     /// Token ids.
     Ids(Vec<u32>),
-    /// A conversation, which a chat template makes a text of.
+    /// A conversation, which the model's chat template makes ids of.
     Chat(Vec<Message>),
 }
 
@@ -25,30 +25,47 @@ impl Prompt {
         if with_special { Self::TextWithSpecial(text) } else { Self::Text(text) }
     }
 
-    /// Encodes it.
-    pub fn encode(self, tokenizer: &Tokenizer) -> Vec<u32> {
-        match self {
+    /// Encodes it; of a conversation as much as fits into `room` tokens.
+    ///
+    /// # Errors
+    /// [`GenerateError::NoTokenizer`] if the model has none, [`GenerateError::Conversation`] if its chat template refuses a
+    /// conversation.
+    pub fn encode(self, model: &ServedModel, room: usize) -> Result<FittingPrompt, GenerateError> {
+        let tokenizer = model.tokenizer()?;
+        let ids = match self {
             Self::Text(text) => tokenizer.encode(&text),
             Self::TextWithSpecial(text) => tokenizer.encode_with_special(&text),
             Self::Ids(ids) => ids,
-            Self::Chat(messages) => tokenizer.encode(&chat::render(&messages)),
-        }
+            Self::Chat(messages) => {
+                return model.chat()?.encode(tokenizer, &messages, room).map_err(of_template);
+            }
+        };
+        Ok(FittingPrompt { ids, dropped: 0 })
     }
 
-    /// The token ids of the prompt, at least one: an empty prompt is the end-of-text token, after which a new
-    /// text begins.
+    /// The same, with at least one id, all of them in the vocabulary: an empty prompt is the end-of-text token, after which
+    /// a new text begins.
     ///
     /// # Errors
-    /// [`GenerateError::UnknownToken`] for an id that is not in the vocabulary, [`GenerateError::EmptyPrompt`] if
-    /// the model has no token that a text begins after.
-    pub fn into_ids(self, model: &ServedModel) -> Result<Vec<u32>, GenerateError> {
-        let tokenizer = model.tokenizer()?;
-        let ids = self.encode(tokenizer);
-        check_ids("prompt", &ids, model)?;
-        if ids.is_empty() {
-            return Ok(vec![tokenizer.end_of_text().ok_or(GenerateError::EmptyPrompt)?]);
+    /// As of [`encode`](Self::encode); [`GenerateError::UnknownToken`] for an id that is not in the vocabulary,
+    /// [`GenerateError::EmptyPrompt`] if the model has no token that a text begins after.
+    pub fn read(self, model: &ServedModel, room: usize) -> Result<FittingPrompt, GenerateError> {
+        let mut encoded = self.encode(model, room)?;
+        check_ids("prompt", &encoded.ids, model)?;
+        if encoded.ids.is_empty() {
+            encoded.ids.push(model.tokenizer()?.end_of_text().ok_or(GenerateError::EmptyPrompt)?);
         }
-        Ok(ids)
+        Ok(encoded)
+    }
+}
+
+/// Whether the conversation is at fault or the template, whose author reads the log.
+fn of_template(error: TemplateError) -> GenerateError {
+    match error {
+        TemplateError::Refused(_) | TemplateError::Noncharacters => {
+            GenerateError::Conversation { reason: error.to_string() }
+        }
+        error => internal("the chat template failed")(error.into()),
     }
 }
 

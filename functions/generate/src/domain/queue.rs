@@ -8,6 +8,7 @@ use std::time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::error::GenerateError;
+use super::telemetry;
 
 /// The queue of requests for the model.
 pub struct Queue {
@@ -18,13 +19,31 @@ pub struct Queue {
 /// A place in the queue, which is free again when this is dropped.
 pub struct Place {
     running: Arc<Semaphore>,
-    present: OwnedSemaphorePermit,
+    present: Present,
+}
+
+/// A request in the queue, counted as long as it is there.
+struct Present {
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Present {
+    fn new(permit: OwnedSemaphorePermit) -> Self {
+        telemetry::queue_changed(1.0);
+        Self { _permit: permit }
+    }
+}
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        telemetry::queue_changed(-1.0);
+    }
 }
 
 /// The right to run the model, until this is dropped.
 pub struct Turn {
     _running: OwnedSemaphorePermit,
-    _present: OwnedSemaphorePermit,
+    _present: Present,
 }
 
 impl Queue {
@@ -43,7 +62,7 @@ impl Queue {
     pub fn enter(&self) -> Result<Place, GenerateError> {
         let present = Arc::clone(&self.present).try_acquire_owned();
         let present = present.map_err(|_| GenerateError::Overloaded)?;
-        Ok(Place { running: Arc::clone(&self.running), present })
+        Ok(Place { running: Arc::clone(&self.running), present: Present::new(present) })
     }
 }
 

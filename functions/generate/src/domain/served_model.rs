@@ -1,28 +1,23 @@
 //! Loaded model version: manifest, tokenizer and engine.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Error, Result, anyhow};
-use artifact::draft::DraftIndex;
-use artifact::manifest::{FileEntry, FileRole, Precision};
+use anyhow::{Error, Result, anyhow};
+use artifact::manifest::{FileEntry, Precision};
 use artifact::{Manifest, Tokenizer};
 use engine::{CorpusDrafter, Engine, OnnxModel};
-use serde::Deserialize;
 use store::awake::Clock;
 use store::{ModelVersion, VersionRef};
 
+use super::chat::Chat;
 use super::error::GenerateError;
+use super::parts::{self, CurvePoint};
 use super::progress::LoadStep;
 use super::source::Source;
 
 /// Precisions from the fastest to the slowest: int4 weights (w4), int8 weights (w8), float32.
 const PRECISIONS: [Precision; 3] = [Precision::W4, Precision::W8, Precision::Float32];
-
-/// Size limit of the loss curve's file: a line of it takes about 150 bytes, and there is one for each of the first
-/// 50,000 steps, and fewer for later ones.
-const MAX_CURVE_BYTES: u64 = 1 << 25;
 
 /// A verified and loaded version of a model.
 pub struct ServedModel {
@@ -32,8 +27,11 @@ pub struct ServedModel {
     precision: Precision,
     /// None for a model that was imported with a vocabulary of its own.
     tokenizer: Option<Arc<Tokenizer>>,
+    /// None if there is no tokenizer.
+    chat: Option<Chat>,
     engine: Engine,
     load_times: LoadTimes,
+    compared_channel: Option<Arc<str>>,
 }
 
 /// Duration of each part of loading, awake; the tokenizer and ONNX Runtime are loaded while files are downloaded.
@@ -43,29 +41,10 @@ pub struct LoadTimes {
     pub files: Duration,
     /// Loading ONNX Runtime.
     pub runtime: Duration,
-    /// Building the tokenizer.
+    /// Building the tokenizer and the chat template.
     pub tokenizer: Duration,
     /// Creating the ONNX Runtime session.
     pub session: Duration,
-}
-
-/// An evaluation during training: a line of `metrics.jsonl` that has a `val_loss`.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-pub struct CurvePoint {
-    /// Epoch, from 1.
-    pub epoch: usize,
-    /// Optimizer steps done.
-    pub step: usize,
-    /// Tokens of these steps.
-    pub tokens_seen: usize,
-    /// Training loss, nats per token.
-    pub train_loss: f64,
-    /// Validation loss, nats per token.
-    pub val_loss: f64,
-    /// The same in bits per byte of its text; none in versions of earlier builds.
-    pub bits_per_byte: Option<f64>,
-    /// Training time so far, in seconds.
-    pub seconds: f64,
 }
 
 impl ServedModel {
@@ -104,11 +83,13 @@ impl ServedModel {
             };
             // The tokenizer first: it is built on another thread while files are read.
             let (tokenizer, path, (), index, curve) = tokio::try_join!(
-                tokenizer(&version, &source.cache, clock),
+                parts::tokenizer(&version, &source.cache, clock),
                 async { version.verified_file(file, &source.cache).await.map_err(Error::from) },
                 async { data.await.map_err(Error::from) },
-                async { Ok(optional("draft index", draft_index(&version, &source.cache).await)) },
-                async { Ok(optional("loss curve", curve(&version, &source.cache).await)) },
+                async {
+                    Ok(parts::optional("draft index", parts::draft_index(&version, &source.cache).await))
+                },
+                async { Ok(parts::optional("loss curve", parts::curve(&version, &source.cache).await)) },
             )?;
             Ok::<_, Error>((tokenizer, path, index, curve, clock.elapsed() - start))
         };
@@ -122,14 +103,24 @@ impl ServedModel {
         let model = tokio::task::spawn_blocking(load).await.map_err(|panic| anyhow!("{panic}"))??;
         let load_times =
             LoadTimes { files, runtime, tokenizer: tokenizer_time, session: clock.elapsed() - start };
-        let tokenizer = tokenizer.map(Arc::new);
-        let end_of_text = tokenizer.as_ref().and_then(|tokenizer| tokenizer.end_of_text());
+        let (tokenizer, chat) = tokenizer.map(|(tokenizer, chat)| (Arc::new(tokenizer), chat)).unzip();
+        let end_of_text = tokenizer.as_deref().and_then(Tokenizer::end_of_text);
         let engine = Engine::new(model).with_drafter(Box::new(CorpusDrafter { index, end_of_text }));
         let mut engine = source.resources.configure(engine);
         if let Some(tokenizer) = &tokenizer {
             engine = engine.with_tokenizer_size(tokenizer.vocab_size());
         }
-        Ok(Self { reference: version.reference, manifest, curve, precision, tokenizer, engine, load_times })
+        Ok(Self {
+            reference: version.reference,
+            manifest,
+            curve,
+            precision,
+            tokenizer,
+            chat,
+            engine,
+            load_times,
+            compared_channel: source.compared_channel().map(Arc::from),
+        })
     }
 
     /// Name, version and digest of the manifest.
@@ -170,9 +161,22 @@ impl ServedModel {
         self.tokenizer.as_ref().ok_or(GenerateError::NoTokenizer)
     }
 
+    /// How it takes part in conversations.
+    ///
+    /// # Errors
+    /// As of [`tokenizer`](Self::tokenizer).
+    pub fn chat(&self) -> Result<&Chat, GenerateError> {
+        self.chat.as_ref().ok_or(GenerateError::NoTokenizer)
+    }
+
     /// The engine that runs the model.
     pub fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// The channel that named it, if two channels are compared.
+    pub fn compared_channel(&self) -> Option<&Arc<str>> {
+        self.compared_channel.as_ref()
     }
 
     /// Duration of each part of loading.
@@ -190,53 +194,4 @@ fn variant(version: &ModelVersion, wanted: Option<Precision>) -> Result<(Precisi
         let names: Vec<_> = candidates.iter().map(Precision::to_string).collect();
         version.no_such_file(format!("variant of precision {}", names.join(" or ")))
     })?)
-}
-
-/// The tokenizer of a version, if it has one, and how long it took to build.
-async fn tokenizer(
-    version: &ModelVersion,
-    cache: &Path,
-    clock: &Clock,
-) -> Result<(Option<Tokenizer>, Duration)> {
-    let Some(reference) = version.manifest.tokenizer.clone() else { return Ok((None, Duration::ZERO)) };
-    let file = version.tokenizer_file(cache).await?;
-    let start = clock.elapsed();
-    let build = move || Tokenizer::from_manifest(&reference, file.as_deref());
-    let built = tokio::task::spawn_blocking(build).await?;
-    let VersionRef { name, version, .. } = &version.reference;
-    let tokenizer = built.with_context(|| format!("model {name} {version}"))?;
-    Ok((Some(tokenizer), clock.elapsed() - start))
-}
-
-/// A part that a model can do without.
-fn optional<T: Default>(what: &'static str, part: Result<T>) -> T {
-    part.unwrap_or_else(|error| {
-        tracing::warn!(error = format!("{error:#}"), "the model is served without its {what}");
-        T::default()
-    })
-}
-
-/// The draft index of a version's corpus, for speculative decoding, if it has one.
-async fn draft_index(version: &ModelVersion, cache: &Path) -> Result<Option<DraftIndex>> {
-    let Some(file) = version.manifest.files.iter().find(|file| file.role == FileRole::Draft) else {
-        return Ok(None);
-    };
-    let path = version.verified_file(file, cache).await?;
-    let at = || path.display().to_string();
-    let bytes = std::fs::read(&path).with_context(at)?;
-    DraftIndex::from_bytes(bytes, version.manifest.config.vocab_size).map(Some).with_context(at)
-}
-
-/// The losses of a version's training, if it has some and their file is within the size limit.
-async fn curve(version: &ModelVersion, cache: &Path) -> Result<Vec<CurvePoint>> {
-    let is_curve = |file: &&FileEntry| file.role == FileRole::Metrics && file.bytes <= MAX_CURVE_BYTES;
-    let Some(file) = version.manifest.files.iter().find(is_curve) else {
-        return Ok(Vec::new());
-    };
-    let path = version.verified_file(file, cache).await?;
-    let at = || path.display().to_string();
-    let text = std::fs::read_to_string(&path).with_context(at)?;
-    // The other lines are steps. They are many, so they are not even parsed.
-    let evaluations = text.lines().filter(|line| line.contains("\"val_loss\""));
-    evaluations.map(serde_json::from_str).collect::<Result<_, _>>().with_context(at)
 }

@@ -213,6 +213,9 @@ impl From<GenerateError> for ApiError {
                 format_args!("empty"),
                 format_args!("at least one token: this model has none that a text begins after"),
             ),
+            GenerateError::Conversation { reason } => {
+                Self::InvalidField { field: "messages".to_owned(), message: format!("`messages`: {reason}") }
+            }
             GenerateError::TooLongToInspect { tokens, limit } => Self::out_of_range(
                 "prompt",
                 format_args!("{tokens} tokens long"),

@@ -10,6 +10,7 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 use tower_http::set_header::response::SetMultipleResponseHeadersLayer;
 
 use super::context::RequestId;
+use super::dropped::DROPPED_MESSAGES;
 use super::ignored::IGNORED_FIELDS;
 
 /// Header of the request id, in the response and for the log.
@@ -64,6 +65,6 @@ pub fn cors(origins: &[HeaderValue]) -> CorsLayer {
         .allow_origin(origins)
         .allow_methods([Method::GET, Method::POST])
         .allow_headers(AllowHeaders::mirror_request())
-        .expose_headers([REQUEST_ID, header::RETRY_AFTER, IGNORED_FIELDS])
+        .expose_headers([REQUEST_ID, header::RETRY_AFTER, IGNORED_FIELDS, DROPPED_MESSAGES])
         .max_age(Duration::from_secs(3600))
 }

@@ -3,7 +3,8 @@
 //! - [`app`]: the router, with its [`state`], [`settings`] and [`limits`];
 //! - [`routes`]: one file for each route, with the [`wire`] types that it takes and gives;
 //! - [`respond`]: continuations as a JSON body or as a stream ([`sse`]);
-//! - [`json`] and [`strict`]: bodies, [`ignored`]: fields of them that nobody knows; [`error`]: every error and its
+//! - [`json`] and [`strict`]: bodies, [`ignored`]: fields of them that nobody knows, [`dropped`]: messages
+//!   that the context has no room for; [`error`]: every error and its
 //!   status;
 //! - [`auth`], [`headers`], [`paths`], [`observe`]: middleware; [`context`]: request extensions of the platform;
 //! - [`security`]: keys in the schema, [`prometheus`]: metrics as text;
@@ -14,6 +15,7 @@ pub mod app;
 pub mod auth;
 pub mod connection;
 pub mod context;
+pub mod dropped;
 pub mod error;
 pub mod exchange;
 pub mod headers;

@@ -78,6 +78,15 @@ pub fn seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Parses a share.
+///
+/// # Errors
+/// If it is not from 0 to 1.
+pub fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "expected a number from 0 to 1".to_owned())
+}
+
 /// A path without a slash at its end; empty for none.
 fn base_path(text: &str) -> Result<String, String> {
     let path = text.trim_end_matches('/');

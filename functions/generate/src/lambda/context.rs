@@ -14,7 +14,8 @@ use http_body_util::BodyExt;
 use lambda_http::Context;
 use lambda_http::request::RequestContext;
 
-use super::{environment, metrics};
+use super::environment;
+use crate::cloudwatch;
 use crate::domain::Models;
 use crate::http::context::{AnswerBy, LoadPatience, RequestId};
 use crate::http::paths::without_prefix;
@@ -83,7 +84,7 @@ async fn after(
     hold_until: Instant,
 ) -> Option<Result<axum::http::HeaderMap, axum::Error>> {
     models.settle(hold_until.saturating_duration_since(Instant::now())).await;
-    metrics::flush(models.current().as_deref());
+    cloudwatch::flush(models.current().as_deref());
     logging::flush().await;
     None
 }

@@ -1,7 +1,9 @@
 //! Served API end to end: answers, versions that change while it serves, and Lambda.
 
 mod answers;
+mod challenger;
 mod lambda;
+mod metrics;
 mod versions;
 
 use std::fs;

@@ -25,6 +25,10 @@ pub struct Manifest {
     pub created_at: String,
     /// Commit of the code that trained it, where known.
     pub source_commit: Option<String>,
+    /// Digest of the container image that made it (`sha256:…`), if one did.
+    pub image_digest: Option<String>,
+    /// The job of AWS Batch that made it, if one did.
+    pub job_id: Option<String>,
     /// Dimensions of the model.
     pub config: GptConfig,
     /// Its tokenizer; an imported model may have one that this build does not know.

@@ -42,6 +42,11 @@ pub enum FileRole {
     Draft,
     /// The tokenizer, in the format of Hugging Face's `tokenizer.json`; GPT-2's needs none.
     Tokenizer,
+    /// How a conversation becomes a text, see [`chat`](crate::chat); a model with it answers.
+    ChatTemplate,
+    /// Low-rank changes of a base model's weights, which the weights of this version have in them, in the format of
+    /// Hugging Face's peft.
+    Adapter,
     /// A role of a newer writer; readers ignore it.
     #[serde(other)]
     Other,

@@ -17,6 +17,8 @@ fn example() -> Manifest {
         version: "20261123T120000Z-0123abcd".to_owned(),
         created_at: "2026-11-23T12:00:00Z".to_owned(),
         source_commit: None,
+        image_digest: None,
+        job_id: None,
         config: GptConfig {
             vocab_size: 97,
             context_length: 32,

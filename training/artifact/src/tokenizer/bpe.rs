@@ -75,7 +75,12 @@ impl Bpe {
     /// The 256 bytes, the tokens that a training made of them one after the other, and `<|endoftext|>`.
     pub fn trained(pattern: Pattern, made: Vec<Vec<u8>>) -> Self {
         let bytes = bytes_in_order().into_iter().map(|byte| vec![byte]);
-        let mut tokens: Vec<Token> = bytes.chain(made).map(Token::Bytes).collect();
+        Self::ranked_in_order(pattern, bytes.chain(made))
+    }
+
+    /// These tokens, of which the first 256 are the bytes and the others are made in their order, and `<|endoftext|>`.
+    pub(super) fn ranked_in_order(pattern: Pattern, tokens: impl IntoIterator<Item = Vec<u8>>) -> Self {
+        let mut tokens: Vec<Token> = tokens.into_iter().map(Token::Bytes).collect();
         let ranked = (0..tokens.len() as u32).collect();
         tokens.push(Token::Special(END_OF_TEXT_NAME.to_owned()));
         Self { pre_tokenizer: pattern.into(), tokens, ranked }
@@ -128,6 +133,30 @@ impl Bpe {
         }
         let ranked = sorted(&bytes).into_iter().chain(merges.into_iter().map(|(_, _, made)| made)).collect();
         Ok(Self { pre_tokenizer, tokens, ranked })
+    }
+
+    /// The same vocabulary with more special tokens, but for those that it has.
+    ///
+    /// # Errors
+    /// If a spelling is empty, or there are too many ids.
+    pub(super) fn with_special<'a>(
+        mut self,
+        spellings: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, UnsupportedTokenizer> {
+        for spelling in spellings {
+            if spelling.is_empty() {
+                return Err(UnsupportedTokenizer("a special token has no spelling".to_owned()));
+            }
+            let token = Token::Special(spelling.to_owned());
+            if !self.tokens.contains(&token) {
+                self.tokens.push(token);
+            }
+        }
+        if self.tokens.len() > MAX_IDS {
+            let found = self.tokens.len();
+            return Err(UnsupportedTokenizer(format!("it has {found} ids, expected at most {MAX_IDS}")));
+        }
+        Ok(self)
     }
 
     /// What it does to texts before.

@@ -91,6 +91,9 @@ struct Own {
     sha256: Sha256Hex,
     /// Whether ranks are ids.
     is_ranked: bool,
+    /// Ids of the special tokens, and of the one that ends a text: each prompt is looked through for them.
+    special: Vec<u32>,
+    end_of_text: Option<u32>,
     /// What is done to texts before, if that is more than to cut them by a known pattern.
     splitter: Option<Splitter>,
 }
@@ -124,7 +127,30 @@ impl Tokenizer {
             Some(_) => None,
             None => Some(Splitter::new(pre_tokenizer)?),
         };
-        Ok(Self { bpe: core, own: Some(Own { sha256: bpe.sha256(), bpe, is_ranked, splitter }) })
+        let is_special = |(id, token): (u32, &Token)| matches!(token, Token::Special(_)).then_some(id);
+        let special = (0..).zip(bpe.tokens()).filter_map(is_special).collect();
+        let (sha256, end_of_text) = (bpe.sha256(), bpe.end_of_text());
+        let own = Own { sha256, bpe, is_ranked, special, end_of_text, splitter };
+        Ok(Self { bpe: core, own: Some(own) })
+    }
+
+    /// The same tokenizer with special tokens in addition, whose ids follow its own; those that it has already stay as they
+    /// are.
+    ///
+    /// # Errors
+    /// As of [`new`](Self::new), or if a spelling is empty.
+    pub fn with_special(&self, spellings: &[impl AsRef<str>]) -> Result<Self, TokenizerError> {
+        let bpe = match &self.own {
+            Some(own) => own.bpe.clone(),
+            None => Bpe::ranked_in_order(Pattern::Gpt2, self.gpt2_tokens()),
+        };
+        let bpe = bpe.with_special(spellings.iter().map(AsRef::as_ref))?;
+        Self::new(bpe)
+    }
+
+    /// The bytes of GPT-2's ids, all but the last.
+    fn gpt2_tokens(&self) -> Vec<Vec<u8>> {
+        (0..END_OF_TEXT).filter_map(|id| self.bpe.decode_bytes(&[id]).ok()).collect()
     }
 
     /// One token for each byte, and `<|endoftext|>`: 257 ids.
@@ -187,14 +213,13 @@ impl Tokenizer {
 
     /// The token between documents, which a text begins after; an imported tokenizer may have none.
     pub fn end_of_text(&self) -> Option<u32> {
-        self.own.as_ref().map_or(Some(END_OF_TEXT), |own| own.bpe.end_of_text())
+        self.own.as_ref().map_or(Some(END_OF_TEXT), |own| own.end_of_text)
     }
 
     /// The special tokens and their spelling, by id. No text is encoded to them.
     pub fn special_tokens(&self) -> Vec<(u32, &str)> {
         let Some(own) = &self.own else { return vec![(END_OF_TEXT, END_OF_TEXT_NAME)] };
-        let tokens = (0..).zip(own.bpe.tokens());
-        let special = tokens.filter_map(|(id, token)| match token {
+        let special = own.special.iter().filter_map(|&id| match &own.bpe.tokens()[id as usize] {
             Token::Special(spelling) => Some((id, spelling.as_str())),
             Token::Bytes(_) => None,
         });

@@ -39,8 +39,8 @@ impl AutomaticArguments {
     /// Checks that what is given goes together with the preset.
     ///
     /// # Errors
-    /// If a budget is given to another preset, or weights to start from or chosen settings to this one.
-    pub fn check(&self, preset: &str, set: &[Override], from_weights: bool) -> Result<()> {
+    /// If a budget is given to another preset, or chosen settings to this one.
+    pub fn check(&self, preset: &str, set: &[Override]) -> Result<()> {
         if preset != AUTO {
             ensure!(
                 self.budget.is_none(),
@@ -49,10 +49,6 @@ impl AutomaticArguments {
             );
             return Ok(());
         }
-        ensure!(
-            !from_weights,
-            "--preset auto chooses the shape of a model, and --init has one: name another preset"
-        );
         if let Some(chosen) = set.iter().map(Override::name).find(|name| is_chosen(name)) {
             bail!(
                 "--preset auto chooses `{chosen}`: write its choice to a file with --save-preset, change it there, and \
@@ -158,25 +154,21 @@ impl Automatic<'_> {
 mod tests {
     use super::*;
 
-    fn refusal(budget: Option<&str>, preset: &str, set: &[&str], from_weights: bool) -> Option<String> {
+    fn refusal(budget: Option<&str>, preset: &str, set: &[&str]) -> Option<String> {
         let budget = budget.map(|budget| budget.parse().unwrap());
         let set: Vec<Override> = set.iter().map(|setting| setting.parse().unwrap()).collect();
         let arguments = AutomaticArguments { budget, save_preset: None };
-        arguments.check(preset, &set, from_weights).err().map(|error| error.to_string())
+        arguments.check(preset, &set).err().map(|error| error.to_string())
     }
 
     #[test]
     fn what_auto_chooses_is_not_given_beside_it() {
-        assert_eq!(
-            refusal(Some("10m"), AUTO, &["training.seed=3", "training.learning_rate=1e-3"], false),
-            None
-        );
-        assert_eq!(refusal(None, "tiny", &["model.n_layers=3"], true), None);
+        assert_eq!(refusal(Some("10m"), AUTO, &["training.seed=3", "training.learning_rate=1e-3"]), None);
+        assert_eq!(refusal(None, "tiny", &["model.n_layers=3"]), None);
         for (refusal, expected) in [
-            (refusal(Some("10m"), "tiny", &[], false), "training.max_seconds"),
-            (refusal(None, AUTO, &[], true), "--init has one"),
-            (refusal(None, AUTO, &["model.n_layers=3"], false), "`model.n_layers`"),
-            (refusal(None, AUTO, &["training.epochs=3"], false), "--save-preset"),
+            (refusal(Some("10m"), "tiny", &[]), "training.max_seconds"),
+            (refusal(None, AUTO, &["model.n_layers=3"]), "`model.n_layers`"),
+            (refusal(None, AUTO, &["training.epochs=3"]), "--save-preset"),
         ] {
             assert!(refusal.as_deref().is_some_and(|text| text.contains(expected)), "{refusal:?}");
         }

@@ -7,8 +7,8 @@ use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use artifact::Tokenizer;
 use artifact::tokenizer::Pattern;
+use artifact::{ChatTemplate, Tokenizer};
 use clap::Args;
 use gpt::corpus::s3::download_texts;
 use gpt::corpus::{Corpus, CorpusSettings, Loader, Source, default_cache};
@@ -80,8 +80,32 @@ impl CorpusArguments {
     }
 
     /// Reads and encodes a corpus.
-    fn load(&self, settings: &CorpusSettings, tokenizer: &Tokenizer, train_fraction: f64) -> Result<Corpus> {
+    ///
+    /// # Errors
+    /// If a text cannot be read.
+    pub fn load(
+        &self,
+        settings: &CorpusSettings,
+        tokenizer: &Tokenizer,
+        train_fraction: f64,
+    ) -> Result<Corpus> {
         self.with_loader(train_fraction, |loader| Ok(loader.load_corpus(settings, tokenizer)?))
+    }
+
+    /// Reads conversations and writes them by a chat template.
+    ///
+    /// # Errors
+    /// If one cannot be read or written.
+    pub fn load_conversations(
+        &self,
+        settings: &CorpusSettings,
+        template: &ChatTemplate,
+        tokenizer: &Tokenizer,
+        train_fraction: f64,
+    ) -> Result<Corpus> {
+        self.with_loader(train_fraction, |loader| {
+            Ok(loader.load_conversations(settings, template, tokenizer)?)
+        })
     }
 
     /// Trains a tokenizer on a share of a corpus, with a vocabulary of this size or one that fits the texts.

@@ -8,14 +8,14 @@ use burn::module::Module;
 use clap::Args;
 use gpt::corpus::Corpus;
 use gpt::release::export::write_exports;
-use gpt::release::{Judgement, Outcome, Promotion, Release};
+use gpt::release::{Judgement, Outcome, Release};
+use gpt::weights::peft::merge_adapter;
 use gpt::weights::{self, Imported};
-use store::Store;
 
 use super::corpus_arguments::TextArguments;
 use super::device_argument::DeviceArgument;
 use super::model_argument::ShapeArguments;
-use super::store_arguments::{GateArguments, StoreArgument};
+use super::store_arguments::{GateArguments, SigningArgument, StoreArgument};
 
 /// Share of the texts that quantization is calibrated with; the model is evaluated on the rest.
 const CALIBRATION_FRACTION: f64 = 0.9;
@@ -32,7 +32,12 @@ pub struct Arguments {
     #[command(flatten)]
     pub store: StoreArgument,
     #[command(flatten)]
+    pub signing: SigningArgument,
+    #[command(flatten)]
     pub shape: ShapeArguments,
+    /// Folder of an adapter of Hugging Face's peft (LoRA), which is worked into the weights.
+    #[arg(long, value_name = "FOLDER")]
+    pub adapter: Option<PathBuf>,
     /// Texts to evaluate the model on and to calibrate its quantization with; without them, its loss stays
     /// unknown.
     #[command(flatten)]
@@ -55,24 +60,38 @@ pub struct Arguments {
 /// If the weights cannot be read or the store cannot be written; then no version is visible.
 pub async fn run(arguments: Arguments) -> Result<Outcome> {
     engine::runtime::environment()?;
-    let store = Store::open(&arguments.store.location).await?;
+    let store = arguments.signing.open(&arguments.store.location).await?;
     let staged = store.stage(&arguments.name).await?;
     let imported = weights::import(&arguments.path, &(&arguments.shape).into(), &arguments.device.open()?)?;
     let tokenizer = imported.tokenizer()?;
     if let Some(note) = imported.tokenizer_note()? {
         eprintln!("{note}");
     }
-    let model = imported.model.valid();
+    let chat_template = imported.chat_template()?;
+    let mut model = imported.model.valid();
+    if let Some(adapter) = &arguments.adapter {
+        model = merge_adapter(model, adapter)?;
+    }
     let (corpus, text) = arguments.text.load_divided(tokenizer.as_ref(), CALIBRATION_FRACTION)?.unzip();
-    let promotion = arguments.promote.map(|channel| Promotion { channel, gate: arguments.gate.gate() });
+    let promotion = arguments.gate.promotion_if(arguments.promote)?;
     if let Some(promotion) = &promotion {
-        promotion.check(&store, text.as_ref()).await?;
+        promotion.check(&store, tokenizer.as_ref(), text.as_ref()).await?;
     }
     let (file, parameters, source) = (imported.file.display(), model.num_params(), imported.source);
     println!("read {file} ({parameters} parameters, {}) as {source}", model.config().activation);
     match &tokenizer {
         Some(tokenizer) => println!("its tokenizer is {tokenizer}"),
         None => println!("it has no tokenizer: it takes no text"),
+    }
+    if let Some((template, tokenizer)) = chat_template.as_ref().zip(tokenizer.as_ref()) {
+        println!("its chat template is {}: it answers", template.name());
+        let missing = template.missing_tokens(tokenizer)?;
+        if !missing.is_empty() {
+            eprintln!(
+                "its chat template writes {}, which its tokenizer reads as text like any other",
+                missing.join(" and ")
+            );
+        }
     }
     let exports = write_exports(&model, corpus.as_ref(), &staged.path(""))?;
     let judgement = Judgement::of(&model, exports, text.as_ref())?;
@@ -81,6 +100,7 @@ pub async fn run(arguments: Arguments) -> Result<Outcome> {
         name: &arguments.name,
         model: &model,
         tokenizer: tokenizer.as_ref(),
+        chat_template: chat_template.as_ref(),
         judgement: &judgement,
         training: None,
         imported_from: Some(summary(&imported)?),

@@ -8,10 +8,12 @@
 //! `training_job` is what `train` does.
 
 pub mod automatic;
+pub mod chat;
 pub mod corpus_arguments;
 pub mod device_argument;
 pub mod evaluate;
 pub mod export;
+pub mod finetune;
 pub mod import;
 pub mod model_argument;
 pub mod models;
@@ -20,7 +22,9 @@ pub mod promote;
 pub mod prune;
 pub mod publish;
 pub mod rollback;
+pub mod run_arguments;
 pub mod sample;
+pub mod sign;
 pub mod store_arguments;
 pub mod tokenizer;
 pub mod train;

@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 use clap::Args;
-use store::Store;
+use gpt::release::cause;
+use store::{Reason, Store};
 
 use super::store_arguments::{ChannelArgument, StoreArgument};
 
@@ -28,7 +29,8 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     let channel = &arguments.channel.channel;
     let target = store.find_version(&arguments.name, &arguments.version).await?.reference;
     let before = store.find_channel(channel).await?;
-    let now = store.promote(channel, &target, before.as_ref()).await?;
+    let cause = cause::now(Reason::ByHand, &[]);
+    let now = store.promote(channel, &target, before.as_ref(), cause).await?;
     println!("channel {channel} names {now} now");
     Ok(())
 }

@@ -3,7 +3,8 @@
 use anyhow::Result;
 use clap::Args;
 use indicatif::HumanBytes;
-use store::Store;
+use jiff::{Timestamp, ToSpan};
+use store::{PruningRule, Store};
 
 use super::store_arguments::StoreArgument;
 
@@ -16,6 +17,9 @@ pub struct Arguments {
     /// kept besides.
     #[arg(long, value_name = "N")]
     pub keep: usize,
+    /// Remove only versions that are older than so many days.
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    pub older_than: Option<u32>,
     /// The model whose versions are removed [default: every model].
     #[arg(long)]
     pub name: Option<String>,
@@ -31,7 +35,16 @@ pub struct Arguments {
 pub async fn run(arguments: Arguments) -> Result<()> {
     let store = Store::open(&arguments.store.location).await?;
     let (would, frees) = if arguments.dry_run { ("would be ", "would free") } else { ("", "freed") };
-    let plan = store.plan_pruning(arguments.keep, arguments.name.as_deref()).await?;
+    let limit = match arguments.older_than {
+        Some(days) => Some(Timestamp::now().checked_sub((24 * i64::from(days)).hours())?.to_string()),
+        None => None,
+    };
+    let rule = PruningRule {
+        keep: arguments.keep,
+        created_before: limit.as_deref(),
+        name: arguments.name.as_deref(),
+    };
+    let plan = store.plan_pruning(rule).await?;
     for version in &plan.kept {
         println!("{would}kept     {} {} ({})", version.name, version.version, version.reason);
     }

@@ -4,13 +4,12 @@ use anyhow::Result;
 use clap::Args;
 use gpt::release::publication::copy;
 use gpt::release::source::downloads;
-use gpt::release::{Judgement, ModelSource, ModelSpec, Outcome, Promotion};
+use gpt::release::{Judgement, ModelSource, ModelSpec, Outcome};
 use gpt::weights::ImportOptions;
-use store::Store;
 
 use super::corpus_arguments::TextArguments;
 use super::device_argument::DeviceArgument;
-use super::store_arguments::{GateArguments, StoreArgument};
+use super::store_arguments::{GateArguments, SigningArgument, StoreArgument};
 
 /// Arguments of `gpt publish`.
 #[derive(Args)]
@@ -22,6 +21,8 @@ pub struct Arguments {
     pub from: Option<String>,
     #[command(flatten)]
     pub store: StoreArgument,
+    #[command(flatten)]
+    pub signing: SigningArgument,
     /// Texts to compare the version with the one being served.
     #[command(flatten)]
     pub text: TextArguments,
@@ -46,11 +47,12 @@ pub async fn run(arguments: Arguments) -> Result<Outcome> {
     let ModelSource::Version(version, _) = &source else {
         anyhow::bail!("there is no published version at this path; to publish weights: gpt import");
     };
-    let store = Store::open(&arguments.store.location).await?;
-    let text = arguments.text.load(source.tokenizer().await?.as_ref())?.map(|(_, text)| text);
-    let promotion = arguments.promote.map(|channel| Promotion { channel, gate: arguments.gate.gate() });
+    let store = arguments.signing.open(&arguments.store.location).await?;
+    let tokenizer = source.tokenizer().await?;
+    let text = arguments.text.load(tokenizer.as_ref())?.map(|(_, text)| text);
+    let promotion = arguments.gate.promotion_if(arguments.promote)?;
     if let Some(promotion) = &promotion {
-        promotion.check(&store, text.as_ref()).await?;
+        promotion.check(&store, tokenizer.as_ref(), text.as_ref()).await?;
     }
     let downloads = downloads()?;
     let published = copy(version, &store, downloads.path()).await?;

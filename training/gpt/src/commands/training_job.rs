@@ -143,7 +143,7 @@ impl Job<'_> {
         }
         self.progress.note(&format!(
             "this run is published as {reference}, and its checkpoints are removed: starting anew; to train that \
-             model further, pass --init version:{}/{}",
+             model further: gpt finetune version:{}/{}",
             reference.name, reference.version
         ));
         self.anew(lock)
@@ -247,6 +247,15 @@ impl Job<'_> {
             plan.describe_extent(),
         ));
         let trained = run.train(model, &mut self.progress)?;
+        if let (Some(_), Some(first)) = (&plan.start, trained.position.evaluations.first()) {
+            let last = &trained.evaluation;
+            self.progress.note(&format!(
+                "validation loss {} before, and {} after {} steps",
+                first.described(),
+                last.described(),
+                last.step
+            ));
+        }
         if let Some(bytes) = memory::peak_bytes() {
             self.progress.note(&format!("peak memory of the training: {}", HumanBytes(bytes)));
         }
@@ -258,9 +267,9 @@ impl Job<'_> {
         if self.other_devices.is_empty() {
             return Ok(None);
         }
-        let Preset { model, training, .. } = &self.plan.preset;
+        let Preset { model, training, lora, .. } = &self.plan.preset;
         let program = std::env::current_exe()?;
-        Ok(Some(Workers::start(&program, &self.other_devices, model, training.arithmetic())?))
+        Ok(Some(Workers::start(&program, &self.other_devices, model, training.arithmetic(), lora.as_ref())?))
     }
 
     /// The newest checkpoint. Without one on this machine, a mirror that cannot be read is an error only where

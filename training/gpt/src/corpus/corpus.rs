@@ -2,9 +2,10 @@
 
 use artifact::manifest::CorpusEntry;
 use artifact::tokenizer::Pattern;
-use artifact::{Sha256Hex, Tokenizer};
+use artifact::{ChatTemplate, Sha256Hex, Tokenizer};
 use rayon::prelude::*;
 
+use super::conversations::{Examples, Loaded, load_conversations};
 use super::error::CorpusError;
 use super::loader::Loader;
 use super::report::report;
@@ -23,6 +24,8 @@ pub struct Corpus {
     files: Vec<TextFile>,
     encoded: Encoded,
     example_prompts: Vec<String>,
+    /// Those to train on and to validate with, if it is of conversations.
+    conversations: Option<[Examples; 2]>,
 }
 
 impl Loader<'_> {
@@ -52,7 +55,22 @@ impl Loader<'_> {
         let to_train_on: Vec<_> =
             files.iter().zip(bodies).filter(|(file, _)| !file.is_validation()).collect();
         let example_prompts = example_prompts(&to_train_on, settings, tokenizer)?;
-        Ok(Corpus { sha256, files, encoded, example_prompts })
+        Ok(Corpus { sha256, files, encoded, example_prompts, conversations: None })
+    }
+
+    /// Reads all conversations of a corpus, in order, and writes them by a chat template.
+    ///
+    /// # Errors
+    /// If one cannot be read, or the template cannot write it.
+    pub fn load_conversations(
+        &self,
+        settings: &CorpusSettings,
+        template: &ChatTemplate,
+        tokenizer: &Tokenizer,
+    ) -> Result<Corpus, CorpusError> {
+        let Loaded { sha256, files, encoded, example_prompts, splits } =
+            load_conversations(self, settings, template, tokenizer)?;
+        Ok(Corpus { sha256, files, encoded, example_prompts, conversations: Some(splits) })
     }
 
     /// Counts the words of the training part of a corpus, as a split pattern cuts them: what a tokenizer is trained
@@ -137,6 +155,11 @@ impl Corpus {
             self.example_prompts = prompts.to_vec();
         }
         self
+    }
+
+    /// The conversations to train on and to validate with, if it is of such.
+    pub fn conversations(&self) -> Option<&[Examples; 2]> {
+        self.conversations.as_ref()
     }
 
     /// The ids to train on.

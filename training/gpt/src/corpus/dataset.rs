@@ -3,57 +3,83 @@
 //! LLMs-from-scratch, chapter 2. The ids of a split are cut into windows. The model sees a window and learns to predict, at each
 //! position, the id that follows. The ids stay on disk: what takes memory is a batch.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+use super::batch::Batch;
+use super::conversations::Examples;
 use super::corpus::Corpus;
 use super::permutation::Permutation;
 use super::tokens::Tokens;
 
-/// Windows of one split of a corpus.
+/// Windows of one split of a corpus, or its conversations: what batches are made of.
 #[derive(Clone, Debug)]
-pub struct Dataset {
-    tokens: Tokens,
-    window: usize,
-    stride: usize,
-}
+pub struct Dataset(Units);
 
-/// Inputs and the ids that follow them.
 #[derive(Clone, Debug)]
-pub struct Batch {
-    /// `[batch, seq]`
-    pub inputs: Tensor<2, Int>,
-    /// `[batch, seq]`: `targets[.., i]` follows `inputs[.., i]` in the text.
-    pub targets: Tensor<2, Int>,
-    /// Bytes of the text that the targets stand for.
-    pub target_bytes: usize,
+enum Units {
+    Windows { tokens: Tokens, window: usize, stride: usize },
+    Conversations(Examples),
 }
 
 /// A text that is too short to train on.
 #[derive(Debug, thiserror::Error, PartialEq)]
-#[error(
-    "the corpus is too short: its {split} part has {found} tokens, at least {needed} are needed \
-     (windows of {window} tokens, {windows} at least); use a longer text or a smaller context_length"
-)]
-pub struct TooShort {
-    split: &'static str,
-    found: usize,
-    needed: usize,
-    window: usize,
-    windows: usize,
+pub enum TooShort {
+    /// It has not enough tokens.
+    #[error(
+        "the corpus is too short: its {split} part has {found} tokens, at least {needed} are needed \
+         (windows of {window} tokens, {windows} at least); use a longer text, or a smaller context_length or \
+         training.window"
+    )]
+    Text {
+        /// Its split.
+        split: &'static str,
+        /// Tokens that it has.
+        found: usize,
+        /// Tokens that it needs.
+        needed: usize,
+        /// Length of a window.
+        window: usize,
+        /// Windows that are needed.
+        windows: usize,
+    },
+    /// It has not enough conversations that fit the context.
+    #[error(
+        "the corpus has too few conversations: {found} of its {split} part fit a context of {context_length} tokens \
+         ({left_out} are longer), at least {needed} are needed; use more of them or shorter ones, or a model with a longer \
+         context"
+    )]
+    Conversations {
+        /// Their split.
+        split: &'static str,
+        /// Those that fit.
+        found: usize,
+        /// Those that do not.
+        left_out: usize,
+        /// Those that are needed.
+        needed: usize,
+        /// Length of the context.
+        context_length: usize,
+    },
 }
 
-/// The training and the validation windows of a corpus.
+/// The training and the validation set of a corpus. Conversations that are longer than the window are left out.
 ///
 /// # Errors
-/// If the training part does not fill one batch of windows, or the validation part one window.
+/// If the training part does not fill one batch, or the validation part is not one window or conversation.
 pub fn split(
     corpus: &Corpus,
     window: usize,
     stride: usize,
     batch_size: usize,
 ) -> Result<(Dataset, Dataset), TooShort> {
+    if let Some([training, validation]) = corpus.conversations() {
+        return Ok((
+            Dataset::of_conversations(training, window, "training", batch_size)?,
+            Dataset::of_conversations(validation, window, "validation", 1)?,
+        ));
+    }
     Ok((
         Dataset::new(corpus.training().clone(), window, stride, batch_size)?,
         Dataset::new(corpus.validation().clone(), window, stride, 1)?,
@@ -70,19 +96,43 @@ impl Dataset {
         let needed = window + windows.saturating_sub(1) * stride + 1;
         let found = tokens.count();
         if found < needed {
-            return Err(TooShort { split: tokens.split().name(), found, needed, window, windows });
+            return Err(TooShort::Text { split: tokens.split().name(), found, needed, window, windows });
         }
-        Ok(Self { tokens, window, stride })
+        Ok(Self(Units::Windows { tokens, window, stride }))
+    }
+
+    /// The conversations that fit a context.
+    ///
+    /// # Errors
+    /// If there are fewer than `needed`, or none.
+    pub fn of_conversations(
+        examples: &Examples,
+        context_length: usize,
+        split: &'static str,
+        needed: usize,
+    ) -> Result<Self, TooShort> {
+        let (examples, left_out) = examples.fitting(context_length);
+        let (found, needed) = (examples.count(), needed.max(1));
+        if found < needed {
+            return Err(TooShort::Conversations { split, found, left_out, needed, context_length });
+        }
+        Ok(Self(Units::Conversations(examples)))
     }
 
     /// Number of ids in all.
     pub fn tokens(&self) -> usize {
-        self.tokens.count()
+        match &self.0 {
+            Units::Windows { tokens, .. } => tokens.count(),
+            Units::Conversations(examples) => examples.tokens(),
+        }
     }
 
-    /// Number of windows, at least 1.
+    /// Number of windows or conversations, at least 1.
     pub fn windows(&self) -> usize {
-        (self.tokens.count() - self.window).div_ceil(self.stride)
+        match &self.0 {
+            Units::Windows { tokens, window, stride } => (tokens.count() - window).div_ceil(*stride),
+            Units::Conversations(examples) => examples.count(),
+        }
     }
 
     /// Number of full batches in an epoch.
@@ -117,19 +167,29 @@ impl Dataset {
             .map(move |batch| (batch * batch_size..windows.min((batch + 1) * batch_size)).collect())
     }
 
-    /// The tensors of a batch of windows.
-    pub fn batch(&self, windows: &[usize], device: &Device) -> Batch {
-        let starts = windows.iter().map(|window| window * self.stride);
-        self.batch_at(starts, windows.len(), self.window, device)
+    /// The tensors of a batch of windows, or of conversations one behind the other.
+    pub fn batch(&self, numbers: &[usize], device: &Device) -> Batch {
+        match &self.0 {
+            Units::Windows { tokens, window, stride } => {
+                let starts = numbers.iter().map(|number| number * stride);
+                batch_at(tokens, starts, numbers.len(), *window, device)
+            }
+            Units::Conversations(examples) => examples.batch(numbers, device),
+        }
     }
 
-    /// Every window in order, in batches of one, and at last the ids that fill no window: where
+    /// Every window or conversation in order, in batches of one, and at last the ids that fill no window: where
     /// windows do not overlap, each id but the first is a target once.
     pub fn whole(&self, device: &Device) -> impl Iterator<Item = Batch> {
-        let end = (self.windows() - 1) * self.stride + self.window;
-        let rest = self.tokens.count() - 1 - end;
-        let windows = (0..self.windows()).map(|window| self.batch(&[window], device));
-        windows.chain((rest > 0).then(|| self.batch_at([end].into_iter(), 1, rest, device)))
+        let rest = match &self.0 {
+            Units::Windows { tokens, window, stride } => {
+                let end = (self.windows() - 1) * stride + window;
+                let rest = tokens.count() - 1 - end;
+                (rest > 0).then(|| batch_at(tokens, [end].into_iter(), 1, rest, device))
+            }
+            Units::Conversations(_) => None,
+        };
+        (0..self.windows()).map(|number| self.batch(&[number], device)).chain(rest)
     }
 
     /// At most `most` windows, taken at equal distances, in batches of at most `batch_size`.
@@ -138,25 +198,25 @@ impl Dataset {
         let windows: Vec<usize> = (0..count).map(|i| i * self.windows() / count).collect();
         windows.chunks(batch_size).map(|windows| self.batch(windows, device)).collect()
     }
+}
 
-    /// As many windows of a length as there are starts.
-    fn batch_at(
-        &self,
-        starts: impl Iterator<Item = usize>,
-        count: usize,
-        length: usize,
-        device: &Device,
-    ) -> Batch {
-        let (mut inputs, mut targets) = (Vec::new(), Vec::new());
-        for start in starts {
-            let ids = self.tokens.read(start, length + 1);
-            inputs.extend_from_slice(&ids[..length]);
-            targets.extend_from_slice(&ids[1..]);
-        }
-        let target_bytes = self.tokens.bytes(&targets);
-        let tensor = |ids: Vec<i64>| Tensor::from_data(TensorData::new(ids, [count, length]), device);
-        Batch { inputs: tensor(inputs), targets: tensor(targets), target_bytes }
+/// As many windows of a length as there are starts.
+fn batch_at(
+    tokens: &Tokens,
+    starts: impl Iterator<Item = usize>,
+    count: usize,
+    length: usize,
+    device: &Device,
+) -> Batch {
+    let (mut inputs, mut targets) = (Vec::new(), Vec::new());
+    for start in starts {
+        let ids = tokens.read(start, length + 1);
+        inputs.extend_from_slice(&ids[..length]);
+        targets.extend_from_slice(&ids[1..]);
     }
+    let target_bytes = tokens.bytes(&targets);
+    let tensor = |ids: Vec<i64>| Tensor::from_data(TensorData::new(ids, [count, length]), device);
+    Batch { inputs: tensor(inputs), targets: tensor(targets), target_bytes, packing: None }
 }
 
 #[cfg(test)]
@@ -164,6 +224,7 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     use artifact::Tokenizer;
+    use burn::tensor::Int;
 
     use super::*;
     use crate::corpus::tokens::ids::tests::tokens;
@@ -302,7 +363,8 @@ mod tests {
     }
 
     fn all(dataset: &Dataset) -> Vec<i64> {
-        dataset.tokens.read(0, dataset.tokens.count())
+        let Units::Windows { tokens, .. } = &dataset.0 else { panic!("it is of windows") };
+        tokens.read(0, tokens.count())
     }
 
     /// Where the public texts lie, relative to the root of the checkout, as scripts/test.sh sees it.

@@ -94,6 +94,15 @@ pub enum CorpusError {
     /// Nothing was asked for.
     #[error("no corpus is given; pass files, folders or addresses: --corpus FILES")]
     NoSources,
+    /// One of the splits would be empty.
+    #[error(
+        "the corpus has too few conversations: {found}, expected at least one to train on and one to validate with; use more, \
+         or give some to --validation"
+    )]
+    FewConversations {
+        /// All that there are.
+        found: usize,
+    },
     /// A source without a text.
     #[error("corpus {source_text}: there is no text in it; {expected}")]
     Nothing {

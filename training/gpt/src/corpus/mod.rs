@@ -9,6 +9,8 @@
 //! 5. [`tokens`]: documents encoded on all cores, and their ids in files that are written once;
 //! 6. [`dataset`] and [`permutation`]: windows of ids in shuffled batches.
 //!
+//! [`conversations`] take the same way to batches, from records of JSON by a chat template.
+//!
 //! [`corpus`] runs all but the last for a [`loader`] and [`settings`], and [`report`] says what was read.
 //!
 //! Each split has whole documents wherever there are many; one document alone, or a few long ones, are cut
@@ -16,6 +18,8 @@
 //! takes memory that grows with the length of a text or the number of documents; a line of JSON or a page of Parquet is
 //! in memory as a whole.
 
+mod batch;
+pub mod conversations;
 #[expect(clippy::module_inception, reason = "it is the corpus that this folder makes")]
 pub mod corpus;
 pub mod dataset;
@@ -32,8 +36,9 @@ pub mod source;
 pub mod text;
 pub mod tokens;
 
+pub use batch::Batch;
 pub use corpus::Corpus;
-pub use dataset::{Batch, Dataset, TooShort};
+pub use dataset::{Dataset, TooShort};
 pub use error::CorpusError;
 pub use loader::{FetchS3, Loader, default_cache};
 pub use settings::CorpusSettings;

@@ -20,6 +20,13 @@ pub struct CorpusSettings {
     /// Texts to validate with. Where there are some, the sources are for training alone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub validation: Vec<Source>,
+    /// Whether the sources are conversations, of which the answers are learned.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub conversations: bool,
+    /// How conversations are written: the name of a built-in chat template, or the path of one; without it, as the model
+    /// that learns them does already, or `instruction`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chat_template: Option<String>,
     /// What stands between two documents in a file; empty if nothing does.
     #[serde(default = "separator", skip_serializing_if = "is_separator")]
     pub separator: String,
@@ -36,6 +43,8 @@ impl Default for CorpusSettings {
         Self {
             sources: Vec::new(),
             validation: Vec::new(),
+            conversations: false,
+            chat_template: None,
             separator: separator(),
             text_field: text_field(),
             deduplicate: false,

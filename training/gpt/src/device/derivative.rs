@@ -43,6 +43,22 @@ pub(super) fn apply<const N: usize, const E: usize, K: Clone + Debug + Send + 's
     forward: impl FnOnce([&TchTensor; N]) -> (TchTensor, K),
     backward: fn(K, TchTensor) -> [TchTensor; N],
 ) -> Tensor<E> {
+    apply_to_wanted(
+        inputs,
+        |inputs| {
+            let (result, kept) = forward(inputs);
+            (result, (kept, backward))
+        },
+        |(kept, backward), gradient, _| backward(kept, gradient).map(Some),
+    )
+}
+
+/// The same with a `backward` that takes long: it is told which of the inputs have a gradient, and makes those alone.
+pub(super) fn apply_to_wanted<const N: usize, const E: usize, K: Clone + Debug + Send + 'static>(
+    inputs: [Input; N],
+    forward: impl FnOnce([&TchTensor; N]) -> (TchTensor, K),
+    backward: fn(K, TchTensor, [bool; N]) -> [Option<TchTensor>; N],
+) -> Tensor<E> {
     let (result, kept) = forward(inputs.each_ref().map(Input::primitive));
     let guards = inputs.iter().filter_map(|input| match input {
         Input::Tracked(tensor) => Some(tensor.node()),
@@ -91,7 +107,7 @@ fn detached(tensor: &TchTensor) -> TchTensor {
 
 /// Node of the autodiff graph: the backward pass of a function.
 #[derive(Debug)]
-struct Derivative<K, const N: usize>(fn(K, TchTensor) -> [TchTensor; N]);
+struct Derivative<K, const N: usize>(fn(K, TchTensor, [bool; N]) -> [Option<TchTensor>; N]);
 
 impl<K: Clone + Debug + Send + 'static, const N: usize> Backward<LibTorch, N> for Derivative<K, N> {
     type State = K;
@@ -99,8 +115,9 @@ impl<K: Clone + Debug + Send + 'static, const N: usize> Backward<LibTorch, N> fo
     fn backward(self, operation: Ops<K, N>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let Ops { parents, node, state } = operation;
         let gradient = gradients.consume::<LibTorch>(&node);
-        for (parent, gradient) in parents.into_iter().zip(self.0(state, gradient)) {
-            if let Some(parent) = parent {
+        let wanted = parents.each_ref().map(Option::is_some);
+        for (parent, gradient) in parents.into_iter().zip(self.0(state, gradient, wanted)) {
+            if let (Some(parent), Some(gradient)) = (parent, gradient) {
                 gradients.register::<LibTorch>(parent.id, gradient);
             }
         }

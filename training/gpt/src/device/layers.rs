@@ -13,7 +13,7 @@ use kernels::training::{
     gelu_gradient, layer_norm as normalise, layer_norm_gradient,
 };
 
-use super::derivative::{Input, apply};
+use super::derivative::{Input, apply, apply_to_wanted};
 use super::memory::{Matrix, contiguous, elements, elements_mut, unshared, unwritten};
 use super::processor::{Processor, inputs, processor};
 
@@ -33,23 +33,23 @@ pub fn linear(
     let factors = [Input::new(x.clone()), Input::new(weight.clone())];
     let Some(bias) = bias else {
         let Some(inputs) = inputs(factors) else { return definition(x, weight, None) };
-        return apply(
+        return apply_to_wanted(
             inputs,
             |[x, weight]| product(Matrix::new(x), Matrix::new(weight), None),
-            |factors, gradient| factor_gradients(&factors, &gradient),
+            |factors, gradient, wanted| factor_gradients(&factors, &gradient, wanted),
         );
     };
     let [of_x, of_weight] = factors;
     let Some(inputs) = inputs([of_x, of_weight, Input::new(bias.clone())]) else {
         return definition(x, weight, Some(bias));
     };
-    apply(
+    apply_to_wanted(
         inputs,
         |[x, weight, bias]| product(Matrix::new(x), Matrix::new(weight), Some(contiguous(bias.clone()))),
-        |factors, gradient| {
+        |factors, gradient, [x, weight, bias]| {
             let gradient = contiguous(gradient);
-            let [of_x, of_weight] = factor_gradients(&factors, &gradient);
-            [of_x, of_weight, sums_of_columns(&gradient)]
+            let [of_x, of_weight] = factor_gradients(&factors, &gradient, [x, weight]);
+            [of_x, of_weight, bias.then(|| sums_of_columns(&gradient))]
         },
     )
 }
@@ -59,10 +59,17 @@ fn product(x: Matrix, weight: Matrix, bias: Option<TchTensor>) -> (TchTensor, [M
     (multiply(&x, &weight, bias.as_ref()), [x, weight])
 }
 
-/// Of `x weight`: `gradient weight^T` and `x^T gradient`.
-fn factor_gradients([x, weight]: &[Matrix; 2], gradient: &TchTensor) -> [TchTensor; 2] {
+/// Of `x weight`: `gradient weight^T` and `x^T gradient`, as far as they are wanted.
+fn factor_gradients(
+    [x, weight]: &[Matrix; 2],
+    gradient: &TchTensor,
+    [of_x, of_weight]: [bool; 2],
+) -> [Option<TchTensor>; 2] {
     let gradient = Matrix::new(gradient);
-    [multiply(&gradient, &weight.transpose(), None), multiply(&x.transpose(), &gradient, None)]
+    [
+        of_x.then(|| multiply(&gradient, &weight.transpose(), None)),
+        of_weight.then(|| multiply(&x.transpose(), &gradient, None)),
+    ]
 }
 
 fn multiply(left: &Matrix, right: &Matrix, bias: Option<&TchTensor>) -> TchTensor {

@@ -4,10 +4,11 @@
 
 use artifact::GptConfig;
 use burn::module::Module;
-use burn::tensor::{DType, Device, Int, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 
 use super::dropout::Dropout;
 use super::linear::Linear;
+use super::packing::Packing;
 use crate::device::{Arithmetic, bf16, fused, layers};
 
 /// Each head lets every token ask (query) the tokens up to itself what they offer (key), and gather
@@ -48,7 +49,7 @@ impl CausalSelfAttention {
     ///
     /// # Shapes
     /// - `x` and output: `[batch, seq, d_model]`
-    /// - `mask`: `[seq, seq]`, see [`causal_mask`]
+    /// - `mask`: `[seq, seq]`, see [`causal_mask`](super::causal_mask::causal_mask)
     pub fn forward(&self, x: Tensor<3>, mask: Tensor<2>) -> Tensor<3> {
         self.output.forward(self.context(x, mask))
     }
@@ -58,7 +59,29 @@ impl CausalSelfAttention {
     /// # Shapes
     /// - as for [`forward`](Self::forward)
     pub fn context(&self, x: Tensor<3>, mask: Tensor<2>) -> Tensor<3> {
-        let inputs = [self.query.forward(x.clone()), self.key.forward(x.clone()), self.value.forward(x)];
+        self.attend(self.project(x), mask)
+    }
+
+    /// The same for texts one behind the other, which do not see each other.
+    ///
+    /// # Shapes
+    /// - `x` and output: `[1, seq, d_model]`
+    pub fn forward_packed(&self, x: Tensor<3>, packing: &Packing) -> Tensor<3> {
+        let context = packing.by_text(self.project(x), |inputs, mask| self.attend(inputs, mask));
+        self.output.forward(context)
+    }
+
+    /// Queries, keys and values.
+    fn project(&self, x: Tensor<3>) -> [Tensor<3>; 3] {
+        [self.query.forward(x.clone()), self.key.forward(x.clone()), self.value.forward(x)]
+    }
+
+    /// Context vectors of queries, keys and values.
+    ///
+    /// # Shapes
+    /// - `inputs` and output: `[batch, seq, d_model]`
+    /// - `mask`: `[seq, seq]`
+    fn attend(&self, inputs: [Tensor<3>; 3], mask: Tensor<2>) -> Tensor<3> {
         let dropout = |attn_weights| self.attention_dropout.forward(attn_weights);
         match self.arithmetic {
             Arithmetic::Primitives => self.gather(inputs, mask, dropout),
@@ -141,30 +164,12 @@ fn softmax_from_primitives<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     powers.clone() / powers.sum_dim(D - 1)
 }
 
-/// Causal mask, which keeps a token from seeing the future: 0 where row `i` may look at column `j`, which
-/// is where `j <= i`, and minus infinity where it may not. It is added to the scores before the softmax.
-///
-/// # Shapes
-/// - output: `[seq, seq]`
-pub fn causal_mask(seq: usize, device: &Device) -> Tensor<2> {
-    let positions = Tensor::<1, Int>::arange(0..seq as i64, device);
-    let rows = positions.clone().unsqueeze_dim::<2>(1).expand([seq, seq]);
-    let columns = positions.unsqueeze_dim::<2>(0).expand([seq, seq]);
-    Tensor::zeros([seq, seq], device).mask_fill(columns.greater(rows), f32::NEG_INFINITY)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::device;
     use crate::device::testing::{self, assert_close, assert_same};
-
-    #[test]
-    fn the_mask_hides_the_future_only() {
-        let mask = causal_mask(3, &device::cpu()).into_data().try_to_vec::<f32>().unwrap();
-        let hidden = f32::NEG_INFINITY;
-        assert_eq!(mask, [0.0, hidden, hidden, 0.0, 0.0, hidden, 0.0, 0.0, 0.0]);
-    }
+    use crate::model::causal_mask::causal_mask;
 
     #[test]
     fn the_fused_softmax_is_the_same() {

@@ -10,6 +10,7 @@ use super::attention::CausalSelfAttention;
 use super::dropout::Dropout;
 use super::feed_forward::FeedForward;
 use super::layer_norm::LayerNorm;
+use super::packing::Packing;
 
 /// Attention, then a feed-forward layer. Each adds to its input rather than replacing it, which
 /// keeps a straight path for the gradient through any number of blocks.
@@ -40,9 +41,17 @@ impl TransformerBlock {
 
     /// # Shapes
     /// - `x` and output: `[batch, seq, d_model]`
-    /// - `mask`: `[seq, seq]`, see [`causal_mask`](super::attention::causal_mask)
+    /// - `mask`: `[seq, seq]`, see [`causal_mask`](super::causal_mask::causal_mask)
     pub fn forward(&self, x: Tensor<3>, mask: Tensor<2>) -> Tensor<3> {
         self.residual(x, |x| self.attention.forward(x, mask), |x| self.feed_forward.forward(x))
+    }
+
+    /// The same for texts one behind the other, which do not see each other.
+    ///
+    /// # Shapes
+    /// - `x` and output: `[1, seq, d_model]`
+    pub fn forward_packed(&self, x: Tensor<3>, packing: &Packing) -> Tensor<3> {
+        self.residual(x, |x| self.attention.forward_packed(x, packing), |x| self.feed_forward.forward(x))
     }
 
     /// The two residual connections, around sub-layers that a caller may watch at work: each is given its

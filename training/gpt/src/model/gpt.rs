@@ -6,14 +6,17 @@ use artifact::GptConfig;
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 
-use super::attention::{CausalSelfAttention, causal_mask};
+use super::affine;
+use super::attention::CausalSelfAttention;
 use super::block::TransformerBlock;
+use super::causal_mask::causal_mask;
 use super::dropout::Dropout;
 use super::embedding::Embedding;
 use super::feed_forward::FeedForward;
 use super::layer_norm::LayerNorm;
-use super::linear::{self, Linear};
+use super::linear::Linear;
 use super::loss::{cross_entropy, fused_cross_entropy, head_loss};
+use super::packing::Packing;
 use crate::device::Arithmetic;
 
 /// A decoder of the GPT-2 family: from token ids to the logits of the next token at every position.
@@ -76,6 +79,18 @@ impl Gpt {
         self
     }
 
+    /// The same model with weights that have no gradients.
+    pub(super) fn without_gradients(self) -> Self {
+        let Self { config, arithmetic, .. } = &self;
+        let (config, arithmetic) = (config.clone(), *arithmetic);
+        Self { config, ..self.freeze() }.with_arithmetic(arithmetic)
+    }
+
+    /// Another number of ids, which its weights have.
+    pub(super) fn set_vocab_size(&mut self, vocab_size: usize) {
+        self.config.vocab_size = vocab_size;
+    }
+
     /// Its shape.
     pub fn config(&self) -> &GptConfig {
         &self.config
@@ -98,10 +113,37 @@ impl Gpt {
     /// - `targets`: `[batch, seq]`
     /// - output: `[1]`
     pub fn loss(&self, ids: Tensor<2, Int>, targets: Tensor<2, Int>) -> Tensor<1> {
+        self.loss_of(self.transform(self.embed(ids)), targets)
+    }
+
+    /// The same of texts one behind the other, and of the tokens that count alone.
+    ///
+    /// # Shapes
+    /// - `ids`: `[1, seq]`
+    /// - `targets`: `[1, n]`, the ids that follow the tokens that count
+    /// - output: `[1]`
+    pub fn packed_loss(&self, ids: Tensor<2, Int>, targets: Tensor<2, Int>, packing: &Packing) -> Tensor<1> {
+        self.loss_of(self.transform_packed(ids, packing), targets)
+    }
+
+    /// The logits of the tokens that count, of texts one behind the other.
+    ///
+    /// # Shapes
+    /// - `ids`: `[1, seq]`
+    /// - output: `[1, n, vocab_size]`
+    pub fn packed_forward(&self, ids: Tensor<2, Int>, packing: &Packing) -> Tensor<3> {
+        self.logits(self.transform_packed(ids, packing))
+    }
+
+    /// # Shapes
+    /// - `x`: `[batch, seq, d_model]`, of the final LayerNorm
+    /// - `targets`: `[batch, seq]`
+    /// - output: `[1]`
+    fn loss_of(&self, x: Tensor<3>, targets: Tensor<2, Int>) -> Tensor<1> {
         match self.arithmetic {
-            Arithmetic::Primitives => cross_entropy(self.forward(ids), targets),
-            Arithmetic::Kernels => fused_cross_entropy(self.forward(ids), targets),
-            Arithmetic::Bf16 => head_loss(self.transform(self.embed(ids)), self.head_weight(), targets),
+            Arithmetic::Primitives => cross_entropy(self.logits(x), targets),
+            Arithmetic::Kernels => fused_cross_entropy(self.logits(x), targets),
+            Arithmetic::Bf16 => head_loss(x, self.head_weight(), targets),
         }
     }
 
@@ -122,12 +164,20 @@ impl Gpt {
     /// - `ids`: `[batch, seq]`, as for [`forward`](Self::forward)
     /// - output: `[batch, seq, d_model]`
     pub fn embed(&self, ids: Tensor<2, Int>) -> Tensor<3> {
-        let [batch, seq] = ids.dims();
-        let device = ids.device();
+        let [_, seq] = ids.dims();
+        let positions = Tensor::arange(0..seq as i64, &ids.device());
+        self.embed_at(ids, positions)
+    }
 
+    /// # Shapes
+    /// - `ids`: `[batch, seq]`
+    /// - `positions`: `[seq]`
+    /// - output: `[batch, seq, d_model]`
+    fn embed_at(&self, ids: Tensor<2, Int>, positions: Tensor<1, Int>) -> Tensor<3> {
+        let [batch, seq] = ids.dims();
         let tokens = self.token_embedding.forward(ids.reshape([batch * seq])); // [batch * seq, d_model]
         let tokens = tokens.reshape([batch, seq, self.config.d_model]);
-        let positions = self.position_embedding.forward(Tensor::arange(0..seq as i64, &device));
+        let positions = self.position_embedding.forward(positions); // [seq, d_model]
         self.embedding_dropout.forward(tokens + positions.unsqueeze())
     }
 
@@ -144,6 +194,19 @@ impl Gpt {
         self.final_norm.forward(x)
     }
 
+    /// The tokens that count, after the final LayerNorm, of texts one behind the other.
+    ///
+    /// # Shapes
+    /// - `ids`: `[1, seq]`
+    /// - output: `[1, n, d_model]`
+    fn transform_packed(&self, ids: Tensor<2, Int>, packing: &Packing) -> Tensor<3> {
+        let mut x = self.embed_at(ids, packing.positions());
+        for block in &self.blocks {
+            x = block.forward_packed(x, packing);
+        }
+        self.final_norm.forward(packing.counted_of(x))
+    }
+
     /// The output head.
     ///
     /// # Shapes
@@ -155,7 +218,7 @@ impl Gpt {
             None => {
                 let [batch, seq, d_model] = x.dims();
                 let x = x.reshape([batch * seq, d_model]);
-                let logits = linear::map(self.arithmetic, x, self.head_weight(), None);
+                let logits = affine::map(self.arithmetic, x, self.head_weight(), None);
                 logits.reshape([batch, seq, self.config.vocab_size])
             }
         }

@@ -3,7 +3,7 @@
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{DType, Int, Tensor};
 
-use super::linear;
+use super::affine;
 use crate::device::{bf16, fused, layers};
 
 /// Mean cross-entropy in nats: how surprised the model is by the token that really follows,
@@ -45,7 +45,7 @@ pub fn head_loss(x: Tensor<3>, weight: Tensor<2>, targets: Tensor<2, Int>) -> Te
 /// - `targets`: `[n]`
 /// - output: `[1]`
 fn head_loss_from_primitives(x: Tensor<2>, weight: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
-    from_primitives(linear::in_bf16(x, weight, None).cast(DType::F32), targets)
+    from_primitives(affine::in_bf16(x, weight, None).cast(DType::F32), targets)
 }
 
 /// `[batch * seq, width]` and `[batch * seq]`

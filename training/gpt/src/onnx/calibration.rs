@@ -13,7 +13,7 @@ use super::error::ExportError;
 use super::hessian::{Hessian, Moments};
 use super::padding::{pad_heads, padded_head};
 use crate::corpus::Batch;
-use crate::model::attention::causal_mask;
+use crate::model::causal_mask::causal_mask;
 use crate::model::{Gpt, TransformerBlock, cross_entropy};
 
 /// Hessians of the matrices of a transformer block.
@@ -150,6 +150,7 @@ mod tests {
         model.output_head = Some(Linear {
             weight: Param::from_tensor(Tensor::eye(16, &device)),
             bias: None,
+            lora: None,
             arithmetic: crate::device::Arithmetic::default(),
         });
         model
@@ -160,7 +161,7 @@ mod tests {
             let ids = Tensor::<1, Int>::arange(first..first + 12, &device::cpu());
             ids.remainder_scalar(16).reshape([1, 12])
         };
-        Batch { inputs: ids(first), targets: ids(first + 1), target_bytes: 0 }
+        Batch { inputs: ids(first), targets: ids(first + 1), target_bytes: 0, packing: None }
     }
 
     #[test]

@@ -35,6 +35,15 @@ pub enum PresetError {
         #[source]
         source: toml::de::Error,
     },
+    /// It cannot be written as TOML.
+    #[error("preset {name}: {source}")]
+    Write {
+        /// The preset.
+        name: String,
+        /// Why not.
+        #[source]
+        source: toml::ser::Error,
+    },
     /// A setting under the name of another library.
     #[error("preset {name}: {synonym}")]
     Synonym {
@@ -127,7 +136,7 @@ pub enum PairError {
     FusedInBf16,
     /// A setting that the weights to start from decide.
     #[error(
-        "--set {field} has no effect with --init: the weights decide that; leave it out, or train without --init"
+        "--set {field} has no effect in fine-tuning: the weights decide that; leave it out, or train a model from the beginning"
     )]
     DecidedByWeights {
         /// The field.

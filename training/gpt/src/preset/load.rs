@@ -46,6 +46,15 @@ impl Preset {
         Self::parse(name, &toml, overrides)
     }
 
+    /// The same settings with some set to other values. `name` is for errors.
+    ///
+    /// # Errors
+    /// If the whole is not valid.
+    pub fn overridden(&self, name: &str, overrides: &[Override]) -> Result<Self, PresetError> {
+        let toml = self.to_toml().map_err(|source| PresetError::Write { name: name.to_owned(), source })?;
+        Self::parse(name, &toml, overrides)
+    }
+
     fn parse(name: &str, toml: &str, overrides: &[Override]) -> Result<Self, PresetError> {
         let preset =
             Self::with_overrides(toml, overrides).map_err(|source| match find_synonym(toml, overrides) {

@@ -62,7 +62,7 @@ impl Preset {
     /// # Errors
     /// If no number of batches has so many tokens, or another one is set.
     pub fn resolve_batches(&mut self) -> Result<(), PairError> {
-        let context_length = self.model.context_length;
+        let context_length = self.window();
         let TrainingSettings { tokens_per_step, batch_size, accumulate_batches, .. } = self.training;
         let Some(tokens) = tokens_per_step else { return Ok(()) };
         let of_batch = batch_size * context_length;
@@ -99,8 +99,8 @@ impl Preset {
     }
 
     fn stride_note(&self) -> Option<String> {
-        let (stride, context) = (self.stride(), self.model.context_length);
-        let pair = format!("`training.stride` is {stride} and `model.context_length` {context}");
+        let (stride, context) = (self.stride(), self.window());
+        let pair = format!("`training.stride` is {stride} and a window {context} tokens");
         let effect = match stride {
             _ if stride < context => {
                 let times = number(context as f64 / stride as f64);
@@ -264,7 +264,8 @@ mod tests {
         for setting in ["model.n_layers=3", "tokenizer.source=bytes", "training.initialization=gpt2"] {
             let refusal = check(setting).unwrap_err();
             assert!(
-                refusal.contains(setting.split_once('=').unwrap().0) && refusal.contains("--init"),
+                refusal.contains(setting.split_once('=').unwrap().0)
+                    && refusal.contains("the weights decide"),
                 "{refusal}"
             );
         }

@@ -12,6 +12,7 @@
 //! | `batch_size` | `batch_size` of `DataLoader` | `batch_size` | `per_device_train_batch_size` |
 //! | `accumulate_batches` | – | `gradient_accumulation_steps` | `gradient_accumulation_steps` |
 //! | `tokens_per_step` | – | `tokens_per_iter`, which it prints | – |
+//! | `window` | `max_length` | `block_size` | – |
 //! | `stride` | `stride` | random windows | – |
 //! | `train_fraction` | `train_ratio` | in `prepare.py` | – |
 //! | `learning_rate` | `lr` of `AdamW`, `peak_lr` | `learning_rate` | `learning_rate` |
@@ -45,6 +46,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::corpus::CorpusSettings;
 use crate::device::Arithmetic;
+use crate::model::LoraSettings;
 use crate::tokenizer::TokenizerSource;
 
 /// A model and how to train it.
@@ -55,6 +57,9 @@ pub struct Preset {
     pub model: GptConfig,
     /// Hyper-parameters, evaluations and checkpoints.
     pub training: TrainingSettings,
+    /// A change of few parameters that is learned in place of the weights, which stay as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lora: Option<LoraSettings>,
     /// The text that is sampled after each epoch.
     pub sample: SampleSettings,
     /// How texts become token ids, unless `--tokenizer` says otherwise.
@@ -68,7 +73,12 @@ pub struct Preset {
 impl Preset {
     /// Tokens from the start of one window to the start of the next.
     pub fn stride(&self) -> usize {
-        self.training.stride.unwrap_or(self.model.context_length)
+        self.training.stride.unwrap_or_else(|| self.window())
+    }
+
+    /// Tokens of a training window, and the most of a conversation.
+    pub fn window(&self) -> usize {
+        self.training.window.unwrap_or(self.model.context_length)
     }
 
     /// Distributions of the initial weights. PyTorch's embeddings are standard normal, with which a tied output
@@ -109,7 +119,10 @@ pub struct TrainingSettings {
     /// the same, up to rounding, whatever `batch_size` the memory is enough for. See
     /// [`Preset::resolve_batches`].
     pub tokens_per_step: Option<usize>,
-    /// Tokens from the start of one window to the start of the next; without it, the context length, so that
+    /// Tokens of a training window, at most the context length, which it is without it: a text may be shorter than the
+    /// context of the model that learns it. See [`Preset::window`].
+    pub window: Option<usize>,
+    /// Tokens from the start of one window to the start of the next; without it, the length of a window, so that
     /// each token is trained on once in an epoch. See [`Preset::stride`].
     pub stride: Option<usize>,
     /// Share of the corpus's characters to train on; the rest validates.

@@ -2,6 +2,7 @@
 
 use super::error::FieldError;
 use super::settings::{Preset, TrainingSettings};
+use crate::model::LoraSettings;
 use crate::tokenizer::TokenizerSource;
 
 /// They go into a manifest.
@@ -32,6 +33,11 @@ impl Preset {
         let are_tokens = (1..=MAX_TOKENS_PER_STEP).contains(&tokens);
         check("training.tokens_per_step", tokens, are_tokens, "a number from 1 to 1,000,000,000")?;
         count("training.stride", training.stride.unwrap_or(1), 1)?;
+        let fits = (1..=self.model.context_length).contains(&self.window());
+        check("training.window", self.window(), fits, "a number from 1 to model.context_length")?;
+        if let Some(lora) = &self.lora {
+            lora.validate(self.model.d_model)?;
+        }
         count("training.warmup_steps", training.warmup_steps, 0)?;
         count("training.evaluate_every_steps", training.evaluate_every_steps, 1)?;
         count("training.evaluation_batches", training.evaluation_batches, 1)?;
@@ -101,6 +107,17 @@ impl TrainingSettings {
         rate("training.epsilon", epsilon)?;
         let norm = self.clip_gradient_norm.unwrap_or(1.0);
         check("training.clip_gradient_norm", norm, norm > 0.0 && norm.is_finite(), "a number above 0")
+    }
+}
+
+impl LoraSettings {
+    fn validate(&self, d_model: usize) -> Result<(), FieldError> {
+        let is_low = (1..=d_model).contains(&self.rank);
+        check("lora.rank", self.rank, is_low, "a number from 1 to model.d_model")?;
+        check("lora.alpha", self.alpha, self.alpha > 0.0 && self.alpha.is_finite(), "a number above 0")?;
+        check("lora.dropout", self.dropout, (0.0..1.0).contains(&self.dropout), "a share from 0, below 1")?;
+        let expected = "at least one of query, key, value, output, expand and contract";
+        check("lora.targets", "[]", !self.targets.is_empty(), expected)
     }
 }
 

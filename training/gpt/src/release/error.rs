@@ -3,9 +3,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use artifact::chat::TemplateError;
 use artifact::config::ConfigError;
 use artifact::draft::DraftError;
-use artifact::tokenizer::TokenizerError;
+use artifact::tokenizer::{TokenizerError, UnknownToken};
 use engine::EngineError;
 use store::{StoreError, VersionRef};
 
@@ -13,6 +14,7 @@ use super::report::plot::PlotError;
 use crate::corpus::{CorpusError, TooShort};
 use crate::onnx::ExportError;
 use crate::preset::PairError;
+use crate::tasks::TasksError;
 use crate::train::{CheckpointError, TrainError};
 use crate::weights::{ImportError, SaveError};
 
@@ -31,6 +33,9 @@ pub enum ReleaseError {
     /// The store could not be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Ids are not of the tokenizer that they should be of.
+    #[error(transparent)]
+    UnknownToken(#[from] UnknownToken),
     /// Weights that could not be read.
     #[error(transparent)]
     Import(#[from] ImportError),
@@ -64,6 +69,26 @@ pub enum ReleaseError {
     /// A tokenizer that this build does not have.
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),
+    /// Tasks could not be scored.
+    #[error(transparent)]
+    Tasks(#[from] TasksError),
+    /// The chat template of a model fails.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// Only a model with a tokenizer reads and writes texts.
+    #[error("{model} has no tokenizer, so it can be asked nothing")]
+    NoTokenizerToAsk {
+        /// The model.
+        model: String,
+    },
+    /// The chat template of a version cannot be used.
+    #[error("{version}: {reason}; it was written for another build of gpt, or is not what its author meant")]
+    ChatTemplate {
+        /// The version.
+        version: VersionRef,
+        /// Why not.
+        reason: String,
+    },
     /// The draft index of the training text could not be built.
     #[error("building the draft index of the training text: {0}")]
     Draft(#[from] DraftError),

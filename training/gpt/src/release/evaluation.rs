@@ -44,14 +44,14 @@ pub fn compare(
     // Kept from window to window: memory that is new each time takes as long as the arithmetic.
     let mut weights = Vec::new();
     for batch in batches {
-        let expected: Vec<f32> = model.forward(batch.inputs.clone()).into_data().iter().collect();
-        let Window { ids, targets, bytes } = Window::from(batch);
+        let expected: Vec<f32> = batch.logits(model).into_data().iter().collect();
+        let Window { ids, wanted, targets, bytes } = Window::from(batch);
         weights.resize(expected.len(), 0.0);
         let rows = expected.par_chunks_exact(vocab_size).zip(weights.par_chunks_exact_mut(vocab_size));
         let expected: Vec<_> = rows.map(|(logits, weights)| Distribution::new(logits, weights)).collect();
         own.add_losses(expected.iter().zip(&targets).map(|(row, &target)| row.loss(target)), bytes);
         for (export, sums) in exports.iter_mut().zip(&mut sums) {
-            let found: Vec<Distance> = logits(export, &ids, |logits| {
+            let found: Vec<Distance> = logits(export, &ids, &wanted, |logits| {
                 let rows = expected.par_iter().zip(logits.par_chunks_exact(vocab_size)).zip(&targets);
                 rows.map(|((expected, found), &target)| expected.distance(found, target)).collect()
             })?;
@@ -72,8 +72,8 @@ pub fn score_export(
     let vocab_size = export.config().vocab_size;
     let mut sums = Sums::default();
     for batch in batches {
-        let Window { ids, targets, bytes } = Window::from(batch);
-        let losses: Vec<f64> = logits(export, &ids, |logits| {
+        let Window { ids, wanted, targets, bytes } = Window::from(batch);
+        let losses: Vec<f64> = logits(export, &ids, &wanted, |logits| {
             let rows = logits.par_chunks_exact(vocab_size).zip(&targets);
             rows.map_init(
                 || vec![0.0; vocab_size],
@@ -95,20 +95,27 @@ pub fn random_windows(config: &GptConfig, windows: usize, device: &Device) -> im
             let ids = (0..config.context_length).map(|_| random.random_range(0..config.vocab_size as i64));
             Tensor::from_data(TensorData::new(ids.collect(), [1, config.context_length]), device)
         };
-        Batch { inputs: ids(), targets: ids(), target_bytes: 0 }
+        Batch { inputs: ids(), targets: ids(), target_bytes: 0, packing: None }
     })
 }
 
-/// The ids of a batch of one window, the ids that follow them, and the bytes that these stand for.
+/// The ids of a batch of one window or conversation, the places whose next ids count, these ids, and the bytes that they
+/// stand for.
 struct Window {
     ids: Vec<u32>,
+    wanted: Vec<usize>,
     targets: Vec<usize>,
     bytes: usize,
 }
 
 impl From<Batch> for Window {
     fn from(batch: Batch) -> Self {
+        let wanted = match &batch.packing {
+            None => (0..batch.n_targets()).collect(),
+            Some(packing) => packing.counted().to_vec(),
+        };
         Self {
+            wanted,
             ids: batch.inputs.into_data().iter().collect(),
             targets: batch.targets.into_data().iter::<u32>().map(|id| id as usize).collect(),
             bytes: batch.target_bytes,
@@ -116,11 +123,15 @@ impl From<Batch> for Window {
     }
 }
 
-/// Calls `read` with an export's logits at every position of a window.
-fn logits<R>(export: &mut OnnxModel, ids: &[u32], read: impl FnOnce(&[f32]) -> R) -> Result<R, EngineError> {
-    let wanted: Vec<usize> = (0..ids.len()).collect();
+/// Calls `read` with an export's logits at the wanted places of a window.
+fn logits<R>(
+    export: &mut OnnxModel,
+    ids: &[u32],
+    wanted: &[usize],
+    read: impl FnOnce(&[f32]) -> R,
+) -> Result<R, EngineError> {
     export.truncate(0)?;
-    export.run(ids, &wanted, read)
+    export.run(ids, wanted, read)
 }
 
 /// Sums over the positions so far.

@@ -101,7 +101,7 @@ pub fn write_export<'a>(
 
 /// Calibration windows: from all over the training part of a corpus, in batches.
 fn calibration_windows(corpus: &Corpus, model: &Gpt) -> Option<Vec<Batch>> {
-    let window = model.config().context_length;
+    let window = model.config().context_length.min(corpus.training().count().saturating_sub(1)).max(1);
     let dataset = Dataset::new(corpus.training().clone(), window, window, 1).ok()?;
     let windows = |tokens: usize| (tokens / window).max(1);
     Some(dataset.spread(windows(CALIBRATION_TOKENS), windows(CALIBRATION_BATCH_TOKENS), &model.device()))

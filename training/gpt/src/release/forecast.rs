@@ -37,18 +37,22 @@ impl Forecast {
         let count = |number: usize| HumanCount(number as u64).to_string();
         let bytes = |bytes: f64| HumanBytes(bytes as u64).to_string();
         let copies = if training.keep_best { 4.0 } else { 3.0 };
-        let checkpoint = 4.0 * copies * parameters as f64;
+        let learned = plan.preset.lora.as_ref().map_or(parameters, |lora| lora.num_parameters(model) as u64);
+        let checkpoint = 4.0 * copies * learned as f64;
         let mut lines = vec![
             ("model", format!("{}, {} parameters", plan.name, HumanCount(parameters))),
             (
                 "texts",
                 format!(
-                    "{}: {} tokens to train on, in {} windows of {}, and {} to validate with",
+                    "{}: {} tokens to train on, in {}, and {} to validate with",
                     plan.corpus.name(),
-                    count(plan.corpus.training().count()),
-                    count(plan.train_set.windows()),
-                    model.context_length,
-                    count(plan.corpus.validation().count()),
+                    count(plan.train_set.tokens()),
+                    match plan.corpus.conversations() {
+                        Some(_) => format!("{} conversations", count(plan.train_set.windows())),
+                        None =>
+                            format!("{} windows of {}", count(plan.train_set.windows()), plan.preset.window()),
+                    },
+                    count(plan.validation_set.tokens()),
                 ),
             ),
             ("run", plan.describe_extent()),

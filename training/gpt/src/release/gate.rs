@@ -14,6 +14,10 @@ pub const LARGEST_KL_DIVERGENCE: f64 = 1e-2;
 /// By how much the validation loss may exceed that of the version being served, in nats per token, unless
 /// `--margin` says otherwise.
 pub const DEFAULT_MARGIN: f64 = 0.05;
+/// By how much the score on tasks may be below that of the version being served, unless `--task-margin` says otherwise.
+pub const DEFAULT_TASK_MARGIN: f64 = 0.0;
+/// The lowest score on tasks, unless `--min-score` says otherwise.
+pub const DEFAULT_MIN_SCORE: f64 = 0.0;
 
 /// The thresholds for one decision.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,6 +29,10 @@ pub struct Gate {
     /// By how much the validation loss may exceed that of the version being served, on the same
     /// text, in nats per token of the new version's tokenizer.
     pub margin: f64,
+    /// By how much the score on tasks may be below that of the version being served, on the same tasks.
+    pub task_margin: f64,
+    /// The lowest score on tasks.
+    pub min_score: f64,
 }
 
 impl Default for Gate {
@@ -33,6 +41,8 @@ impl Default for Gate {
             largest_logit_difference: LARGEST_LOGIT_DIFFERENCE,
             kl_divergence: LARGEST_KL_DIVERGENCE,
             margin: DEFAULT_MARGIN,
+            task_margin: DEFAULT_TASK_MARGIN,
+            min_score: DEFAULT_MIN_SCORE,
         }
     }
 }
@@ -75,6 +85,27 @@ pub enum GateFailure {
         /// The threshold.
         margin: f64,
     },
+    /// Its score on tasks is too low, whatever is being served.
+    #[error("its task score is {new:.4}, expected at least {min_score}")]
+    LowScore {
+        /// Of the new version.
+        new: f64,
+        /// The threshold.
+        min_score: f64,
+    },
+    /// Its score on tasks is lower than that of the version being served.
+    #[error(
+        "its task score is {new:.4}, that of the version being served is {serving:.4} on the same tasks, and at most \
+         {margin} less is allowed"
+    )]
+    WorseAtTasks {
+        /// Of the new version.
+        new: f64,
+        /// Of the version being served.
+        serving: f64,
+        /// The threshold.
+        margin: f64,
+    },
 }
 
 impl Gate {
@@ -112,6 +143,24 @@ impl Gate {
         }
         Err(GateFailure::Worse { new: *new, serving: *serving, margin: self.margin })
     }
+
+    /// Judges a new version by the share of tasks that it does right, and that of the version being served if there is
+    /// one.
+    ///
+    /// # Errors
+    /// If it is too low, or lower by more than the margin.
+    pub fn judge_tasks(&self, new: f64, serving: Option<f64>) -> Result<(), GateFailure> {
+        let Self { min_score, task_margin: margin, .. } = *self;
+        if new < min_score {
+            return Err(GateFailure::LowScore { new, min_score });
+        }
+        match serving {
+            Some(serving) if new < serving - margin => {
+                Err(GateFailure::WorseAtTasks { new, serving, margin })
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -147,6 +196,22 @@ mod tests {
         assert_eq!(judge(score(6.04)), Ok(()));
         let failure = judge(score(6.06)).unwrap_err().to_string();
         assert!(failure.contains("that of the version being served is 6.0000 (2.16 bits"), "{failure}");
+    }
+
+    #[test]
+    fn versions_are_compared_by_tasks() {
+        let strict = Gate { min_score: 0.5, ..Gate::default() };
+        let lenient = Gate { task_margin: 0.25, ..Gate::default() };
+        assert_eq!(strict.judge_tasks(0.5, None), Ok(()));
+        assert_eq!(strict.judge_tasks(0.75, Some(0.75)), Ok(()));
+        assert_eq!(lenient.judge_tasks(0.5, Some(0.75)), Ok(()));
+        let failure = strict.judge_tasks(0.25, None).unwrap_err().to_string();
+        assert!(failure.contains("is 0.2500, expected at least 0.5"), "{failure}");
+        for (gate, new) in [(strict, 0.5), (lenient, 0.25)] {
+            let failure = gate.judge_tasks(new, Some(0.75)).unwrap_err();
+            assert_eq!(failure, GateFailure::WorseAtTasks { new, serving: 0.75, margin: gate.task_margin });
+            assert!(failure.to_string().contains("being served is 0.7500"), "{failure}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use engine::OnnxModel;
 use super::error::ReleaseError;
 use super::evaluation::{Comparison, compare, random_windows, score_export};
 use super::export::Export;
+use crate::corpus::conversations::Examples;
 use crate::corpus::tokens::reencode;
 use crate::corpus::{Batch, Corpus, Dataset, Tokens, TooShort};
 use crate::device;
@@ -22,16 +23,26 @@ const RANDOM_WINDOWS: usize = 2;
 
 /// The validation part of a corpus, for judging models.
 pub struct ValidationText {
-    tokens: Tokens,
+    part: Part,
     /// The tokenizer that its ids are of.
     pub tokenizer: TokenizerRef,
     limit: Option<usize>,
 }
 
+/// What is predicted: all of a text, or the answers of conversations.
+enum Part {
+    Text(Tokens),
+    Conversations(Examples),
+}
+
 impl ValidationText {
     /// The validation part of a corpus: all of it, or `limit` windows from all over it.
     pub fn new(corpus: &Corpus, tokenizer: &Tokenizer, limit: Option<usize>) -> Self {
-        Self { tokens: corpus.validation().clone(), tokenizer: tokenizer.reference(), limit }
+        let part = match corpus.conversations() {
+            Some([_, validation]) => Part::Conversations(validation.clone()),
+            None => Part::Text(corpus.validation().clone()),
+        };
+        Self { part, tokenizer: tokenizer.reference(), limit }
     }
 
     /// The same text for a model with the tokenizer `to`; that of its ids is `from`.
@@ -39,8 +50,11 @@ impl ValidationText {
     /// # Errors
     /// If it cannot be encoded.
     pub fn encoded_for(&self, from: &Tokenizer, to: &Tokenizer) -> Result<Self, ReleaseError> {
-        let tokens = reencode(&self.tokens, from, to)?;
-        Ok(Self { tokens, tokenizer: to.reference(), limit: self.limit })
+        let part = match &self.part {
+            Part::Text(tokens) => Part::Text(reencode(tokens, from, to)?),
+            Part::Conversations(examples) => Part::Conversations(examples.reencoded(from, to)?),
+        };
+        Ok(Self { part, tokenizer: to.reference(), limit: self.limit })
     }
 
     /// Loss of an exported model on it, in windows of its own context length.
@@ -64,9 +78,17 @@ impl ValidationText {
         }
     }
 
-    /// Adjacent windows of a model's context length.
+    /// Adjacent windows of a model's context length, or of all of a text that is shorter; the conversations that fit it.
     fn dataset(&self, context_length: usize) -> Result<Dataset, TooShort> {
-        Dataset::new(self.tokens.clone(), context_length, context_length, 1)
+        match &self.part {
+            Part::Text(tokens) => {
+                let window = context_length.min(tokens.count().saturating_sub(1)).max(1);
+                Dataset::new(tokens.clone(), window, window, 1)
+            }
+            Part::Conversations(examples) => {
+                Dataset::of_conversations(examples, context_length, "validation", 1)
+            }
+        }
     }
 }
 

@@ -9,9 +9,11 @@
 //! - [`evaluation`] and [`judgement`]: loss of the model and its exports, and how far they differ ([`divergence`]);
 //! - [`publication`]: weights, exports and manifest into a store, all at once;
 //! - [`trained`] and [`report`]: the release of a model that was trained here, with `report.html`;
-//! - [`gate`] and [`promotion`]: the thresholds, and the channel that names the version if it meets them.
-//!   A channel is what other model registries call an alias.
+//! - [`respondent`]: a model as one that is asked, in the precision that is served;
+//! - [`gate`] and [`promotion`]: the thresholds, and the channel that names the version if it meets them, with the
+//!   [`cause`]. A channel is what other model registries call an alias.
 
+pub mod cause;
 pub mod divergence;
 pub mod error;
 pub mod evaluation;
@@ -24,6 +26,7 @@ pub mod plan;
 pub mod promotion;
 pub mod publication;
 pub mod report;
+pub mod respondent;
 pub mod source;
 pub mod trained;
 
@@ -32,6 +35,6 @@ pub use forecast::Forecast;
 pub use gate::Gate;
 pub use judgement::{Judgement, ValidationText};
 pub use plan::TrainingPlan;
-pub use promotion::{Outcome, Promotion};
+pub use promotion::{Decision, Outcome, Promotion, TaskScores};
 pub use publication::Release;
 pub use source::{ModelSource, ModelSpec};

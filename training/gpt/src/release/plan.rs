@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use artifact::tokenizer::END_OF_TEXT;
-use artifact::{GptConfig, Sha256Hex, Tokenizer};
+use artifact::{ChatTemplate, GptConfig, Sha256Hex, Tokenizer};
 use burn::tensor::Device;
 use indicatif::HumanCount;
 
@@ -11,6 +11,7 @@ use super::error::ReleaseError;
 use super::judgement::ValidationText;
 use super::source::{ModelSource, downloads};
 use crate::auto::Expectation;
+use crate::corpus::conversations::Examples;
 use crate::corpus::{Corpus, Dataset, dataset};
 use crate::model::Gpt;
 use crate::onnx::check_exportable;
@@ -41,6 +42,8 @@ pub struct TrainingPlan {
     pub train_set: Dataset,
     /// Windows for the validation loss.
     pub validation_set: Dataset,
+    /// How conversations are written, if the model answers.
+    pub chat_template: Option<ChatTemplate>,
     /// The beginning of the texts that are sampled.
     pub prompt: String,
     /// What users should know of the settings before the training.
@@ -61,22 +64,25 @@ impl TrainingPlan {
         preset: Preset,
         start: Option<ModelSource>,
         tokenizer: Tokenizer,
+        chat_template: Option<ChatTemplate>,
         corpus: Corpus,
     ) -> Result<Self, ReleaseError> {
         check_exportable(&preset.model)?;
         let preset_toml = preset.to_toml()?;
         let training = &preset.training;
         let (train_set, validation_set) =
-            dataset::split(&corpus, preset.model.context_length, preset.stride(), training.batch_size)?;
+            dataset::split(&corpus, preset.window(), preset.stride(), training.batch_size)?;
         let prompt = corpus.example_prompts().first().ok_or(ReleaseError::NoPrompt)?.clone();
         let parent = start.as_ref().map(ModelSource::identity).transpose()?;
         let extent = Extent::new(&train_set, training);
-        let notes = preset.check_pairs(&RunFacts {
+        let mut notes: Vec<String> = left_out(&corpus, &preset).into_iter().collect();
+        let pairs = preset.check_pairs(&RunFacts {
             batches_per_epoch: extent.batches_per_epoch,
             steps: extent.total_steps(),
             evaluations: extent.evaluations(),
             from_weights: start.is_some(),
         })?;
+        notes.extend(pairs);
         Ok(Self {
             name,
             preset,
@@ -84,6 +90,7 @@ impl TrainingPlan {
             start,
             parent,
             tokenizer,
+            chat_template,
             corpus,
             train_set,
             validation_set,
@@ -102,9 +109,13 @@ impl TrainingPlan {
     pub fn describe_extent(&self) -> String {
         let training = &self.preset.training;
         let count = |number: usize| HumanCount(number as u64);
-        let tokens = training.batch_size * training.accumulate_batches * self.preset.model.context_length;
+        let units = training.batch_size * training.accumulate_batches;
+        let of = match self.corpus.conversations() {
+            Some(_) => format!("{} conversations", count(units)),
+            None => format!("{} tokens", count(units * self.preset.window())),
+        };
         let steps = self.extent().total_steps();
-        let run = format!("{} epochs, {} steps of {} tokens", training.epochs, count(steps), count(tokens));
+        let run = format!("{} epochs, {} steps of {of}", training.epochs, count(steps));
         match training.max_seconds {
             Some(seconds) => format!("{run} at the most, within {seconds} s"),
             None => run,
@@ -135,6 +146,7 @@ impl TrainingPlan {
     pub fn sample_writer(&self, device: &Device) -> SampleWriter<'_> {
         SampleWriter {
             tokenizer: &self.tokenizer,
+            chat_template: self.chat_template.as_ref(),
             prompt: self.prompt.clone(),
             settings: &self.preset.sample,
             seed: self.preset.training.seed,
@@ -151,6 +163,11 @@ impl TrainingPlan {
             None => new_model(&self.preset, device),
             Some(start) => start.trainable(device, downloads()?.path()).await?,
         };
+        let mut model = model.with_vocab_size(self.preset.model.vocab_size);
+        if let Some(lora) = &self.preset.lora {
+            device.seed(self.preset.training.seed);
+            model = model.with_lora(lora);
+        }
         Ok(model.with_arithmetic(self.preset.training.arithmetic()))
     }
 
@@ -158,6 +175,21 @@ impl TrainingPlan {
     pub fn validation_text(&self) -> ValidationText {
         ValidationText::new(&self.corpus, &self.tokenizer, self.preset.training.final_evaluation_windows)
     }
+}
+
+/// What to say of conversations that are longer than the window.
+fn left_out(corpus: &Corpus, preset: &Preset) -> Option<String> {
+    let splits = corpus.conversations()?;
+    let window = preset.window();
+    let longer: usize = splits.iter().map(|examples| examples.fitting(window).1).sum();
+    let all: usize = splits.iter().map(Examples::count).sum();
+    let longest = splits.iter().map(Examples::longest).max()?;
+    (longer > 0).then(|| {
+        format!(
+            "{longer} of {all} conversations are longer than the context of {window} tokens and are left out; the longest has \
+             {longest}"
+        )
+    })
 }
 
 /// Digest of weights to start from, wherever they lie.

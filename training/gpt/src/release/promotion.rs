@@ -3,13 +3,16 @@
 use artifact::Tokenizer;
 use artifact::manifest::Precision;
 use engine::OnnxModel;
-use store::{ModelVersion, Store, VersionRef};
+use store::{ModelVersion, Reason, Store, VersionRef};
 
+use super::cause;
 use super::error::ReleaseError;
 use super::export::Export;
 use super::gate::{Gate, GateFailure};
 use super::judgement::{Judgement, ValidationText};
+use super::respondent::task_score;
 use super::source::{downloads, version_tokenizer};
+use crate::tasks::Task;
 use crate::train::evaluation::Score;
 
 /// A channel and the conditions for promoting a new version to it.
@@ -18,20 +21,53 @@ pub struct Promotion {
     pub channel: String,
     /// The conditions.
     pub gate: Gate,
+    /// What two versions are compared on, in place of a validation text.
+    pub tasks: Option<Vec<Task>>,
+}
+
+/// The decision about a channel.
+pub struct Decision {
+    /// The channel.
+    pub channel: String,
+    /// By what it was decided, if by tasks.
+    pub task_scores: Option<TaskScores>,
+    /// Why the channel stays as it is, if it does.
+    pub failure: Option<GateFailure>,
+}
+
+/// Shares of tasks that versions do right.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TaskScores {
+    /// Of the new version.
+    pub new: f64,
+    /// Of the version being served, if there is one.
+    pub serving: Option<f64>,
 }
 
 impl Promotion {
-    /// Checks, before there is a version to judge, that it can be judged.
+    /// Checks, before there is a version with the tokenizer to judge, that it can be judged.
     ///
     /// # Errors
-    /// If the channel names a version already and there is no text to compare the two on.
-    pub async fn check(&self, store: &Store, text: Option<&ValidationText>) -> Result<(), ReleaseError> {
-        if text.is_none()
-            && let Some(serving) = store.find_channel(&self.channel).await?
-        {
-            return Err(ReleaseError::NoText { channel: self.channel.clone(), serving: serving.current });
+    /// If the channel names a version already and there is neither a text nor tasks to compare the two on, or if there are
+    /// tasks and no tokenizer to read them.
+    pub async fn check(
+        &self,
+        store: &Store,
+        tokenizer: Option<&Tokenizer>,
+        text: Option<&ValidationText>,
+    ) -> Result<(), ReleaseError> {
+        if self.tasks.is_some() {
+            let model = || "the model that is to be judged by tasks".to_owned();
+            return tokenizer.map(drop).ok_or_else(|| ReleaseError::NoTokenizerToAsk { model: model() });
         }
-        Ok(())
+        match store.find_channel(&self.channel).await? {
+            Some(serving) if text.is_none() => Err(self.no_text(serving.current)),
+            _ => Ok(()),
+        }
+    }
+
+    fn no_text(&self, serving: VersionRef) -> ReleaseError {
+        ReleaseError::NoText { channel: self.channel.clone(), serving }
     }
 
     /// Promotes a published version if the gate lets it pass; otherwise gives the reason.
@@ -39,27 +75,66 @@ impl Promotion {
     /// # Errors
     /// If the version being served cannot be read, or the channel is changed meanwhile.
     pub async fn promote(
-        &self,
+        self,
         store: &Store,
         published: &VersionRef,
         judgement: &Judgement,
         text: Option<&ValidationText>,
-    ) -> Result<Option<GateFailure>, ReleaseError> {
+    ) -> Result<Decision, ReleaseError> {
+        let mut decision = Decision { channel: self.channel.clone(), task_scores: None, failure: None };
         let exports = judgement.exports.iter().map(|export| (export.precision, &export.comparison));
         if let Err(failure) = self.gate.judge_exports(exports) {
-            return Ok(Some(failure));
+            return Ok(Decision { failure: Some(failure), ..decision });
         }
-        self.check(store, text).await?;
         let before = store.find_channel(&self.channel).await?;
-        if let (Some(channel), Some(text), Some(score)) = (&before, text, &judgement.score) {
-            let serving = serving_score(store, &channel.current, published, text, score).await?;
-            if let Err(failure) = self.gate.judge_loss(score, &serving) {
-                return Ok(Some(failure));
+        let serving = before.as_ref().map(|channel| &channel.current);
+        let mut figures = Vec::new();
+        let mut remember = |name, figure: Option<f64>| figures.extend(figure.map(|figure| (name, figure)));
+        remember("validation_loss", judgement.score.map(|score| score.loss));
+        remember("bits_per_byte", judgement.score.and_then(|score| score.bits_per_byte()));
+        let judged = match &self.tasks {
+            Some(tasks) => {
+                let scores = task_scores(store, published, serving, tasks).await?;
+                remember("task_score", Some(scores.new));
+                remember("serving_task_score", scores.serving);
+                decision.task_scores = Some(scores);
+                self.gate.judge_tasks(scores.new, scores.serving)
             }
+            None => match (serving, text, &judgement.score) {
+                (None, ..) => Ok(()),
+                (Some(serving), Some(text), Some(new)) => {
+                    let serving = serving_score(store, serving, published, text, new).await?;
+                    remember("serving_validation_loss", Some(serving.loss));
+                    remember("margin", Some(self.gate.margin));
+                    self.gate.judge_loss(new, &serving)
+                }
+                (Some(serving), ..) => return Err(self.no_text(serving.clone())),
+            },
+        };
+        match judged {
+            Ok(()) => {
+                let cause = cause::now(Reason::Gate, &figures);
+                drop(store.promote(&self.channel, published, before.as_ref(), cause).await?);
+            }
+            Err(failure) => decision.failure = Some(failure),
         }
-        store.promote(&self.channel, published, before.as_ref()).await?;
-        Ok(None)
+        Ok(decision)
     }
+}
+
+/// What a published version and the one being served do right.
+async fn task_scores(
+    store: &Store,
+    published: &VersionRef,
+    serving: Option<&VersionRef>,
+    tasks: &[Task],
+) -> Result<TaskScores, ReleaseError> {
+    let new = task_score(store.open_version(published).await?, tasks).await?;
+    let serving = match serving {
+        Some(serving) => Some(task_score(store.open_version(serving).await?, tasks).await?),
+        None => None,
+    };
+    Ok(TaskScores { new, serving })
 }
 
 /// Loss of the version being served, on the text by which the new one has the score `new`, and in its tokens.
@@ -104,8 +179,8 @@ async fn float32(version: &ModelVersion) -> Result<OnnxModel, ReleaseError> {
 pub struct Outcome {
     /// The new version.
     pub published: VersionRef,
-    /// The channel that it was to be promoted to, if any, and the reason if it was not.
-    pub promotion: Option<(String, Option<GateFailure>)>,
+    /// The decision about the channel that it was to be promoted to, if any.
+    pub promotion: Option<Decision>,
 }
 
 impl Outcome {
@@ -121,10 +196,7 @@ impl Outcome {
         text: Option<&ValidationText>,
     ) -> Result<Self, ReleaseError> {
         let promotion = match promotion {
-            Some(promotion) => {
-                let failure = promotion.promote(store, &published, judgement, text).await?;
-                Some((promotion.channel, failure))
-            }
+            Some(promotion) => Some(promotion.promote(store, &published, judgement, text).await?),
             None => None,
         };
         Ok(Self { published, promotion })

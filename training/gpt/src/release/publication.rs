@@ -6,7 +6,7 @@ use artifact::manifest::{FORMAT_VERSION, FileRole, ImportSummary, TrainingSummar
 use artifact::onnx::data_file_name;
 use artifact::tokenizer::FILE_NAME;
 use artifact::tokenizer::json::tokenizer_json;
-use artifact::{Manifest, Tokenizer};
+use artifact::{ChatTemplate, Manifest, Tokenizer, chat};
 use store::{ModelVersion, StagedVersion, Store, VersionRef};
 
 use super::error::ReleaseError;
@@ -28,6 +28,8 @@ pub struct Release<'a> {
     pub model: &'a Gpt,
     /// Its tokenizer, if it has one.
     pub tokenizer: Option<&'a Tokenizer>,
+    /// How it is asked, if it answers.
+    pub chat_template: Option<&'a ChatTemplate>,
     /// Its loss and its exports.
     pub judgement: &'a Judgement,
     /// How it was trained, if it was.
@@ -62,7 +64,7 @@ impl Prepared {
 }
 
 impl Release<'_> {
-    /// Adds weights, tokenizer, exports and a page, if there is one, to a version that holds its other files already.
+    /// Adds weights, tokenizer, chat template, exports and a page, if there is one, to a version that holds its other files already.
     ///
     /// # Errors
     /// If they cannot be written.
@@ -77,6 +79,11 @@ impl Release<'_> {
             let path = staged.path(FILE_NAME);
             std::fs::write(&path, tokenizer_json(tokenizer)).map_err(ReleaseError::at(&path))?;
             staged.add(FILE_NAME, FileRole::Tokenizer)?;
+        }
+        if let Some(template) = self.chat_template {
+            let path = staged.path(chat::FILE_NAME);
+            std::fs::write(&path, template.source()).map_err(ReleaseError::at(&path))?;
+            staged.add(chat::FILE_NAME, FileRole::ChatTemplate)?;
         }
         let mut variants = Vec::new();
         for export in &self.judgement.exports {
@@ -94,6 +101,9 @@ impl Release<'_> {
             version,
             created_at,
             source_commit: option_env!("SOURCE_COMMIT").map(str::to_owned),
+            image_digest: variable("IMAGE_DIGEST"),
+            // AWS Batch sets it: <https://docs.aws.amazon.com/batch/latest/userguide/job_env_vars.html>
+            job_id: variable("AWS_BATCH_JOB_ID"),
             config: self.model.config().clone(),
             tokenizer: self.tokenizer.map(Tokenizer::reference),
             files: staged.files().to_vec(),
@@ -125,6 +135,11 @@ impl Release<'_> {
     ) -> Result<VersionRef, ReleaseError> {
         self.prepare(staged, page)?.publish().await
     }
+}
+
+/// A variable of the environment that says where a version was made; an empty one says nothing.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// Copies a version to another store, verified. What has to be downloaded goes to `downloads`.

@@ -4,8 +4,9 @@ use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use artifact::chat;
 use artifact::manifest::{FileRole, Precision, Variant};
-use artifact::{GptConfig, Tokenizer};
+use artifact::{ChatTemplate, GptConfig, Tokenizer};
 use burn::module::Module;
 use burn::tensor::Device;
 use store::{MANIFEST, ModelVersion, Store};
@@ -123,6 +124,17 @@ impl ModelSource {
         }
     }
 
+    /// Its chat template, if it answers: that of a version, or the one beside weights, see [`Imported::chat_template`].
+    ///
+    /// # Errors
+    /// If it is damaged, or none.
+    pub async fn chat_template(&self) -> Result<Option<ChatTemplate>, ReleaseError> {
+        match self {
+            Self::Weights(imported) => Ok(imported.chat_template()?),
+            Self::Version(version, _) => version_chat_template(version).await,
+        }
+    }
+
     /// Its tokenizer, for training on text.
     ///
     /// # Errors
@@ -187,6 +199,19 @@ impl ModelSource {
         Ok(exports)
     }
 
+    /// The files of its adapter, if it was learned in place of all weights. What must be downloaded goes to `downloads`.
+    ///
+    /// # Errors
+    /// If one is missing or damaged.
+    pub async fn adapter(&self, downloads: &Path) -> Result<Vec<PathBuf>, ReleaseError> {
+        let Self::Version(version, _) = self else { return Ok(Vec::new()) };
+        let mut files = Vec::new();
+        for file in version.manifest.files.iter().filter(|file| file.role == FileRole::Adapter) {
+            files.push(version.verified_file(file, downloads).await?);
+        }
+        Ok(files)
+    }
+
     /// Its float32 export alone: a version's own, or a new one.
     ///
     /// # Errors
@@ -213,8 +238,25 @@ pub(super) async fn version_tokenizer(version: &ModelVersion) -> Result<Option<T
     Ok(Some(Tokenizer::from_manifest(reference, file.as_deref())?))
 }
 
+/// The chat template of a version, if it has one.
+///
+/// # Errors
+/// If it is damaged, or none.
+pub(super) async fn version_chat_template(
+    version: &ModelVersion,
+) -> Result<Option<ChatTemplate>, ReleaseError> {
+    let Some(file) = version.chat_template_file(downloads()?.path()).await? else { return Ok(None) };
+    let template = |reason| ReleaseError::ChatTemplate { version: version.reference.clone(), reason };
+    let source =
+        String::from_utf8(file).map_err(|error| template(format!("{}: {error}", chat::FILE_NAME)))?;
+    ChatTemplate::new(&source).map(Some).map_err(|error| template(error.to_string()))
+}
+
 /// Loads an export of a version, verified.
-async fn load_variant(
+///
+/// # Errors
+/// If a file is missing or damaged, or ONNX Runtime refuses it.
+pub(super) async fn load_variant(
     version: &ModelVersion,
     variant: &Variant,
     downloads: &Path,

@@ -19,6 +19,7 @@ use crate::corpus::Tokens;
 use crate::preset::{Preset, TrainingSettings};
 use crate::train::Trained;
 use crate::train::records::{METRICS, SAMPLES, read_samples};
+use crate::weights::peft::{ADAPTER, ADAPTER_CONFIG, save_adapter};
 use crate::{device, memory};
 
 /// File name of the loss curve inside a version's folder.
@@ -54,6 +55,13 @@ pub fn prepare(
     let preset = plan.settings_of(&trained.position);
     let preset_toml = preset.to_toml()?;
     add_records(plan, &preset_toml, &curve, disclosure, &mut staged)?;
+    if let (Some(adapters), Some(lora)) = (&trained.adapters, &plan.preset.lora) {
+        let base = plan.parent.as_deref().unwrap_or_default();
+        save_adapter(adapters, lora, plan.preset.model.n_layers, base, &staged.path(""))?;
+        for file in [ADAPTER, ADAPTER_CONFIG] {
+            staged.add(file, FileRole::Adapter)?;
+        }
+    }
     note("exporting, and evaluating the exports on the validation text");
     let exports = write_exports(&trained.model, Some(&plan.corpus), &staged.path(""))?;
     stopwatch.lap("export to ONNX");
@@ -70,6 +78,7 @@ pub fn prepare(
         name: &plan.name,
         model: &trained.model,
         tokenizer: Some(&plan.tokenizer),
+        chat_template: plan.chat_template.as_ref(),
         judgement: &judgement,
         training: Some(training),
         imported_from: None,

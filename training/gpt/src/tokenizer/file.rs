@@ -35,6 +35,20 @@ pub struct FoundTokenizer {
     pub tokenizer: Tokenizer,
     /// How it differs from GPT-2's, or the tokens that it adds to that: they are neither read nor written.
     pub beyond_gpt2: Result<Vec<String>, String>,
+    file: TokenizerFile,
+}
+
+impl FoundTokenizer {
+    /// It with the tokens that it adds to GPT-2's, which a chat template may write.
+    ///
+    /// # Errors
+    /// If they are not supported.
+    pub fn with_added(self) -> Result<Tokenizer, TokenizerFileError> {
+        match self.beyond_gpt2 {
+            Ok(added) if !added.is_empty() => complete(&self.path, &self.file),
+            _ => Ok(self.tokenizer),
+        }
+    }
 }
 
 /// Why a tokenizer cannot be read.
@@ -111,7 +125,7 @@ pub fn find_tokenizer(folder: &Path) -> Result<Option<FoundTokenizer>, Tokenizer
 fn read_json(path: &Path) -> Result<Option<FoundTokenizer>, TokenizerFileError> {
     let Some(json) = read_small(path)? else { return Ok(None) };
     let file = TokenizerFile::from_json(&json).map_err(unsupported(path))?;
-    recognised(path, &file).map(Some)
+    recognised(path, file).map(Some)
 }
 
 fn read_pair(path: &Path, merges: &str) -> Result<Option<FoundTokenizer>, TokenizerFileError> {
@@ -128,7 +142,7 @@ fn read_pair(path: &Path, merges: &str) -> Result<Option<FoundTokenizer>, Tokeni
     }
     let mut file = TokenizerFile::from_pair(&tokens, &merges_text).map_err(unsupported(path))?;
     file.pre_tokenizer.prefix_space = config["add_prefix_space"] == true;
-    recognised(path, &file).map(Some)
+    recognised(path, file).map(Some)
 }
 
 /// Settings of transformers; null if there are none.
@@ -141,7 +155,7 @@ fn read_config(path: &Path) -> Result<serde_json::Value, TokenizerFileError> {
 }
 
 /// GPT-2's, if it has the same ids, or the tokenizer in the file.
-fn recognised(path: &Path, file: &TokenizerFile) -> Result<FoundTokenizer, TokenizerFileError> {
+fn recognised(path: &Path, file: TokenizerFile) -> Result<FoundTokenizer, TokenizerFileError> {
     let gpt2 = Tokenizer::gpt2()?;
     let beyond_gpt2 = match file.pre_tokenizer.known() {
         Some(Pattern::Gpt2) => Vocabulary::of(&gpt2)
@@ -151,9 +165,14 @@ fn recognised(path: &Path, file: &TokenizerFile) -> Result<FoundTokenizer, Token
     };
     let tokenizer = match &beyond_gpt2 {
         Ok(_) => gpt2,
-        Err(_) => Tokenizer::new(file.imported().map_err(unsupported(path))?)?,
+        Err(_) => complete(path, &file)?,
     };
-    Ok(FoundTokenizer { path: path.to_owned(), tokenizer, beyond_gpt2 })
+    Ok(FoundTokenizer { path: path.to_owned(), tokenizer, beyond_gpt2, file })
+}
+
+/// The tokenizer in the file, with all of its ids.
+fn complete(path: &Path, file: &TokenizerFile) -> Result<Tokenizer, TokenizerFileError> {
+    Ok(Tokenizer::new(file.imported().map_err(unsupported(path))?)?)
 }
 
 fn unsupported(path: &Path) -> impl FnOnce(UnsupportedTokenizer) -> TokenizerFileError {

@@ -95,6 +95,8 @@ impl Update {
     }
 
     /// The same for one element of each.
+    // A call for each element would cost more than what it computes.
+    #[inline]
     fn of_numbers(self, [w, m, v]: [f32; 3], g: f32) -> [f32; 3] {
         let m = self.beta_1 * m + self.new_1 * g;
         let v = self.beta_2 * v + self.new_2 * g * g;

@@ -29,6 +29,13 @@ pub struct Evaluation {
     pub seconds: f64,
 }
 
+impl Evaluation {
+    /// The validation loss, in nats per token and in bits per byte.
+    pub fn described(&self) -> String {
+        format!("{:.4}{}", self.val_loss, in_brackets(self.bits_per_byte))
+    }
+}
+
 /// Loss of a model on a text.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Score {
@@ -91,12 +98,11 @@ pub fn mean_loss(
     let (mut total, mut tokens, mut bytes) = (0.0, 0, 0);
     for windows in spread(dataset.windows(), batch_size, batches) {
         let batch = dataset.batch(&windows, device);
-        let count = batch.targets.shape().num_elements();
-        let loss: f32 = model.loss(batch.inputs, batch.targets).into_scalar();
-        // Weighted, since the last batch may be smaller.
-        total += f64::from(loss) * count as f64;
-        tokens += count;
+        tokens += batch.n_targets();
         bytes += batch.target_bytes;
+        // Weighted, since the last batch may be smaller.
+        let count = batch.n_targets() as f64;
+        total += f64::from(batch.loss(model).into_scalar::<f32>()) * count;
     }
     Score { loss: total / tokens as f64, tokens, bytes }
 }

@@ -9,14 +9,16 @@ use crate::device::reduction::{Sum, sum_of_squares};
 use crate::model::Gpt;
 use crate::model::parameters::{self, ParameterPath, ParameterVisitor};
 
-/// Gradients of the sum of the losses of some batches, each divided by `of`; that sum, and the number of tokens.
+/// Gradients of the mean loss at the targets of some batches, as a share of a step that has `of` targets; their part of its
+/// mean loss, and the number of tokens.
 pub fn of_batches(model: &Gpt, batches: &[Batch], of: usize) -> (GradientsParams, f64, usize) {
     let (mut total_loss, mut tokens) = (0.0, 0);
     let mut accumulator = GradientsAccumulator::new();
-    for Batch { inputs, targets, .. } in batches.iter().cloned() {
-        tokens += inputs.shape().num_elements();
-        // 1. How wrong is the model?
-        let loss = model.loss(inputs, targets) / of as f64;
+    for batch in batches.iter().cloned() {
+        tokens += batch.inputs.shape().num_elements();
+        // 1. How wrong is the model? Each target counts the same, whatever batch it is in.
+        let share = of as f64 / batch.n_targets() as f64;
+        let loss = batch.loss(model) / share;
         // 2. How does the loss change with each weight?
         let gradients = GradientsParams::from_grads(loss.backward(), model);
         total_loss += f64::from(loss.into_scalar::<f32>());
@@ -26,6 +28,11 @@ pub fn of_batches(model: &Gpt, batches: &[Batch], of: usize) -> (GradientsParams
         accumulator.accumulate(model, gradients);
     }
     (accumulator.grads(), total_loss, tokens)
+}
+
+/// Number of targets of all batches.
+pub fn n_targets(batches: &[Batch]) -> usize {
+    batches.iter().map(Batch::n_targets).sum()
 }
 
 /// The norm of all gradients together.

@@ -22,6 +22,7 @@ pub fn identity(preset: &Preset, corpus: &Sha256Hex, init: Option<&Sha256Hex>) -
         batch_size,
         accumulate_batches,
         tokens_per_step: _, // in the number of batches
+        window: _,
         stride: _,
         train_fraction: _, // in the digest of the corpus
         optimizer,
@@ -79,9 +80,15 @@ pub fn identity(preset: &Preset, corpus: &Sha256Hex, init: Option<&Sha256Hex>) -
             "evaluation_batches": evaluations_decide.then_some(evaluation_batches),
         },
     });
-    // Runs that began before there was another precision go on.
+    // Runs that began before there was another precision, or what follows, go on.
     if *precision != Precision::Float32 {
         identity["training"]["precision"] = json!(precision);
+    }
+    if preset.window() != preset.model.context_length {
+        identity["training"]["window"] = json!(preset.window());
+    }
+    if let Some(lora) = &preset.lora {
+        identity["lora"] = json!(lora);
     }
     identity
 }
@@ -109,6 +116,7 @@ mod tests {
             "training.evaluation_batches=9",
             "training.final_evaluation_windows=1",
             "training.stride=64", // the default
+            "training.window=64", // the default
             "training.initialization=pytorch",
             "training.precision=float32",
             "sample.max_tokens=3",
@@ -132,6 +140,8 @@ mod tests {
             "training.epsilon=1e-6",
             "training.fused=true",
             "training.precision=bf16",
+            "training.window=32",
+            "lora.rank=4",
         ] {
             assert_ne!(of(&[setting]), of(&[]), "{setting}");
         }

@@ -23,7 +23,7 @@ use super::state::{Position, State, Timed};
 use super::workers::Workers;
 use crate::corpus::{Batch, Dataset};
 use crate::device::Arithmetic;
-use crate::model::Gpt;
+use crate::model::{Adapters, Gpt};
 use crate::preset::TrainingSettings;
 
 /// A run: data, settings, and where its state goes.
@@ -55,8 +55,10 @@ pub struct Run<'a> {
 
 /// A trained model, in evaluation mode and computed from primitives.
 pub struct Trained {
-    /// The last weights, or the best.
+    /// The last weights, or the best, with what was learned in their place worked into them.
     pub model: Gpt,
+    /// What was learned in place of the weights, if it was.
+    pub adapters: Option<Adapters>,
     /// The evaluation of these weights.
     pub evaluation: Evaluation,
     /// The whole run.
@@ -242,7 +244,8 @@ impl Run<'_> {
         };
         // Exports are made from the weights and compared with the definition; other products have fewer bits.
         let model = model.with_arithmetic(Arithmetic::Primitives);
-        Ok(Trained { model, evaluation, position, checkpoint })
+        let adapters = model.adapters();
+        Ok(Trained { model: model.merged(), adapters, evaluation, position, checkpoint })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use artifact::chat::{ChatTemplate, Message, Role};
 use artifact::{Sampler, Sampling, Tokenizer};
 use burn::tensor::Device;
 
@@ -39,7 +40,9 @@ pub struct Sample<'a> {
 pub struct SampleWriter<'a> {
     /// Encodes the prompt and decodes the text.
     pub tokenizer: &'a Tokenizer,
-    /// Beginning of the text.
+    /// How conversations are written, if the model answers.
+    pub chat_template: Option<&'a ChatTemplate>,
+    /// Beginning of the text, or what is asked.
     pub prompt: String,
     /// Length and sampling parameters.
     pub settings: &'a SampleSettings,
@@ -52,12 +55,24 @@ pub struct SampleWriter<'a> {
 impl SampleWriter<'_> {
     /// The prompt and its continuation by a model, which must be in evaluation mode.
     pub fn text(&self, model: &Gpt) -> String {
-        let ids = self.tokenizer.encode(&self.prompt);
+        let (ids, separator) = match self.chat_template {
+            None => (self.tokenizer.encode(&self.prompt), ""),
+            Some(template) => {
+                let asked = [Message::new(Role::User, &*self.prompt)];
+                match template.prompt(self.tokenizer, &asked) {
+                    Ok(ids) => (ids, "\n\n"),
+                    Err(error) => return error.to_string(),
+                }
+            }
+        };
+        let end =
+            self.chat_template.and_then(|template| template.end_of_answer(self.tokenizer).ok().flatten());
         let sampling = Sampling::new(self.settings.temperature, Some(self.settings.top_k));
         let mut sampler = Sampler::new(sampling, self.seed).among(self.tokenizer.vocab_size());
         let new_ids = generate(model, &ids, self.settings.max_tokens, &mut sampler, &self.device);
-        match self.tokenizer.decode(&new_ids) {
-            Ok(text) => format!("{}{text}", self.prompt),
+        let answered = new_ids.iter().position(|id| Some(*id) == end).unwrap_or(new_ids.len());
+        match self.tokenizer.decode(&new_ids[..answered]) {
+            Ok(text) => format!("{}{separator}{text}", self.prompt),
             // A model may have more ids than its tokenizer; then there is no text to show.
             Err(error) => error.to_string(),
         }

@@ -4,11 +4,10 @@ use std::iter;
 use std::time::Instant;
 
 use burn::optim::GradientsParams;
-use burn::tensor::{Int, Tensor};
 
 use super::batches::Batches;
 use super::error::TrainError;
-use super::gradients::of_batches;
+use super::gradients::{n_targets, of_batches};
 use super::observer::Step;
 use super::optimizer::optimizer;
 use super::run::Run;
@@ -70,17 +69,13 @@ impl Run<'_> {
     pub(super) fn too_large(&self, model: &Gpt, batches: &[Batch]) -> TrainError {
         let (batch_size, context_length) = (self.settings.batch_size, model.config().context_length);
         let smaller = |size: usize| {
-            let narrow = |ids: &Tensor<2, Int>| ids.clone().narrow(0, 0, size);
-            batches.first().map(|batch| Batch {
-                inputs: narrow(&batch.inputs),
-                targets: narrow(&batch.targets),
-                ..*batch
-            })
+            let windows: Vec<usize> = (0..size.min(self.train_set.windows())).collect();
+            self.train_set.batch(&windows, self.device)
         };
         let halves = iter::successors(Some(batch_size / 2), |size| Some(size / 2));
         let fits = halves
             .take_while(|size| *size > 0)
-            .find(|&size| within_memory(|| of_batches(model, smaller(size).as_slice(), 1)).is_ok());
+            .find(|&size| within_memory(|| of_batches(model, &[smaller(size)], 1)).is_ok());
         TrainError::Memory {
             batch_size,
             context_length,
@@ -118,7 +113,7 @@ impl Run<'_> {
         seed: u64,
     ) -> Result<(GradientsParams, f64, usize), WorkerError> {
         match self.workers {
-            None => Ok(of_batches(model, batches, batches.len())),
+            None => Ok(of_batches(model, batches, n_targets(batches))),
             Some(workers) => workers.gradients(model, batches, seed),
         }
     }

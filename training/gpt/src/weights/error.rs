@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use artifact::chat::TemplateError;
 use artifact::config::{Activation, ConfigError};
 use artifact::tokenizer::TokenizerError;
 use store::PathError;
@@ -28,6 +29,14 @@ pub enum ImportError {
         path: PathBuf,
         /// The names that were looked for.
         looked_for: String,
+    },
+    /// An adapter that is no change of the model.
+    #[error("{path}: {problem}")]
+    Adapter {
+        /// The file.
+        path: PathBuf,
+        /// What was expected, and what was found.
+        problem: String,
     },
     /// It is one of several files that hold a model together.
     #[error("{path}: it is one of several files of a model; give their folder, with its .index.json")]
@@ -66,6 +75,14 @@ pub enum ImportError {
         head: String,
         /// Name of the token embedding.
         embedding: String,
+    },
+    /// The chat template beside the weights cannot be used.
+    #[error("{path}: {reason}; without a chat template, the model continues texts and answers nothing")]
+    ChatTemplate {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
     },
     /// GPT-2's tokenizer was asked for, and the one beside the weights is another.
     #[error(
@@ -233,6 +250,9 @@ pub enum SaveError {
         #[source]
         source: safetensors::SafeTensorError,
     },
+    /// The chat template does not say where an answer ends.
+    #[error(transparent)]
+    ChatTemplate(#[from] TemplateError),
     /// An export does not replace what is there.
     #[error("{path}: it exists already; remove it or export to another place")]
     Exists {

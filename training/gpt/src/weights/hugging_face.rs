@@ -2,14 +2,15 @@
 
 use std::path::Path;
 
+use artifact::GptConfig;
 use artifact::config::{Activation, LAYER_NORM_EPSILON};
-use artifact::{GptConfig, Tokenizer};
 use burn::tensor::TensorData;
 use serde_json::{Value, json};
 use store::AtomicFolder;
 
 use super::config_file::CONFIG;
 use super::error::SaveError;
+use super::language::Language;
 use super::names::Names;
 use super::safetensors::{Columns, SAFETENSORS, collect, write};
 use super::tokenizer_export::{write_json, write_tokenizer};
@@ -18,14 +19,14 @@ use crate::model::Gpt;
 /// File name of what transformers generates texts with.
 const GENERATION_CONFIG: &str = "generation_config.json";
 
-/// Writes a model in Hugging Face's format: weights, configuration, and the tokenizer if it has one.
+/// Writes a model in Hugging Face's format: weights, configuration, and its language if it has one.
 ///
 /// GPT-2 has a bias on queries, keys and values; a model without one gets zeros, which compute the
 /// same.
 ///
 /// # Errors
 /// If the folder exists already or cannot be written; then nothing of it is left behind.
-pub fn export_hf(model: &Gpt, tokenizer: Option<&Tokenizer>, folder: &Path) -> Result<(), SaveError> {
+pub fn export_hf(model: &Gpt, language: Option<Language<'_>>, folder: &Path) -> Result<(), SaveError> {
     let exists = || SaveError::Exists { path: folder.to_owned() };
     if folder.exists() {
         return Err(exists());
@@ -41,17 +42,17 @@ pub fn export_hf(model: &Gpt, tokenizer: Option<&Tokenizer>, folder: &Path) -> R
         tensors.entry(bias).or_insert_with(|| zeros(width));
     }
     write(tensors, &staged.path().join(SAFETENSORS))?;
-    write_json(&configuration(config, tokenizer), &staged.path().join(CONFIG))?;
-    write_json(&generation(config, tokenizer), &staged.path().join(GENERATION_CONFIG))?;
-    if let Some(tokenizer) = tokenizer {
-        write_tokenizer(tokenizer, config.context_length, staged.path())?;
+    write_json(&configuration(config, language), &staged.path().join(CONFIG))?;
+    write_json(&generation(config, language)?, &staged.path().join(GENERATION_CONFIG))?;
+    if let Some(language) = language {
+        write_tokenizer(language, config.context_length, staged.path())?;
     }
     if staged.commit_new(folder)? { Ok(()) } else { Err(exists()) }
 }
 
 /// `config.json` in the words of transformers.
-fn configuration(config: &GptConfig, tokenizer: Option<&Tokenizer>) -> Value {
-    let end_of_text = tokenizer.and_then(Tokenizer::end_of_text);
+fn configuration(config: &GptConfig, language: Option<Language<'_>>) -> Value {
+    let end_of_text = language.and_then(|language| language.tokenizer.end_of_text());
     json!({
         "architectures": ["GPT2LMHeadModel"],
         "model_type": "gpt2",
@@ -76,19 +77,24 @@ fn configuration(config: &GptConfig, tokenizer: Option<&Tokenizer>) -> Value {
     })
 }
 
-/// `generation_config.json`. Ids beyond the tokenizer's, with which a vocabulary is filled up, are not to be drawn.
-fn generation(config: &GptConfig, tokenizer: Option<&Tokenizer>) -> Value {
-    let Some(tokenizer) = tokenizer else { return json!({}) };
+/// `generation_config.json`. Texts end where an answer does, too. Ids beyond the tokenizer's, with which a vocabulary is
+/// filled up, are not to be drawn.
+fn generation(config: &GptConfig, language: Option<Language<'_>>) -> Result<Value, SaveError> {
+    let Some(language) = language else { return Ok(json!({})) };
+    let tokenizer = language.tokenizer;
     let end_of_text = tokenizer.end_of_text();
     let mut generation = json!({
         "bos_token_id": end_of_text,
         "eos_token_id": end_of_text,
         "pad_token_id": end_of_text,
     });
+    if let Some(end_of_answer) = language.end_of_answer()? {
+        generation["eos_token_id"] = std::iter::once(end_of_answer).chain(end_of_text).collect();
+    }
     if config.vocab_size > tokenizer.vocab_size() {
         generation["suppress_tokens"] = (tokenizer.vocab_size()..config.vocab_size).collect();
     }
-    generation
+    Ok(generation)
 }
 
 /// A bias of zeros.

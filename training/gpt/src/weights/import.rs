@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use artifact::manifest::TokenizerRef;
 use artifact::tokenizer::END_OF_TEXT;
-use artifact::{GptConfig, Sha256Hex, Tokenizer};
+use artifact::{ChatTemplate, GptConfig, Sha256Hex, Tokenizer};
 use burn::tensor::Device;
 use serde::Deserialize;
 
+use super::chat_template;
 use super::config_file::ConfigFile;
 use super::error::ImportError;
 use super::load::load as load_parameters;
@@ -103,10 +104,22 @@ impl Imported {
         }
     }
 
-    /// The tokenizer beside the weights.
+    /// The chat template beside the weights, if the model has a tokenizer and so reads texts.
+    ///
+    /// # Errors
+    /// If it cannot be used.
+    pub fn chat_template(&self) -> Result<Option<ChatTemplate>, ImportError> {
+        match self.tokenizer()? {
+            Some(_) => chat_template::beside(self.folder()),
+            None => Ok(None),
+        }
+    }
+
+    /// The tokenizer beside the weights. Tokens beyond GPT-2's count in a model that answers: its template writes them.
     fn own_tokenizer(&self) -> Result<Option<Tokenizer>, ImportError> {
         if let Some(found) = self.beside()? {
-            return Ok(Some(found.tokenizer));
+            let answers = chat_template::beside(self.folder())?.is_some();
+            return Ok(Some(if answers { found.with_added()? } else { found.tokenizer }));
         }
         let (path, vocab_size) = (self.file.clone(), self.config.vocab_size);
         match in_manifest(&self.file.with_file_name(store::MANIFEST))? {
@@ -127,7 +140,11 @@ impl Imported {
     }
 
     fn beside(&self) -> Result<Option<FoundTokenizer>, ImportError> {
-        Ok(find_tokenizer(self.file.parent().unwrap_or(Path::new("")))?)
+        Ok(find_tokenizer(self.folder())?)
+    }
+
+    fn folder(&self) -> &Path {
+        self.file.parent().unwrap_or(Path::new(""))
     }
 
     /// What a person should know of its tokenizer: tokens beyond GPT-2's are neither read nor written.
@@ -135,7 +152,7 @@ impl Imported {
     /// # Errors
     /// As of [`tokenizer`](Self::tokenizer).
     pub fn tokenizer_note(&self) -> Result<Option<String>, ImportError> {
-        if self.choice.is_some() {
+        if self.choice.is_some() || self.chat_template()?.is_some() {
             return Ok(None);
         }
         let Some(FoundTokenizer { path, beyond_gpt2: Ok(added), .. }) = self.beside()? else {

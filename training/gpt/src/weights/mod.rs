@@ -7,19 +7,22 @@
 //!   where they are in several files;
 //! - `names`: name and layout of each parameter in a file;
 //! - `shape` and `config_file`: the model's shape, from the tensors and a configuration beside them;
-//! - `small_file`: a configuration or an index beside them;
+//! - `small_file`: a configuration or an index beside them; `chat_template`: how a conversation is written;
 //! - `load`: the model with those weights.
 //!
 //! Writing: `safetensors`; `hugging_face` for a folder that transformers loads, with `tokenizer_export`; [`gguf`] for
-//! llama.cpp.
+//! llama.cpp. A model's `language` is its tokenizer with its chat template.
 
+mod chat_template;
 mod config_file;
 mod error;
 pub mod gguf;
 mod hugging_face;
 mod import;
+mod language;
 mod load;
 mod names;
+pub mod peft;
 mod pytorch;
 mod safetensors;
 mod shape;
@@ -32,6 +35,7 @@ mod tokenizer_export;
 pub use self::error::{ImportError, SaveError};
 pub use self::hugging_face::export_hf;
 pub use self::import::{Format, Imported, import, load};
+pub use self::language::Language;
 pub use self::names::pytorch_name;
 pub use self::safetensors::save;
 pub use self::shape::ImportOptions;

@@ -1,9 +1,10 @@
-//! Export of the tokenizer in the files of Hugging Face, from which `AutoTokenizer` makes the same.
+//! Export of tokenizer and chat template in the files of Hugging Face, from which `AutoTokenizer` makes the same.
 
 use std::fs;
 use std::path::Path;
 
 use artifact::Tokenizer;
+use artifact::chat;
 use artifact::tokenizer::byte_level::Vocabulary;
 use artifact::tokenizer::json::{added_token, tokenizer_json};
 use artifact::tokenizer::{FILE_NAME, Pattern};
@@ -11,6 +12,10 @@ use serde_json::{Map, Value};
 use store::PathError;
 
 use super::error::SaveError;
+use super::language::Language;
+
+/// File name of the settings of a tokenizer.
+pub(super) const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 
 /// Spellings of special tokens with a role of their own, by role.
 const ROLES: [(&str, &[&str]); 3] = [
@@ -20,14 +25,24 @@ const ROLES: [(&str, &[&str]); 3] = [
 ];
 
 /// Writes `tokenizer.json`, `tokenizer_config.json` and `special_tokens_map.json` into a folder, for a model of this
-/// context length; and `vocab.json` with `merges.txt` if the split pattern is GPT-2's, as they say none.
+/// context length; `vocab.json` with `merges.txt` if the split pattern is GPT-2's, as they say none; and the chat template,
+/// which older versions of transformers read from `tokenizer_config.json` alone.
 ///
 /// # Errors
 /// If one cannot be written.
-pub fn write_tokenizer(tokenizer: &Tokenizer, context_length: usize, folder: &Path) -> Result<(), SaveError> {
+pub fn write_tokenizer(
+    language: Language<'_>,
+    context_length: usize,
+    folder: &Path,
+) -> Result<(), SaveError> {
+    let Language { tokenizer, chat_template } = language;
     let path = folder.join(FILE_NAME);
     fs::write(&path, tokenizer_json(tokenizer)).map_err(PathError::at(&path))?;
-    write_json(&tokenizer_config(tokenizer, context_length), &folder.join("tokenizer_config.json"))?;
+    write_json(&tokenizer_config(language, context_length), &folder.join(TOKENIZER_CONFIG))?;
+    if let Some(template) = chat_template {
+        let path = folder.join(chat::FILE_NAME);
+        fs::write(&path, template.source()).map_err(PathError::at(&path))?;
+    }
     write_json(&special_tokens(tokenizer), &folder.join("special_tokens_map.json"))?;
     if tokenizer.pattern() == Some(Pattern::Gpt2) {
         let Vocabulary { tokens, merges } = Vocabulary::of(tokenizer);
@@ -48,7 +63,7 @@ pub(super) fn write_json(json: &Value, path: &Path) -> Result<(), SaveError> {
     Ok(fs::write(path, format!("{json:#}\n")).map_err(PathError::at(path))?)
 }
 
-fn tokenizer_config(tokenizer: &Tokenizer, context_length: usize) -> Value {
+fn tokenizer_config(Language { tokenizer, chat_template }: Language<'_>, context_length: usize) -> Value {
     let mut config = special_tokens(tokenizer);
     // GPT2Tokenizer has GPT-2's pattern, whatever the file says.
     config["tokenizer_class"] = match tokenizer.pattern() {
@@ -63,6 +78,9 @@ fn tokenizer_config(tokenizer: &Tokenizer, context_length: usize) -> Value {
     let added: Map<String, Value> =
         added.map(|(id, name)| (id.to_string(), added_token(name, None))).collect();
     config["added_tokens_decoder"] = added.into();
+    if let Some(template) = chat_template {
+        config["chat_template"] = template.source().into();
+    }
     config
 }
 

@@ -46,9 +46,7 @@ pub(crate) struct S3 {
 impl S3 {
     /// Takes region, credentials and endpoint from the environment.
     pub(crate) async fn connect(bucket: String, prefix: String) -> Self {
-        let region = RegionProviderChain::default_provider().or_else(FALLBACK_REGION);
-        let config =
-            aws_config::defaults(BehaviorVersion::latest()).region(region).http_client(https()).load().await;
+        let config = environment().await;
         // The endpoint of S3 alone does not show in the general configuration.
         let has_endpoint =
             config.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
@@ -102,6 +100,12 @@ impl S3 {
     pub(super) fn full_key(&self, key: &str) -> String {
         format!("{}{key}", self.prefix)
     }
+}
+
+/// Region, credentials and endpoints of the environment.
+pub(crate) async fn environment() -> SdkConfig {
+    let region = RegionProviderChain::default_provider().or_else(FALLBACK_REGION);
+    aws_config::defaults(BehaviorVersion::latest()).region(region).http_client(https()).load().await
 }
 
 /// The SDK's timers: in a function that is frozen for longer than they take, they would end every request.

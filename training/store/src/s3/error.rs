@@ -93,8 +93,8 @@ const UNREACHABLE: (&str, &str) =
 
 const NO_S3: (&str, &str) = ("the answer is not one of S3", "check AWS_ENDPOINT_URL");
 
-const CREDENTIALS: &str =
-    "check AWS_PROFILE, or AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN";
+const CREDENTIALS: &str = "sign in (aws login, aws sso login), or check AWS_PROFILE, or AWS_ACCESS_KEY_ID, \
+                           AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN";
 
 /// Codes: <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>
 fn explain_code(code: Option<&str>, status: Option<u16>) -> (&'static str, &'static str) {

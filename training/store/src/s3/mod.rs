@@ -16,6 +16,8 @@ mod upload;
 
 pub use client::Credentials;
 pub(crate) use client::S3;
+#[cfg(feature = "signing")]
+pub(crate) use client::environment;
 pub use listing::ListedObject;
 #[cfg(test)]
 pub(crate) use upload::PART_BYTES;

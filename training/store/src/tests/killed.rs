@@ -62,7 +62,7 @@ async fn publish_until_killed(store: &Store) {
         let (staged, manifest) = staged(store, &version, &vec![0; 1 << 20]).await;
         let reference = staged.publish(&manifest).await.unwrap();
         let before = store.find_channel("live").await.unwrap();
-        store.promote("live", &reference, before.as_ref()).await.unwrap();
+        store.promote("live", &reference, before.as_ref(), cause()).await.unwrap();
     }
 }
 

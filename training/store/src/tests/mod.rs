@@ -1,5 +1,6 @@
 //! Tests that every store must pass, in a directory and in S3.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -18,6 +19,7 @@ mod killed;
 mod prune;
 mod s3;
 mod s3_store;
+mod signatures;
 
 const MODEL: &str = "the-verdict";
 
@@ -38,6 +40,16 @@ async fn each_store(test: impl AsyncFn(&Fixture)) {
     let server = S3Server::start().await;
     let (store, folder) = (server.store("team/gpt"), server.folder("team/gpt"));
     test(&Fixture { store, folder, local: tempfile::tempdir().unwrap() }).await;
+}
+
+/// A move by hand.
+fn cause() -> Cause {
+    Cause {
+        at: "2026-11-23T13:00:00Z".to_owned(),
+        by: "somebody".to_owned(),
+        reason: Reason::ByHand,
+        figures: BTreeMap::new(),
+    }
 }
 
 /// A manifest without files.
@@ -98,8 +110,8 @@ async fn what_the_store_holds_is_listed() {
         assert!(store.channels().await.unwrap().is_empty());
         let second = publish(store, "v2").await;
         publish(store, "v1").await;
-        store.promote("live", &second, None).await.unwrap();
-        store.promote("beta", &second, None).await.unwrap();
+        store.promote("live", &second, None, cause()).await.unwrap();
+        store.promote("beta", &second, None, cause()).await.unwrap();
         assert_eq!(store.models().await.unwrap(), [MODEL]);
         assert_eq!(store.versions(MODEL).await.unwrap(), ["v1", "v2"]);
         assert_eq!(store.channels().await.unwrap(), ["beta", "live"]);

@@ -8,8 +8,13 @@ async fn four_versions(store: &Store) {
     for version in ["v1", "v2", "v3", "v4"] {
         versions.push(publish(store, version).await);
     }
-    let first = store.promote("live", &versions[0], None).await.unwrap();
-    store.promote("live", &versions[1], Some(&first)).await.unwrap();
+    let first = store.promote("live", &versions[0], None, cause()).await.unwrap();
+    store.promote("live", &versions[1], Some(&first), cause()).await.unwrap();
+}
+
+/// Keeps so many of the newest versions, whatever their age.
+fn keep(keep: usize) -> PruningRule<'static> {
+    PruningRule { keep, created_before: None, name: None }
 }
 
 fn removed(pruning: &Pruning) -> Vec<&str> {
@@ -20,7 +25,7 @@ fn removed(pruning: &Pruning) -> Vec<&str> {
 async fn the_newest_and_what_channels_name_or_return_to_are_kept() {
     each_store(async |Fixture { store, local, .. }| {
         four_versions(store).await;
-        let pruning = store.plan_pruning(1, None).await.unwrap();
+        let pruning = store.plan_pruning(keep(1)).await.unwrap();
         assert_eq!(removed(&pruning), ["v3"]);
         assert_eq!(pruning.removed[0].bytes, 5);
         let kept: Vec<_> = pruning.kept.iter().map(|kept| (&*kept.version, &*kept.reason)).collect();
@@ -35,8 +40,26 @@ async fn the_newest_and_what_channels_name_or_return_to_are_kept() {
         assert!(store.remove_version(MODEL, "v3").await.unwrap());
         assert!(store.remove_version(MODEL, "v3").await.unwrap(), "twice is no error");
         assert_eq!(verify_visible(store, local.path()).await, ["v1", "v2", "v4"]);
-        store.rollback("live").await.unwrap();
-        assert_eq!(removed(&store.plan_pruning(0, Some(MODEL)).await.unwrap()), ["v4"]);
+        store.rollback("live", None, cause()).await.unwrap();
+        assert_eq!(
+            removed(&store.plan_pruning(PruningRule { name: Some(MODEL), ..keep(0) }).await.unwrap()),
+            ["v4"]
+        );
+    })
+    .await;
+}
+
+/// Every version of these tests was made on 2026-11-23 at noon.
+#[tokio::test]
+async fn versions_that_are_too_young_are_kept() {
+    each_store(async |Fixture { store, .. }| {
+        four_versions(store).await;
+        for (created_before, expected) in
+            [("2026-11-23T12:00:00Z", &[][..]), ("2026-11-23T12:00:01Z", &["v4", "v3"][..])]
+        {
+            let rule = PruningRule { created_before: Some(created_before), ..keep(0) };
+            assert_eq!(removed(&store.plan_pruning(rule).await.unwrap()), expected);
+        }
     })
     .await;
 }
@@ -57,16 +80,16 @@ async fn what_cannot_be_read_is_kept_and_named_and_an_unknown_channel_stops_it()
     each_store(async |Fixture { store, folder, .. }| {
         four_versions(store).await;
         overwrite(store, "models/the-verdict/v4/manifest.json", b"{}").await;
-        let pruning = store.plan_pruning(1, None).await.unwrap();
+        let pruning = store.plan_pruning(keep(1)).await.unwrap();
         // v3 is the newest that is one.
         assert!(pruning.removed.is_empty(), "{pruning:?}");
         assert!(pruning.unreadable[0].to_string().contains("v4/manifest.json"));
         assert!(folder.join("models/the-verdict/v4/model.onnx").exists());
 
         overwrite(store, "channels/beta.json", b"{").await;
-        assert!(matches!(store.plan_pruning(1, None).await.unwrap_err(), StoreError::Channel { .. }));
+        assert!(matches!(store.plan_pruning(keep(1)).await.unwrap_err(), StoreError::Channel { .. }));
         assert!(store.remove_version(MODEL, "v3").await.is_err());
-        assert!(store.plan_pruning(1, Some("other")).await.is_err());
+        assert!(store.plan_pruning(PruningRule { name: Some("other"), ..keep(1) }).await.is_err());
     })
     .await;
 }

@@ -20,5 +20,5 @@ impl Stores for S3Server {
 pub(super) fn store(endpoint: &str, access_key: &str, secret: &str, bucket: &str, prefix: &str) -> Store {
     let credentials = Credentials { access_key: access_key.to_owned(), secret: secret.to_owned() };
     let s3 = S3::on_server(endpoint, &credentials, bucket.to_owned(), prefix.to_owned());
-    Store { objects: Objects::S3(s3) }
+    Store { objects: Objects::S3(s3), signing_key: None }
 }

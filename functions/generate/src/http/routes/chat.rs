@@ -9,10 +9,10 @@ use axum::response::{IntoResponse, Response};
 use super::errors::OpenAiErrors;
 use super::logprobs;
 use super::openai::{Head, finish_reason};
-use crate::domain::chat::TEMPLATE;
 use crate::domain::continuation::{Continuation, Event, TokenEvent};
 use crate::domain::served_model::ServedModel;
 use crate::http::context::Bounds;
+use crate::http::dropped::DroppedMessages;
 use crate::http::error::{ApiError, ErrorBody};
 use crate::http::json::JsonBody;
 use crate::http::respond::{Format, respond};
@@ -26,8 +26,8 @@ use crate::http::wire::usage::Usage;
 
 const ASSISTANT: &str = "assistant";
 
-/// Answers a conversation, as in OpenAI's API. A chat template makes a text of it, which the model continues; the
-/// answer's `system_fingerprint` names the template. Fields that are not known are ignored and named in the header
+/// Answers a conversation, as in OpenAI's API. It is written by the model's chat template, which the answer's
+/// `system_fingerprint` names; a model without one goes on with it as with a play. Fields that are not known are ignored and named in the header
 /// `x-ignored-fields`; known ones that this server cannot honour are an error unless they are off.
 #[utoipa::path(post, path = "/v1/chat/completions", request_body = ChatRequest, responses(
     (status = 200, description = "The answers. With `stream`, server-sent events without names: a piece of an answer each, \
@@ -45,15 +45,20 @@ pub async fn chat(
     if state.settings().log_prompts {
         tracing::info!(messages = ?request.fields.messages, "prompt");
     }
-    let chat = ChatInProgress::new(&request, &continuation);
+    let dropped = DroppedMessages(continuation.prompts.iter().map(|prompt| prompt.dropped).sum());
+    let chat = ChatInProgress::new(&request, &continuation)?;
     let response = respond(chat, continuation.events, request.stream()).await?;
-    Ok((ignored, response).into_response())
+    Ok((ignored, dropped, response).into_response())
 }
 
 /// Answers that are being generated.
 struct ChatInProgress {
     model: Arc<ServedModel>,
     head: Head,
+    /// Names the chat template.
+    fingerprint: String,
+    /// Whether the prompt ends before the space that an answer begins with.
+    trims_start: bool,
     usage: Usage,
     include_usage: bool,
     has_logprobs: bool,
@@ -69,16 +74,19 @@ struct Answer {
 }
 
 impl ChatInProgress {
-    fn new(request: &ChatRequest, continuation: &Continuation) -> Self {
+    fn new(request: &ChatRequest, continuation: &Continuation) -> Result<Self, ApiError> {
+        let chat = continuation.model.chat()?;
         let prompt_tokens = continuation.prompts.iter().map(|prompt| prompt.ids.len()).sum();
-        Self {
+        Ok(Self {
             model: Arc::clone(&continuation.model),
             head: Head::new("chatcmpl", continuation.model.id()),
+            fingerprint: format!("chat-template-{}", chat.template().name()),
+            trims_start: chat.leaves_space(),
             usage: Usage::new(prompt_tokens, 0),
             include_usage: request.include_usage(),
             has_logprobs: request.logprobs().is_some(),
             answers: vec![Answer::default(); request.n()],
-        }
+        })
     }
 
     /// The next piece of an answer.
@@ -97,8 +105,7 @@ impl ChatInProgress {
                 piece.finish_reason = Some(finish_reason(summary.finish_reason));
             }
         }
-        // The template ends before the space that an answer begins with.
-        if self.answers[index].content.is_empty() {
+        if self.trims_start && self.answers[index].content.is_empty() {
             piece.content = piece.content.trim_start().to_owned();
         }
         Ok(piece)
@@ -111,7 +118,7 @@ impl ChatInProgress {
             object: "chat.completion.chunk",
             created,
             model,
-            system_fingerprint: fingerprint(),
+            system_fingerprint: self.fingerprint.clone(),
             choices,
             usage,
         })
@@ -167,7 +174,7 @@ impl Format for ChatInProgress {
             object: "chat.completion",
             created: self.head.created,
             model: self.head.model,
-            system_fingerprint: fingerprint(),
+            system_fingerprint: self.fingerprint.clone(),
             choices: choices.collect(),
             usage: self.usage,
         })
@@ -184,9 +191,4 @@ impl Format for ChatInProgress {
     fn error(body: &ErrorBody) -> SseEvent {
         sse::unnamed(body)
     }
-}
-
-/// Names the chat template.
-fn fingerprint() -> String {
-    format!("chat-template-{TEMPLATE}")
 }

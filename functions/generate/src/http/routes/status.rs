@@ -8,7 +8,9 @@ use percent_encoding::percent_decode_str;
 use crate::http::context::LoadPatience;
 use crate::http::error::{ApiError, ErrorBody};
 use crate::http::state::AppState;
-use crate::http::wire::model::{Health, Model, ModelDetails, ModelList, Ready, StartTimes, Status};
+use crate::http::wire::model::{
+    Health, Model, ModelDetails, ModelList, Ready, StartTimes, Status, chat_template,
+};
 
 /// The state of the server and its model, without waiting for it.
 #[utoipa::path(get, path = "/", responses(
@@ -23,12 +25,14 @@ pub async fn status(State(state): State<AppState>) -> Json<Status> {
             status: "ready",
             model: Some((&*model).into()),
             model_info: Some((&*model).into()),
+            chat_template: chat_template(&model),
             example_prompts: model.manifest().example_prompts.clone(),
         },
         None => Status {
             status: if models.public_failure().is_some() { "unavailable" } else { "loading" },
             model: None,
             model_info: None,
+            chat_template: None,
             example_prompts: Vec::new(),
         },
     })
@@ -57,6 +61,7 @@ pub async fn model(
             loading: None,
             model: Some((&*model).into()),
             model_info: Some((&*model).into()),
+            chat_template: chat_template(&model),
             manifest: Some(model.manifest().clone()),
             curve: model.curve().iter().map(Into::into).collect(),
             start: Some(StartTimes::new(model.load_times(), models.cold_start())),
@@ -69,6 +74,7 @@ pub async fn model(
                 loading: reason.is_none().then(|| models.progress().into()),
                 model: None,
                 model_info: None,
+                chat_template: None,
                 manifest: None,
                 curve: Vec::new(),
                 start: None,
@@ -97,7 +103,7 @@ pub async fn ready(State(state): State<AppState>) -> Result<Json<Ready>, ApiErro
     Err(models.public_failure().map_or(ApiError::Loading, |reason| ApiError::NoModel { reason }))
 }
 
-/// Lists the served model, once it is loaded.
+/// Lists the served model, once it is loaded, and a challenger's.
 #[utoipa::path(get, path = "/v1/models", responses(
     (status = 200, description = "The models", body = ModelList),
     (status = 401, description = "The API key is missing or wrong", body = ErrorBody),
@@ -105,7 +111,7 @@ pub async fn ready(State(state): State<AppState>) -> Result<Json<Ready>, ApiErro
 pub async fn models(State(state): State<AppState>) -> Json<ModelList> {
     let models = state.models();
     models.check();
-    let data = models.current().into_iter().map(|model| Model::from(&*model));
+    let data = models.all().into_iter().map(|model| Model::from(&*model));
     Json(ModelList { object: "list", data: data.collect() })
 }
 
@@ -140,7 +146,7 @@ pub async fn model_by_version(State(state): State<AppState>, uri: Uri) -> Result
     named(&state, &uri)
 }
 
-/// The served model, if the path ends with its name.
+/// The served model or a challenger's, if the path ends with its name.
 fn named(state: &AppState, uri: &Uri) -> Result<Json<Model>, ApiError> {
     let name = uri.path().strip_prefix("/v1/models/").unwrap_or_default();
     let name = percent_decode_str(name).decode_utf8().map_err(|_| ApiError::InvalidField {
@@ -149,11 +155,12 @@ fn named(state: &AppState, uri: &Uri) -> Result<Json<Model>, ApiError> {
     })?;
     let models = state.models();
     models.check();
-    let Some(model) = models.current() else {
+    let all = models.all();
+    let Some(served) = all.first() else {
         return Err(models.public_failure().map_or(ApiError::Loading, |reason| ApiError::NoModel { reason }));
     };
-    if !model.is_named(&name) {
-        return Err(ApiError::UnknownModel { model: name.into_owned(), served: model.id() });
+    match all.iter().find(|model| model.is_named(&name)) {
+        Some(model) => Ok(Json(Model::from(&**model))),
+        None => Err(ApiError::UnknownModel { model: name.into_owned(), served: served.id() }),
     }
-    Ok(Json(Model::from(&*model)))
 }

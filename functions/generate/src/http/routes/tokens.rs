@@ -6,7 +6,6 @@ use axum::response::{IntoResponse, Response};
 
 use super::errors::OpenAiErrors;
 use super::logprobs::decode;
-use crate::domain::chat;
 use crate::domain::error::GenerateError;
 use crate::domain::prompt::{Prompt, check_ids};
 use crate::http::context::Deadline;
@@ -91,6 +90,6 @@ pub async fn tokenizer_info(
         eos_token: end,
         vocab_size: tokenizer.vocab_size(),
         model_max_length: model.manifest().config.context_length,
-        chat_template: chat::JINJA,
+        chat_template: model.chat()?.template().source().to_owned(),
     }))
 }

@@ -12,8 +12,8 @@ use super::openai::{StreamOptions, check_model};
 use super::sampling::{Defaults, SamplingFields};
 use super::unsupported::check_unsupported;
 use super::validate::{check_given, check_list};
+use crate::domain::continuation;
 use crate::domain::prompt::Prompt;
-use crate::domain::{chat, continuation};
 use crate::http::context::Bounds;
 use crate::http::error::ApiError;
 use crate::http::json::{Fields, RequestBody};
@@ -36,7 +36,8 @@ pub struct ChatFields {
     #[serde(default)]
     #[schema(max_length = 256, example = "the-verdict")]
     pub model: Option<String>,
-    /// The conversation so far.
+    /// The conversation so far. If it does not fit into the context beside the answer, or beside a quarter of the context
+    /// for it, the oldest turns are left out: the header `x-dropped-messages` has their number of messages.
     #[schema(min_items = 1, max_items = 1024)]
     pub messages: Vec<ChatMessage>,
     /// The most tokens to generate. By default, and at -1, as many as fit into the context. The server has a limit of
@@ -120,13 +121,11 @@ impl ChatRequest {
     /// As of [`validate`](Self::validate).
     pub fn continuation(&self, bounds: Bounds) -> Result<continuation::Request, ApiError> {
         let prompts = vec![Prompt::Chat(conversation(&self.fields.messages)?)];
-        let mut request = self.sampling.continuation(prompts, self.max_tokens(), Defaults::OPENAI, bounds);
-        request.stop.extend(chat::STOPS.map(str::to_owned));
         Ok(continuation::Request {
             model: self.fields.model.clone(),
             choices: self.n(),
             log_probs: self.logprobs(),
-            ..request
+            ..self.sampling.continuation(prompts, self.max_tokens(), Defaults::OPENAI, bounds)
         })
     }
 
@@ -174,7 +173,7 @@ mod tests {
     fn lengths_stops_and_scores_are_those_of_the_request() {
         let found = request(r#"{"messages": [{"role": "user", "content": "Hi"}], "stop": ["x"]}"#).unwrap();
         assert_eq!((found.fits_context, found.max_tokens, found.log_probs), (true, 1000, None));
-        assert_eq!(found.stop, ["x", "\nUser:"]);
+        assert_eq!(found.stop, ["x"]);
         let found = request(
             r#"{"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 3, "max_completion_tokens": 7,
                 "logprobs": true, "top_logprobs": 4, "n": 2}"#,

@@ -16,7 +16,8 @@ pub struct ChatCompletion {
     pub created: u64,
     /// Name and version of the model.
     pub model: String,
-    /// The chat template that the messages were written with: `chat-template-plain` if the model has none of its own.
+    /// The chat template that the messages were written with, as `chat-template-` and its name: `plain` if the model has none
+    /// of its own, `custom` if that is none of ours.
     pub system_fingerprint: String,
     /// The answers.
     pub choices: Vec<ChatChoice>,

@@ -1,10 +1,10 @@
 //! Messages of a chat request: what is said, as a text or as parts.
 
+use artifact::chat::{Message, Role};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::validate::check;
-use crate::domain::chat::{Message, Role};
 use crate::http::error::ApiError;
 use crate::http::limits::MAX_PROMPT_CHARS;
 
@@ -82,7 +82,7 @@ pub fn conversation(messages: &[ChatMessage]) -> Result<Vec<Message>, ApiError> 
             Some(ChatContent::Text(ContentText(text))) => text.clone(),
             Some(ChatContent::Parts(ContentParts(parts))) => text(index, parts)?,
         };
-        Ok(Message { role, content })
+        Ok(Message::new(role, content))
     });
     let said = said.collect::<Result<Vec<_>, ApiError>>()?;
     let chars = said.iter().map(|message| message.content.chars().count()).sum::<usize>();
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_text_may_come_in_parts() {
-        let says = |role, content: &str| Message { role, content: content.to_owned() };
+        let says = |role, content: &str| Message::new(role, content);
         let found = said(
             r#"[{"role": "developer", "content": "Be brief."},
                 {"role": "user", "content": [{"type": "text", "text": "How "}, {"type": "text", "text": "are you?"}], "name": "a"},

@@ -6,6 +6,8 @@ use artifact::Manifest;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::domain::chat::Chat;
+use crate::domain::parts;
 use crate::domain::progress::{self, Progress};
 use crate::domain::served_model::{self, ServedModel};
 use crate::domain::telemetry::milliseconds;
@@ -72,6 +74,9 @@ pub struct Status {
     pub model: Option<ModelRef>,
     /// Shape of the model.
     pub model_info: Option<ModelInfo>,
+    /// Name of the model's chat template, `custom` if it is none of ours: then the model answers. Null if it has none and
+    /// continues texts.
+    pub chat_template: Option<&'static str>,
     /// Example prompts for the model.
     pub example_prompts: Vec<String>,
 }
@@ -89,6 +94,8 @@ pub struct ModelDetails {
     pub model: Option<ModelRef>,
     /// Shape of the model.
     pub model_info: Option<ModelInfo>,
+    /// Name of the model's chat template, as in `GET /`.
+    pub chat_template: Option<&'static str>,
     /// Manifest of the version, as in the store.
     #[schema(value_type = Option<Object>)]
     pub manifest: Option<Manifest>,
@@ -155,17 +162,10 @@ pub struct CurvePoint {
     pub seconds: f64,
 }
 
-impl From<&served_model::CurvePoint> for CurvePoint {
-    fn from(point: &served_model::CurvePoint) -> Self {
-        let served_model::CurvePoint {
-            epoch,
-            step,
-            tokens_seen,
-            train_loss,
-            val_loss,
-            bits_per_byte,
-            seconds,
-        } = *point;
+impl From<&parts::CurvePoint> for CurvePoint {
+    fn from(point: &parts::CurvePoint) -> Self {
+        let parts::CurvePoint { epoch, step, tokens_seen, train_loss, val_loss, bits_per_byte, seconds } =
+            *point;
         Self { epoch, step, tokens_seen, train_loss, val_loss, bits_per_byte, seconds }
     }
 }
@@ -235,6 +235,13 @@ pub struct Model {
     pub owned_by: &'static str,
     /// Context length, in tokens. A text may grow past it: the window slides.
     pub max_model_len: usize,
+    /// Name of the model's chat template, as in `GET /`.
+    pub chat_template: Option<&'static str>,
+}
+
+/// The name of a model's own chat template.
+pub fn chat_template(model: &ServedModel) -> Option<&'static str> {
+    model.chat().ok().and_then(Chat::own_name)
 }
 
 impl From<&ServedModel> for Model {
@@ -246,6 +253,7 @@ impl From<&ServedModel> for Model {
             created: created.map_or(0, |time| time.as_second().max(0) as u64),
             owned_by: "troelsllm",
             max_model_len: model.manifest().config.context_length,
+            chat_template: chat_template(model),
         }
     }
 }

@@ -47,15 +47,16 @@ pub struct SamplingFields {
     /// Stop strings, which end a text and are not part of it: one, or up to sixteen.
     #[serde(default)]
     pub stop: Option<Stop>,
-    /// Token ids that end a text and are not part of it, beside the end-of-text token.
+    /// Token ids that end a text and are not part of it, beside the end-of-text token, and in a conversation the one that
+    /// ends an answer.
     #[serde(default, deserialize_with = "optional_ids")]
     #[schema(max_items = 64, value_type = Option<Vec<u32>>)]
     pub stop_token_ids: Option<Vec<u32>>,
-    /// No end-of-text token and none of `stop_token_ids` among the first so many tokens.
+    /// No end-of-text token, none that ends an answer and none of `stop_token_ids` among the first so many tokens.
     #[serde(default, deserialize_with = "optional_integer")]
     #[schema(minimum = 0, default = 0)]
     pub min_tokens: Option<i64>,
-    /// Whether the end-of-text token is never chosen.
+    /// Whether the end-of-text token is never chosen; in a conversation neither is the one that ends an answer.
     #[serde(default)]
     #[schema(default = false)]
     pub ignore_eos: Option<bool>,

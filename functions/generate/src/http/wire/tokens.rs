@@ -24,9 +24,10 @@ pub struct TokenizeRequest {
     #[serde(default, alias = "content")]
     #[schema(max_length = 16384, example = "The painting")]
     pub prompt: Option<String>,
-    /// A conversation, which the chat template makes a text of, if there is no text.
+    /// A conversation, which the chat template makes tokens of, if there is no text. All of it is encoded, even what would
+    /// not fit into the context.
     #[serde(default)]
-    #[schema(max_items = 1024)]
+    #[schema(min_items = 1, max_items = 1024)]
     pub messages: Option<Vec<ChatMessage>>,
     /// Whether the spelling of a special token in the text, such as `<|endoftext|>`, is that token. Otherwise it is text,
     /// as by default in the prompts of other routes.
@@ -64,11 +65,12 @@ impl TokenizeRequest {
         check_model(self.model.as_deref())?;
         let text = self.prompt.as_deref().unwrap_or_default();
         check_text("prompt", text, 0..=MAX_PROMPT_CHARS)?;
-        let messages = self.messages.as_deref().unwrap_or_default();
-        check_list("messages", messages, 0..=MAX_MESSAGES)?;
-        let conversation = conversation(messages)?;
-        if self.prompt.is_none() && self.messages.is_some() {
-            return Ok(Prompt::Chat(conversation));
+        if let Some(messages) = self.messages.as_deref() {
+            check_list("messages", messages, 1..=MAX_MESSAGES)?;
+            let conversation = conversation(messages)?;
+            if self.prompt.is_none() {
+                return Ok(Prompt::Chat(conversation));
+            }
         }
         Ok(Prompt::of_text(text.to_owned(), self.parse_special != Some(false)))
     }
@@ -129,8 +131,8 @@ pub struct TokenizerInfo {
     pub vocab_size: usize,
     /// Context length of the model, in tokens.
     pub model_max_length: usize,
-    /// The chat template, in Jinja.
-    pub chat_template: &'static str,
+    /// The chat template, in Jinja: the model's own, or the plain one that it is served with.
+    pub chat_template: String,
 }
 
 /// Tokens to decode.
@@ -190,6 +192,7 @@ mod tests {
         assert_eq!(prompt(plain), Ok(Prompt::Text("x".to_owned())));
         let chat = prompt(r#"{"messages": [{"role": "user", "content": "x"}]}"#);
         assert!(matches!(chat, Ok(Prompt::Chat(messages)) if messages.len() == 1));
+        assert!(prompt(r#"{"messages": []}"#).is_err(), "templates need not know what to do with nothing");
         assert!(prompt(&format!(r#"{{"prompt": "{}"}}"#, "x".repeat(MAX_PROMPT_CHARS + 1))).is_err());
     }
 }

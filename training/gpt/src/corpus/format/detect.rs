@@ -76,6 +76,16 @@ pub fn detect(path: &Path) -> Result<Result<Format, Unreadable>, CorpusError> {
     Ok(kind(&head, name, compression).map(|kind| Format { compression, kind }))
 }
 
+/// How a file of JSON is to be read, whatever its name, and whether it is one object on each line or one array.
+///
+/// # Errors
+/// If it cannot be opened, or unpacked.
+pub fn of_json(path: &Path) -> Result<Format, CorpusError> {
+    let compression = Compression::of(&head(path, Compression::None)?);
+    let kind = Kind::JsonLines(Encoding::of(&head(path, compression)?));
+    Ok(Format { compression, kind })
+}
+
 fn kind(head: &[u8], name: &str, compression: Compression) -> Result<Kind, Unreadable> {
     if head.starts_with(b"PAR1") {
         let is_packed = compression != Compression::None;

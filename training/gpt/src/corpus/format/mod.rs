@@ -21,7 +21,7 @@ mod plain;
 pub mod records;
 pub mod unreadable;
 
-pub use detect::{Format, Kind, detect, is_searched_for, unpacked_name};
-pub use open::open;
+pub use detect::{Format, Kind, detect, is_searched_for, of_json, unpacked_name};
+pub use open::{open, open_stream};
 pub use records::{Records, Step};
 pub use unreadable::Unreadable;

@@ -11,6 +11,19 @@ use super::plain::PlainText;
 use super::records::Records;
 use crate::corpus::error::CorpusError;
 
+/// Opens a file of text or JSON as a stream of UTF-8, unpacked; none of a table.
+///
+/// # Errors
+/// If it cannot be opened.
+pub fn open_stream(path: &Path, format: Format) -> Result<Option<Box<dyn Read>>, CorpusError> {
+    match format.kind {
+        Kind::Text(encoding) | Kind::JsonLines(encoding) => {
+            Ok(Some(encoding.transcode(format.compression.open(path)?)))
+        }
+        Kind::Parquet => Ok(None),
+    }
+}
+
 /// Opens a file of this format, whose text is in the field or column `text_field` if it has any.
 ///
 /// # Errors

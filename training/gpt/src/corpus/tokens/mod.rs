@@ -25,7 +25,7 @@ pub use cache::{Encoded, Index};
 pub use encode::Lengths;
 pub use ids::Tokens;
 pub use reencode::reencode;
-pub use shelf::{IdBytes, Shelf, Split};
+pub use shelf::{Damage, IdBytes, Shelf, Split};
 pub use surveyed::Placed;
 pub use token_bytes::TokenBytes;
 pub use words::WordCounts;

@@ -10,7 +10,7 @@ use burn::tensor::{Int, Tensor};
 use tch::Kind::{BFloat16, Double, Float};
 
 use super::rounded;
-use crate::device::derivative::{Input, apply};
+use crate::device::derivative::{Input, apply_to_wanted};
 
 type Tracked = Autodiff<LibTorch>;
 
@@ -41,14 +41,14 @@ pub fn head_loss(
         return definition(x, weight, targets);
     };
     let is_tracked = matches!(of_x, Input::Tracked(_));
-    apply(
+    apply_to_wanted(
         [of_x, of_weight],
         |[x, weight]| {
             let head = Head::new(x, weight);
             let loss = head.loss(&column.tensor, is_tracked);
             (TchTensor::new(loss), head)
         },
-        |head, gradient| head.gradients(&gradient.tensor),
+        |head, gradient, wanted| head.gradients(&gradient.tensor, wanted),
     )
 }
 
@@ -101,18 +101,21 @@ impl Head {
         (total / count as f64).to_kind(Float).reshape([1])
     }
 
-    /// Of `x` and of the weight, given that of the loss.
-    fn gradients(&self, gradient: &tch::Tensor) -> [TchTensor; 2] {
+    /// Of `x` and of the weight, as far as they are wanted, given that of the loss.
+    fn gradients(&self, gradient: &tch::Tensor, [of_x, of_weight]: [bool; 2]) -> [Option<TchTensor>; 2] {
         let (x, weight, of_logits) = (&self.x.tensor, &self.weight.tensor, &self.logits.tensor);
         // By the factor, which stays on the device, the smaller matrices are multiplied.
-        let of_x = (of_logits.mm(&weight.tr()).to_kind(Float) * gradient).to_kind(self.kind_of_x);
-        let x = (x.to_kind(Float) * gradient).to_kind(BFloat16);
-        let of_weight = if weight.is_contiguous() {
-            x.tr().mm(of_logits).narrow(1, 0, self.vocab_size).to_kind(Float)
-        } else {
-            of_logits.tr().mm(&x).narrow(0, 0, self.vocab_size).to_kind(Float).tr() // lies as the weight does
-        };
-        [of_x, of_weight].map(TchTensor::new)
+        let of_x =
+            of_x.then(|| (of_logits.mm(&weight.tr()).to_kind(Float) * gradient).to_kind(self.kind_of_x));
+        let of_weight = of_weight.then(|| {
+            let x = (x.to_kind(Float) * gradient).to_kind(BFloat16);
+            match weight.is_contiguous() {
+                true => x.tr().mm(of_logits).narrow(1, 0, self.vocab_size).to_kind(Float),
+                // Lies as the weight does.
+                false => of_logits.tr().mm(&x).narrow(0, 0, self.vocab_size).to_kind(Float).tr(),
+            }
+        });
+        [of_x, of_weight].map(|gradient| gradient.map(TchTensor::new))
     }
 }
 

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use tch::Kind;
 
 use super::rounded;
-use crate::device::derivative::{Input, apply};
+use crate::device::derivative::{Input, apply_to_wanted};
 
 /// Linear map, `x weight + bias`, of numbers that are rounded to bf16.
 ///
@@ -24,26 +24,27 @@ pub fn linear(
         return definition(x, weight, bias);
     };
     let Some(bias) = bias else {
-        return apply(
+        return apply_to_wanted(
             [of_x, of_weight],
             |[x, weight]| {
                 let factors = Factors::new(x, weight);
                 (TchTensor::new(factors.x.tensor.mm(&factors.weight.tensor)), factors)
             },
-            |factors, gradient| factors.gradients(&gradient.tensor),
+            |factors, gradient, wanted| factors.gradients(&gradient.tensor, wanted),
         );
     };
     let Some(of_bias) = Input::new(bias.clone()) else { return definition(x, weight, Some(bias)) };
-    apply(
+    apply_to_wanted(
         [of_x, of_weight, of_bias],
         |[x, weight, bias]| {
             let factors = Factors::new(x, weight);
             (TchTensor::new(rounded(bias).tensor.addmm(&factors.x.tensor, &factors.weight.tensor)), factors)
         },
-        |factors, gradient| {
+        |factors, gradient, [x, weight, bias]| {
             let gradient = gradient.tensor;
-            let [of_x, of_weight] = factors.gradients(&gradient);
-            [of_x, of_weight, TchTensor::new(gradient.sum_dim_intlist(&[0_i64][..], false, Kind::Float))]
+            let [of_x, of_weight] = factors.gradients(&gradient, [x, weight]);
+            let sums = || TchTensor::new(gradient.sum_dim_intlist(&[0_i64][..], false, Kind::Float));
+            [of_x, of_weight, bias.then(sums)]
         },
     )
 }
@@ -63,16 +64,16 @@ impl Factors {
         Self { x, weight, kinds }
     }
 
-    /// Of `x weight`: `gradient weight^T` and `x^T gradient`.
-    fn gradients(&self, gradient: &tch::Tensor) -> [TchTensor; 2] {
+    /// Of `x weight`: `gradient weight^T` and `x^T gradient`, as far as they are wanted.
+    fn gradients(&self, gradient: &tch::Tensor, [of_x, of_weight]: [bool; 2]) -> [Option<TchTensor>; 2] {
         let (x, weight) = (&self.x.tensor, &self.weight.tensor);
-        let of_weight = if weight.is_contiguous() {
-            x.tr().mm(gradient)
-        } else {
-            gradient.tr().mm(x).tr() // lies as the weight does, so that none of the two is copied
-        };
-        let [of_x, of_weight] = [(gradient.mm(&weight.tr()), 0), (of_weight, 1)]
-            .map(|(product, factor)| TchTensor::new(product.to_kind(self.kinds[factor])));
-        [of_x, of_weight]
+        let of_weight = of_weight.then(|| match weight.is_contiguous() {
+            true => x.tr().mm(gradient),
+            false => gradient.tr().mm(x).tr(), // lies as the weight does, so that none of the two is copied
+        });
+        let of_x = of_x.then(|| gradient.mm(&weight.tr()));
+        let [kind_of_x, kind_of_weight] = self.kinds;
+        [(of_x, kind_of_x), (of_weight, kind_of_weight)]
+            .map(|(product, kind)| product.map(|product| TchTensor::new(product.to_kind(kind))))
     }
 }

@@ -44,10 +44,10 @@ pub(super) fn write(
     let failed = |name: &str, reason: String| CheckpointError::Damaged { path: path(name), reason };
 
     let mut names = vec![MODEL.to_owned(), OPTIMIZER.to_owned()];
-    state.model.clone().save_file(path(MODEL)).map_err(|error| failed(MODEL, error.to_string()))?;
+    save(&state.model, &path(MODEL)).map_err(|error| failed(MODEL, error))?;
     state.optimizer.save(path(OPTIMIZER)).map_err(|error| failed(OPTIMIZER, error.to_string()))?;
     if let Some(best) = &state.best {
-        best.clone().save_file(path(BEST)).map_err(|error| failed(BEST, error.to_string()))?;
+        save(best, &path(BEST)).map_err(|error| failed(BEST, error))?;
         names.push(BEST.to_owned());
     }
     for record in records {
@@ -65,6 +65,26 @@ pub(super) fn write(
     let json = serde_json::to_vec(&contents).map_err(|error| failed(STATE, error.to_string()))?;
     let file = path(STATE);
     Ok(fs::write(&file, json).map_err(PathError::at(&file))?)
+}
+
+/// Writes the weights of a model, or what is learned in their place: these stay as they are.
+fn save(model: &Gpt, path: &Path) -> Result<(), String> {
+    let saved = match model.adapters() {
+        Some(adapters) => adapters.save_file(path),
+        None => model.clone().save_file(path),
+    };
+    saved.map(drop).map_err(|error| error.to_string())
+}
+
+/// The model with what [`save`] has written of it.
+fn load(model: &Gpt, path: &Path) -> Result<Gpt, String> {
+    match model.adapters() {
+        Some(adapters) => {
+            let adapters = adapters.try_load_file(path).map_err(|error| error.to_string())?;
+            Ok(model.clone().with_adapters(adapters))
+        }
+        None => model.clone().try_load_file(path).map_err(|error| error.to_string()),
+    }
 }
 
 /// How far the run had come whose `state.json` lies at `path`, and its identity.
@@ -105,10 +125,7 @@ pub(super) fn read(
             return Err(damaged(name, format!("its sha256 is {found}, expected {expected}")));
         }
     }
-    let load = |name: &str| {
-        let model = model.clone().try_load_file(folder.join(name));
-        model.map_err(|error| damaged(name, error.to_string()))
-    };
+    let load = |name: &str| load(model, &folder.join(name)).map_err(|error| damaged(name, error));
     let record = OptimizerRecord::load(folder.join(OPTIMIZER))
         .map_err(|error| damaged(OPTIMIZER, error.to_string()))?;
     Ok(State {

@@ -99,6 +99,7 @@ fn samples_come_after_so_many_steps_and_at_the_end() {
     let moments = |preset: &Preset| {
         with_run(preset, |run| {
             let writer = SampleWriter {
+                chat_template: None,
                 tokenizer: &tokenizer,
                 prompt: "The".to_owned(),
                 settings: &preset.sample,

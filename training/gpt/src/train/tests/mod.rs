@@ -1,7 +1,8 @@
 //! Tests of the training loop: each setting, and a run that goes on; in [`length`] those of how long it is, in
-//! [`precision`] those of what it computes in.
+//! [`precision`] those of what it computes in, and in [`lora`] those of what is learned in place of the weights.
 
 mod length;
+mod lora;
 mod precision;
 
 use std::sync::atomic::AtomicBool;
@@ -88,11 +89,7 @@ fn an_evaluation_is_of_windows_from_the_whole_split() {
     let model = Gpt::new(&preset.model, &device).valid();
     let mean_of = |windows: [usize; 3]| {
         let batches = windows.map(|window| split.batch(&[window], &device));
-        batches
-            .map(|batch| f64::from(model.loss(batch.inputs, batch.targets).into_scalar::<f32>()))
-            .iter()
-            .sum::<f64>()
-            / 3.0
+        batches.map(|batch| f64::from(batch.loss(&model).into_scalar::<f32>())).iter().sum::<f64>() / 3.0
     };
     let count = split.windows();
     let found = mean_loss(&model, &split, 1, 3, &device).loss;
@@ -213,7 +210,10 @@ fn two_batches_of_one_give_the_gradients_of_a_batch_of_two() {
     let preset = preset();
     let model = Gpt::new(&preset.model, &crate::device::cpu().autodiff());
     let gradients = |windows: &[Vec<usize>]| {
-        with_run(&preset, |run| gradients::of_batches(&model, &batches(run, windows), windows.len()))
+        with_run(&preset, |run| {
+            let batches = batches(run, windows);
+            gradients::of_batches(&model, &batches, gradients::n_targets(&batches))
+        })
     };
     let (together, loss_together, tokens_together) = gradients(&[vec![0, 3]]);
     let (apart, loss_apart, tokens_apart) = gradients(&[vec![0], vec![3]]);

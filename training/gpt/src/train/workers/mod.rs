@@ -23,10 +23,10 @@ use tempfile::TempDir;
 
 use self::parameters_file::{read_gradients, write_weights};
 use self::protocol::{Answer, Share, Task};
-use super::gradients::of_batches;
+use super::gradients::{n_targets, of_batches};
 use crate::corpus::Batch;
 use crate::device::{Arithmetic, DeviceChoice, DeviceError, UnknownDevice};
-use crate::model::Gpt;
+use crate::model::{Gpt, LoraSettings};
 
 pub use serve::serve;
 
@@ -98,6 +98,7 @@ impl Workers {
         devices: &[DeviceChoice],
         model: &artifact::GptConfig,
         arithmetic: Arithmetic,
+        lora: Option<&LoraSettings>,
     ) -> Result<Self, WorkerError> {
         let shared = Path::new(SHARED_MEMORY);
         let parent = if shared.is_dir() { shared.to_owned() } else { std::env::temp_dir() };
@@ -109,6 +110,7 @@ impl Workers {
                 device: device.to_string(),
                 model: model.clone(),
                 arithmetic,
+                lora: lora.cloned(),
                 weights: weights_file(folder.path()),
                 gradients: gradients.clone(),
             };
@@ -137,9 +139,9 @@ impl Workers {
         for (index, worker) in workers.iter_mut().enumerate() {
             let rank = index + 1;
             let seed = seed_of(seed, rank);
-            worker.tell(&Share::new(&part(rank), batches.len(), seed))?;
+            worker.tell(&Share::new(&part(rank), n_targets(batches), seed))?;
         }
-        let (gradients, mut loss, mut tokens) = of_batches(model, &part(0), batches.len());
+        let (gradients, mut loss, mut tokens) = of_batches(model, &part(0), n_targets(batches));
         let mut accumulator = GradientsAccumulator::new();
         accumulator.accumulate(model, gradients);
         for worker in workers.iter_mut() {

@@ -16,7 +16,7 @@ pub(super) fn write_weights(model: &Gpt, path: &Path) -> io::Result<()> {
     write(model, None, path)
 }
 
-/// Writes a gradient for each weight, zeros where there is none.
+/// Writes a gradient for each weight that is learned, zeros where there is none.
 pub(super) fn write_gradients(model: &Gpt, gradients: &GradientsParams, path: &Path) -> io::Result<()> {
     write(model, Some(gradients), path)
 }
@@ -36,7 +36,7 @@ struct Writer<'a> {
 
 impl ParameterVisitor for Writer<'_> {
     fn visit<const D: usize>(&mut self, _path: &ParameterPath, param: &Param<Tensor<D>>) {
-        if self.result.is_err() {
+        if self.result.is_err() || (self.gradients.is_some() && !param.val().is_require_grad()) {
             return;
         }
         let weight = param.val().inner();
@@ -89,7 +89,8 @@ impl Reader {
 impl ParameterMapper for Reader {
     fn map<const D: usize>(&mut self, _path: &ParameterPath, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         param.map(|weight| match self.next(&weight) {
-            Some(read) => read.require_grad(),
+            Some(read) if weight.is_require_grad() => read.require_grad(),
+            Some(read) => read,
             None => weight,
         })
     }
@@ -102,7 +103,10 @@ struct Gradients {
 
 impl ParameterVisitor for Gradients {
     fn visit<const D: usize>(&mut self, _path: &ParameterPath, param: &Param<Tensor<D>>) {
-        if let Some(gradient) = self.reader.next(&param.val()) {
+        let weight = param.val();
+        if weight.is_require_grad()
+            && let Some(gradient) = self.reader.next(&weight)
+        {
             self.gradients.register(param.id, gradient);
         }
     }

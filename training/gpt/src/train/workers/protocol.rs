@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::corpus::Batch;
 use crate::device::Arithmetic;
+use crate::model::{LoraSettings, Packing};
 
 /// What a worker is for: its first line.
 #[derive(Debug, Serialize, Deserialize)]
@@ -18,6 +19,8 @@ pub(super) struct Task {
     pub model: GptConfig,
     /// How the model computes.
     pub arithmetic: Arithmetic,
+    /// What is learned of it, if not its weights.
+    pub lora: Option<LoraSettings>,
     /// Where its weights are before each step.
     pub weights: PathBuf,
     /// Where its gradients belong.
@@ -29,10 +32,19 @@ pub(super) struct Task {
 pub(super) struct Share {
     /// Of what is drawn.
     pub seed: u64,
-    /// Batches of the whole step, over which losses are averaged.
+    /// Targets of the whole step, over which losses are averaged.
     pub of: usize,
-    /// Inputs and targets of its own ones.
-    batches: Vec<[Ids; 2]>,
+    /// Its own batches.
+    batches: Vec<SharedBatch>,
+}
+
+/// A batch in numbers.
+#[derive(Debug, Serialize, Deserialize)]
+struct SharedBatch {
+    inputs: Ids,
+    targets: Ids,
+    /// Lengths of conversations, and the places that count.
+    packing: Option<[Vec<usize>; 2]>,
 }
 
 /// Token ids, `[batch, seq]`.
@@ -54,18 +66,26 @@ pub(super) struct Answer {
 impl Share {
     pub(super) fn new(batches: &[Batch], of: usize, seed: u64) -> Self {
         let ids = |ids: &Tensor<2, Int>| Ids { shape: ids.dims(), ids: ids.to_data().iter().collect() };
-        let batches = batches.iter().map(|batch| [&batch.inputs, &batch.targets].map(ids));
-        Self { seed, of, batches: batches.collect() }
+        let shared = |batch: &Batch| SharedBatch {
+            inputs: ids(&batch.inputs),
+            targets: ids(&batch.targets),
+            packing: batch
+                .packing
+                .as_ref()
+                .map(|packing| [packing.lengths(), packing.counted()].map(<[_]>::to_vec)),
+        };
+        Self { seed, of, batches: batches.iter().map(shared).collect() }
     }
 
     pub(super) fn batches(&self, device: &Device) -> Vec<Batch> {
         let tensor = |Ids { shape, ids }: &Ids| {
             Tensor::<2, Int>::from_data(TensorData::new(ids.clone(), *shape), device)
         };
-        let batch = |[inputs, targets]: &[Ids; 2]| Batch {
+        let batch = |SharedBatch { inputs, targets, packing }: &SharedBatch| Batch {
             inputs: tensor(inputs),
             targets: tensor(targets),
             target_bytes: 0, // of a validation only
+            packing: packing.clone().map(|[lengths, counted]| Packing::new(lengths, counted, device)),
         };
         self.batches.iter().map(batch).collect()
     }

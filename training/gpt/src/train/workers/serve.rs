@@ -24,6 +24,9 @@ pub fn serve(input: impl BufRead, mut output: impl Write) -> Result<(), WorkerEr
     let device = choice.open()?.autodiff();
     let _one_thread = (task.arithmetic == Arithmetic::Kernels).then(keep_libtorch_to_one_thread);
     let mut model = Gpt::new(&task.model, &device).with_arithmetic(task.arithmetic);
+    if let Some(lora) = &task.lora {
+        model = model.with_lora(lora);
+    }
     for line in lines {
         let line = line.map_err(failed("reading a step"))?;
         let share: Share = serde_json::from_str(&line).map_err(unknown)?;
@@ -51,7 +54,7 @@ mod tests {
     fn batch(first: i32) -> Batch {
         let device = crate::device::cpu().autodiff();
         let ids = |first: i32| Tensor::<2, Int>::from_ints([[first, first + 1, first + 2]], &device);
-        Batch { inputs: ids(first), targets: ids(first + 1), target_bytes: 0 }
+        Batch { inputs: ids(first), targets: ids(first + 1), target_bytes: 0, packing: None }
     }
 
     #[test]
@@ -66,16 +69,17 @@ mod tests {
             device: "cpu".to_owned(),
             model: config,
             arithmetic: Arithmetic::Primitives,
+            lora: None,
             weights,
             gradients: gradients.clone(),
         };
-        let share = Share::new(&[batch(3), batch(9)], 3, 1);
+        let share = Share::new(&[batch(3), batch(9)], 9, 1);
         let [task, share] = [serde_json::to_string(&task), serde_json::to_string(&share)].map(Result::unwrap);
         let mut said = Vec::new();
         serve(format!("{task}\n{share}\n").as_bytes(), &mut said).unwrap();
         let Answer { loss, tokens } = serde_json::from_slice(&said).unwrap();
 
-        let (expected, expected_loss, expected_tokens) = of_batches(&model, &[batch(3), batch(9)], 3);
+        let (expected, expected_loss, expected_tokens) = of_batches(&model, &[batch(3), batch(9)], 9);
         assert_eq!((loss, tokens), (Some(expected_loss), expected_tokens));
         let found = read_gradients(&model, &gradients).unwrap();
         let of = |gradients: &GradientsParams| {

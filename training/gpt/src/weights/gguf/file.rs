@@ -3,13 +3,13 @@
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use artifact::Tokenizer;
 use artifact::config::Activation;
 use store::{AtomicFile, PathError};
 
 use super::metadata::{Metadata, put_string};
 use super::tensors::{GgufTensor, Precision, collect};
 use crate::model::Gpt;
+use crate::weights::Language;
 use crate::weights::error::SaveError;
 
 /// Version of the format.
@@ -17,13 +17,13 @@ const VERSION: u32 = 3;
 /// Values of a tensor begin at a multiple of it, unless a file says otherwise.
 const ALIGNMENT: usize = 32;
 
-/// Writes a model to a GGUF file, with its tokenizer if it has one; `name` is what people call it.
+/// Writes a model to a GGUF file, with its language if it has one; `name` is what people call it.
 ///
 /// # Errors
 /// If the file exists or cannot be written, or llama.cpp would compute something else; then there is no file.
 pub fn export(
     model: &Gpt,
-    tokenizer: Option<&Tokenizer>,
+    language: Option<Language<'_>>,
     name: &str,
     precision: Precision,
     path: &Path,
@@ -31,13 +31,15 @@ pub fn export(
     if model.config().activation != Activation::GeluTanh {
         return Err(SaveError::Activation { found: model.config().activation });
     }
-    if let Some(tokenizer) = tokenizer.filter(|tokenizer| tokenizer.pattern().is_none()) {
+    if let Some(Language { tokenizer, .. }) = language
+        && tokenizer.pattern().is_none()
+    {
         return Err(SaveError::PreTokenizer { found: tokenizer.pre_tokenizer().to_string() });
     }
     if path.exists() {
         return Err(SaveError::Exists { path: path.to_owned() });
     }
-    let metadata = Metadata::of(model.config(), tokenizer, name, precision);
+    let metadata = Metadata::of(model.config(), language, name, precision)?;
     let tensors = collect(model, precision);
     let mut file = BufWriter::new(AtomicFile::create(path)?);
     let mut write = |bytes: &[u8]| file.write_all(bytes).map_err(PathError::at(path));

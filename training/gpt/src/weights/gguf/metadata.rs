@@ -1,4 +1,4 @@
-//! Metadata of a GGUF file: keys with typed values, the shape of a model and its tokenizer.
+//! Metadata of a GGUF file: keys with typed values, the shape of a model and its language.
 
 use std::collections::HashSet;
 
@@ -8,6 +8,8 @@ use artifact::tokenizer::byte_level::Vocabulary;
 use artifact::{GptConfig, Tokenizer};
 
 use super::tensors::Precision;
+use crate::weights::Language;
+use crate::weights::error::SaveError;
 
 /// Kinds of tokens, as llama.cpp numbers them.
 const NORMAL: i32 = 1;
@@ -33,7 +35,15 @@ pub struct Metadata {
 
 impl Metadata {
     /// That of a model; `name` is what people call it.
-    pub fn of(config: &GptConfig, tokenizer: Option<&Tokenizer>, name: &str, precision: Precision) -> Self {
+    ///
+    /// # Errors
+    /// If its chat template does not say where an answer ends.
+    pub fn of(
+        config: &GptConfig,
+        language: Option<Language<'_>>,
+        name: &str,
+        precision: Precision,
+    ) -> Result<Self, SaveError> {
         let mut metadata = Self::default();
         metadata.text("general.architecture", "gpt2");
         metadata.text("general.name", name);
@@ -50,12 +60,25 @@ impl Metadata {
         }
         metadata.key("gpt2.attention.layer_norm_epsilon", FLOAT32);
         metadata.bytes.extend((LAYER_NORM_EPSILON as f32).to_le_bytes());
-        match tokenizer {
-            Some(tokenizer) => metadata.tokenizer(tokenizer, config.vocab_size),
+        match language {
+            Some(language) => {
+                metadata.tokenizer(language.tokenizer, config.vocab_size);
+                metadata.chat_template(language)?;
+            }
             // llama.cpp then takes ids.
             None => metadata.text("tokenizer.ggml.model", "none"),
         }
-        metadata
+        Ok(metadata)
+    }
+
+    /// How conversations are written, and the token that ends an answer, where another ends a text.
+    fn chat_template(&mut self, language: Language<'_>) -> Result<(), SaveError> {
+        let Some(template) = language.chat_template else { return Ok(()) };
+        self.text("tokenizer.chat_template", template.source());
+        if let Some(end_of_answer) = language.end_of_answer()? {
+            self.number("tokenizer.ggml.eot_token_id", end_of_answer);
+        }
+        Ok(())
     }
 
     /// A token for each id of the model: those that the tokenizer does not have are never to be drawn.

@@ -1,31 +1,44 @@
-//! CloudWatch metrics in the embedded metric format: lines of JSON on standard output, which Lambda turns
-//! into metrics
+//! CloudWatch metrics in the embedded metric format: lines of JSON on standard output, which Lambda and the logs of
+//! containers turn into metrics
 //! (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>).
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use metrics_cloudwatch_embedded::{Builder, Collector};
 
-use super::environment::function_name;
+use crate::domain::Models;
 use crate::domain::served_model::ServedModel;
 use crate::{domain, http};
 
 static COLLECTOR: OnceLock<&'static Collector> = OnceLock::new();
 
-/// Collects metrics from here on, under the namespace `TroelsLLM` and the name of the function. Without this
-/// they are discarded.
+/// How often a service that is never frozen writes its metrics: alarms and scaling look at minutes.
+const INTERVAL: Duration = Duration::from_secs(10);
+
+/// Collects metrics from here on, under the namespace `TroelsLLM` and a dimension: `FunctionName` or `Service`. Without
+/// this they are discarded.
 ///
 /// # Errors
-/// If they are collected already, or the function has no name.
-pub fn init() -> Result<()> {
-    let function = function_name().context("the function has no name in its environment")?;
-    let metrics = Builder::new().cloudwatch_namespace("TroelsLLM").with_dimension("FunctionName", function);
+/// If they are collected already.
+pub fn init(dimension: &'static str, name: String) -> Result<()> {
+    let metrics = Builder::new().cloudwatch_namespace("TroelsLLM").with_dimension(dimension, name);
     let collector = metrics.init().map_err(|error| anyhow!("{error}"))?;
     COLLECTOR.set(collector).map_err(|_| anyhow!("metrics are collected already"))?;
     domain::telemetry::describe();
     http::observe::describe();
     Ok(())
+}
+
+/// Writes the collected metrics every ten seconds, as long as the runtime lasts.
+pub fn flush_regularly(models: Arc<Models>) {
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(INTERVAL).await;
+            flush(models.current().as_deref());
+        }
+    });
 }
 
 /// Writes the collected metrics, with the served model as a property.
