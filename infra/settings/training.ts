@@ -1,0 +1,71 @@
+/** Settings of training: what a job trains, the machine it runs on, and when. */
+import { z } from 'zod';
+import { FARGATE_MEMORY_GB } from './fargate.ts';
+import { name } from './name.ts';
+import { schedule } from './schedule.ts';
+
+export const training = z
+  .strictObject({
+    /** Preset of `gpt train`: model and training settings. */
+    preset: name.default('the-verdict'),
+    /** Key prefix of the texts in the corpus bucket; empty for the whole bucket. */
+    corpusPrefix: z.string().regex(/^([A-Za-z0-9._-]+\/)*$/, 'expected nothing, or names that end with /').default(''),
+    /** Start from random weights (`scratch`), or from the model that the channel names (`current`). */
+    start: z.enum(['scratch', 'current']).default('scratch'),
+    /** Threshold of the promotion gate, in nats per token: how far a new model's validation loss may exceed the served one's. */
+    margin: z.number().min(0).max(10).default(0.05),
+    /** Steps between checkpoints in the store: at most so many are lost with a machine. */
+    checkpointEverySteps: z.int().min(1).default(50),
+    /** `fargate`: serverless. `ec2`: instances of `instanceTypes`, for more speed or a GPU. */
+    compute: z.enum(['fargate', 'ec2']).default('fargate'),
+    /** Use Spot capacity, at about a third of the price. A run that loses its machine resumes on another. */
+    spot: z.boolean().default(true),
+    /** vCPUs of a job. */
+    vcpus: z.int().min(1).max(192).default(4),
+    /** Memory of a job in GB. */
+    memoryGb: z.int().min(1).max(1024).default(8),
+    /** GPUs of a job; `ec2` only. The image must be built with CUDA=1. */
+    gpus: z.int().min(0).max(8).default(0),
+    /** Instance types that a job fits on, with some memory to spare; `ec2` only. */
+    instanceTypes: z
+      .array(z.string().regex(/^[a-z0-9-]+\.[a-z0-9-]+$/, 'expected an instance type such as m7i.xlarge'))
+      .min(1)
+      .default(['m7i.xlarge', 'm6i.xlarge', 'r7i.xlarge']),
+    /** vCPUs of all concurrent jobs: a cap on cost. */
+    maxVcpus: z.int().min(1).default(16),
+    /** Attempts of a run that loses its machines. */
+    attempts: z.int().min(1).max(10).default(5),
+    /** Time limit of an attempt, in hours. */
+    maxHours: z.int().min(1).max(336).default(12),
+    /** Tag of the training image. */
+    imageTag: name.default('latest'),
+    /** Retention of logs, in days. */
+    logDays: z.literal([1, 3, 5, 7, 14, 30, 60, 90, 180, 365]).default(30),
+    /** Schedule of retraining; `null` for training by hand only. */
+    schedule: z
+      .strictObject({
+        ...schedule,
+        /** Flexible time window: the run may begin so many minutes later. */
+        flexibleMinutes: z.int().min(1).max(1440).default(60),
+      })
+      .nullable()
+      .default(null),
+  })
+  .superRefine((training, context) => {
+    const refuse = (path: string, message: string) => context.addIssue({ code: 'custom', path: [path], message });
+    if (training.gpus > 0 && training.compute === 'fargate') {
+      refuse('gpus', 'Fargate has no GPUs; set compute to ec2');
+    }
+    if (training.vcpus > training.maxVcpus) {
+      refuse('maxVcpus', `a job has ${training.vcpus} vCPUs; expected at least as many`);
+    }
+    if (training.compute === 'fargate') {
+      const range = FARGATE_MEMORY_GB[training.vcpus];
+      if (!range) return refuse('vcpus', 'Fargate has 1, 2, 4, 8 or 16');
+      const [smallest, largest, step] = range;
+      const { memoryGb } = training;
+      if (memoryGb < smallest || memoryGb > largest || (memoryGb - smallest) % step !== 0) {
+        refuse('memoryGb', `with ${training.vcpus} vCPUs Fargate has ${smallest} to ${largest} GB in steps of ${step}`);
+      }
+    }
+  });
