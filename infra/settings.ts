@@ -237,17 +237,24 @@ const alarms = z.strictObject({
   monthlyBudgetUsd: z.number().positive().nullable().default(10),
 });
 
-const schema = z.strictObject({
-  /** AWS account of the stage; credentials of another one are refused. `null` for any. */
-  account: z.string().regex(/^\d{12}$/, 'expected 12 digits').nullable().default(null),
-  /** AWS region of the stage, likewise. */
-  region: z.string().regex(/^[a-z]+(-[a-z]+)+-\d$/, 'expected a region such as eu-west-1').nullable().default(null),
-  storage: storage.prefault({}),
-  serving: serving.prefault({}),
-  training: training.prefault({}),
-  site: site.prefault({}),
-  alarms: alarms.prefault({}),
-});
+const schema = z
+  .strictObject({
+    /** AWS account of the stage; credentials of another one are refused. `null` for any. */
+    account: z.string().regex(/^\d{12}$/, 'expected 12 digits').nullable().default(null),
+    /** AWS region of the stage, likewise. */
+    region: z.string().regex(/^[a-z]+(-[a-z]+)+-\d$/, 'expected a region such as eu-west-1').nullable().default(null),
+    storage: storage.prefault({}),
+    serving: serving.prefault({}),
+    training: training.prefault({}),
+    site: site.prefault({}),
+    alarms: alarms.prefault({}),
+  })
+  .superRefine(({ region, training }, context) => {
+    const regionOfKey = training.signingKey?.split(':')[3];
+    if (region === null || regionOfKey === undefined || regionOfKey === region) return;
+    const message = `the key is in ${regionOfKey}, and the stage in ${region}: expected a key of the stage's region`;
+    context.addIssue({ code: 'custom', path: ['training', 'signingKey'], message });
+  });
 
 export type Settings = z.infer<typeof schema>;
 export type SettingsInput = z.input<typeof schema>;

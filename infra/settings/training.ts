@@ -16,6 +16,17 @@ export const training = z
     margin: z.number().min(0).max(10).default(0.05),
     /** Steps between checkpoints in the store: at most so many are lost with a machine. */
     checkpointEverySteps: z.int().min(1).default(50),
+    /**
+     * Key that signs new versions, for `serving.trustedKeys`: the ARN of a key in AWS KMS, of ECC_NIST_P256 for
+     * SIGN_VERIFY, or `create` for one of this app. `null`: they are not signed.
+     */
+    signingKey: z
+      .union(
+        [z.literal('create'), z.string().regex(/^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key\/[a-z0-9-]+$/)],
+        'expected `create`, or the ARN of a key in AWS KMS, and not of an alias: rights are those to a key',
+      )
+      .nullable()
+      .default(null),
     /** `fargate`: serverless. `ec2`: instances of `instanceTypes`, for more speed or a GPU. */
     compute: z.enum(['fargate', 'ec2']).default('fargate'),
     /** Use Spot capacity, at about a third of the price. A run that loses its machine resumes on another. */

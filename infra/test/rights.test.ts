@@ -35,6 +35,24 @@ test('training reads texts, publishes, and deletes nothing', () => {
   expect(texts?.Condition).toEqual({ StringLike: { 's3:prefix': 'texts/*' } });
 });
 
+describe('the key that signs', () => {
+  const arn = 'arn:aws:kms:eu-west-1:123456789012:key/12345678-1234-1234-1234-123456789012';
+  test.each([
+    [arn, arn],
+    ['create', '<SigningKey>'],
+  ])('if it is %s, is the only one that training may use, and only to sign', (signingKey, key) => {
+    const { training } = synthesize({ training: { signingKey } });
+    const withKey = rightsOf(training, 'JobRole').filter(({ actions }) => actions.some((action) => /^kms:/.test(action)));
+    expect(withKey).toEqual([{ actions: ['kms:GetPublicKey', 'kms:Sign'], resources: [key] }]);
+    const others = allStatements(training).filter(({ Action, Resource }) =>
+      listed(Action).some((action) => action.startsWith('kms:')) && listed(Resource).map(readable).includes('*'),
+    );
+    // The policy of a new key leaves it to the account's own policies, as KMS does where none is given.
+    const account = { AWS: { 'Fn::Join': ['', ['arn:', { Ref: 'AWS::Partition' }, ':iam::', { Ref: 'AWS::AccountId' }, ':root']] } };
+    expect(others.map(({ Principal }) => Principal)).toEqual(signingKey === 'create' ? [account] : []);
+  });
+});
+
 test('pruning reads what versions there are and which are needed, and deletes models', () => {
   expect(rightsOf(templates.training, 'PruningRole')).toEqual([
     { actions: ['s3:ListBucket'], resources: ['<Artifacts>'] },

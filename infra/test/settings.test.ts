@@ -47,6 +47,12 @@ test.each([
   ['storage.prune.cron', { storage: { prune: { ...schedule, cron: 'daily' } } }],
   ['serving.logDays', { serving: { logDays: 31 } }],
   ['training.corpusPrefix', { training: { corpusPrefix: 'books' } }],
+  ['training.signingKey', { training: { signingKey: 'alias/models' } }],
+  ['training.signingKey', { training: { signingKey: 'arn:aws:kms:eu-west-1:123456789012:alias/models' } }],
+  [
+    'training.signingKey',
+    { region: 'eu-north-1', training: { signingKey: `arn:aws:kms:eu-west-1:123456789012:key/${'1'.repeat(36)}` } },
+  ],
   ['training.gpus', { training: { gpus: 1 } }],
   ['training.instanceTypes.0', { training: { compute: 'ec2', instanceTypes: ['c7i'] } }],
   ['training.vcpus', { training: { vcpus: 3 } }],

@@ -12,17 +12,23 @@ const defaults = trainingOf();
 const schedule = { cron: '15 4 ? * MON *', timeZone: 'America/New_York', flexibleMinutes: 20 };
 const scheduled = trainingOf({ schedule });
 
+const containerOf = (template: typeof defaults): any => {
+  const [{ Properties }] = Object.values(template.findResources('AWS::Batch::JobDefinition')) as [any];
+  return Properties.ContainerProperties;
+};
+const environmentOf = (template: typeof defaults): Record<string, unknown> =>
+  Object.fromEntries(containerOf(template).Environment.map(({ Name, Value }: any) => [Name, Value]));
+
 describe('the job', () => {
   test('runs the image of the repository with what the settings say', () => {
     const template = trainingOf(
       { preset: 'books', corpusPrefix: 'austen/', margin: 0.2, checkpointEverySteps: 7, imageTag: 'v3' },
       'canary',
     );
-    const [{ Properties }] = Object.values(template.findResources('AWS::Batch::JobDefinition')) as [any];
-    const { Environment, Image, Command } = Properties.ContainerProperties;
+    const { Image, Command } = containerOf(template);
     expect(Command).toBeUndefined();
     expect(JSON.stringify(Image)).toContain(':v3');
-    const environment = Object.fromEntries(Environment.map(({ Name, Value }: any) => [Name, Value]));
+    const environment = environmentOf(template);
     expect(environment).toMatchObject({
       PRESET: 'books',
       PROMOTE: 'canary',
@@ -38,6 +44,28 @@ describe('the job', () => {
     trainingOf({ start: 'current' }, 'canary').hasResourceProperties('AWS::Batch::JobDefinition', {
       ContainerProperties: { Environment: Match.arrayWith([{ Name: 'INIT', Value: 'channel:canary' }]) },
     });
+  });
+
+  test('signs with the key of the settings, or with a new one that the curve fits', () => {
+    const arn = 'arn:aws:kms:eu-west-1:123456789012:key/12345678-1234-1234-1234-123456789012';
+    const signingKeyOf = (template: typeof defaults) => environmentOf(template).SIGNING_KEY;
+    expect(signingKeyOf(defaults)).toBeUndefined();
+    defaults.resourceCountIs('AWS::KMS::Key', 0);
+    const given = trainingOf({ signingKey: arn });
+    expect(signingKeyOf(given)).toBe(`awskms:${arn}`);
+    given.resourceCountIs('AWS::KMS::Key', 0);
+
+    const created = trainingOf({ signingKey: 'create' });
+    const keyArn = { 'Fn::GetAtt': [expect.stringMatching(/^SigningKey/), 'Arn'] };
+    expect(signingKeyOf(created)).toEqual({ 'Fn::Join': ['', ['awskms:', keyArn]] });
+    created.hasResource('AWS::KMS::Key', {
+      Properties: { KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY' },
+      DeletionPolicy: 'Retain',
+    });
+    for (const template of [given, created]) {
+      const { Value } = template.findOutputs('ShowPublicKey').ShowPublicKey!;
+      expect(JSON.stringify(Value)).toMatch(/aws kms get-public-key --key-id .+ --query PublicKey --output text/);
+    }
   });
 
   test('goes on elsewhere when its machine is taken, and at no other end', () => {

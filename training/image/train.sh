@@ -9,6 +9,7 @@
 #   MARGIN                  how much worse than the served version it may predict, in nats per token
 #   CHECKPOINT_EVERY_STEPS  how often a checkpoint is copied to the store
 #   INIT                    a model to train further; without it, random weights
+#   SIGNING_KEY             the key that signs the new version, such as awskms:ARN; read by gpt itself
 #   PRESETS                 for an array job: its presets, with spaces between them, one for each job
 set -eu
 

@@ -4,6 +4,7 @@ import * as batch from 'aws-cdk-lib/aws-batch';
 import type * as ecr from 'aws-cdk-lib/aws-ecr';
 import * as ecs from 'aws-cdk-lib/aws-ecs';
 import type * as iam from 'aws-cdk-lib/aws-iam';
+import type * as kms from 'aws-cdk-lib/aws-kms';
 import type * as logs from 'aws-cdk-lib/aws-logs';
 import type * as s3 from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
@@ -17,6 +18,8 @@ export interface TrainingJobProps {
   readonly images: ecr.IRepository;
   readonly role: iam.IRole;
   readonly log: logs.ILogGroup;
+  /** Key that signs new versions, if they are signed. */
+  readonly signingKey: kms.IKey | undefined;
 }
 
 /** Status reason when Fargate Spot reclaims a machine; that of EC2 begins with `Host EC2`. */
@@ -68,7 +71,8 @@ export class TrainingJob extends Construct {
 }
 
 /** Environment of the image's entry point, `training/image/train.sh`. */
-function environment({ settings, channel, artifacts, corpus }: TrainingJobProps): Record<string, string> {
+function environment(props: TrainingJobProps): Record<string, string> {
+  const { settings, channel, artifacts, corpus, signingKey } = props;
   return {
     MODEL_STORE: `s3://${artifacts.bucketName}`,
     CORPUS: `s3://${corpus.bucketName}/${settings.corpusPrefix}`,
@@ -77,5 +81,6 @@ function environment({ settings, channel, artifacts, corpus }: TrainingJobProps)
     MARGIN: String(settings.margin),
     CHECKPOINT_EVERY_STEPS: String(settings.checkpointEverySteps),
     ...(settings.start === 'current' && { INIT: `channel:${channel}` }),
+    ...(signingKey && { SIGNING_KEY: `awskms:${signingKey.keyArn}` }),
   };
 }

@@ -2,12 +2,14 @@
 import { CfnOutput, Duration, RemovalPolicy, Stack, type StackProps, TimeZone } from 'aws-cdk-lib';
 import type * as ecr from 'aws-cdk-lib/aws-ecr';
 import * as iam from 'aws-cdk-lib/aws-iam';
+import type * as kms from 'aws-cdk-lib/aws-kms';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import type * as s3 from 'aws-cdk-lib/aws-s3';
 import * as scheduler from 'aws-cdk-lib/aws-scheduler';
 import type { Construct } from 'constructs';
 import type { Settings } from '../../settings.ts';
 import { Pruning } from './pruning.ts';
+import { addSigningKey, mayUse } from './signing-key.ts';
 import { submitOnSchedule } from './submit-on-schedule.ts';
 import { TrainingCompute } from './training-compute.ts';
 import { TrainingJob } from './training-job.ts';
@@ -37,7 +39,9 @@ export class TrainingStack extends Stack {
       removalPolicy: RemovalPolicy.DESTROY,
     });
     const { queue, network } = new TrainingCompute(this, 'Compute', { settings });
-    const { definition } = new TrainingJob(this, 'Job', { ...props, role: this.jobRole(props), log });
+    const signingKey = addSigningKey(this, settings.signingKey);
+    const role = this.jobRole(props, signingKey);
+    const { definition } = new TrainingJob(this, 'Job', { ...props, role, log, signingKey });
     this.corpusPrefix = settings.corpusPrefix;
     this.queueArns = [queue.jobQueueArn];
 
@@ -78,8 +82,8 @@ export class TrainingStack extends Stack {
     });
   }
 
-  /** Role of a job: reads texts; reads and writes models, channels and checkpoints; deletes nothing. */
-  private jobRole({ artifacts, corpus, settings }: TrainingStackProps): iam.Role {
+  /** Role of a job: reads texts; reads and writes models, channels and checkpoints; signs; deletes nothing. */
+  private jobRole({ artifacts, corpus, settings }: TrainingStackProps, signingKey: kms.IKey | undefined): iam.Role {
     const role = new iam.Role(this, 'JobRole', {
       assumedBy: new iam.ServicePrincipal('ecs-tasks.amazonaws.com'),
       description: 'What a training job may do',
@@ -110,6 +114,7 @@ export class TrainingStack extends Stack {
         actions: ['s3:ListBucket'],
         resources: [artifacts.bucketArn],
       }),
+      ...(signingKey ? [mayUse(signingKey)] : []),
     ]) {
       role.addToPolicy(statement);
     }

@@ -1,9 +1,10 @@
 """End-to-end test on this machine: loop.py FOLDER_OF_TEMPLATES STAGE PROGRAMS REPOSITORY
 
 Deploys the stacks to moto, takes the environment of the training job and of the function from the deployed
-resources, and runs the real programs with them: train, gate, promote, swap; and a gate that refuses.
+resources, and runs the real programs with them: train, sign, gate, promote, swap; and a gate that refuses.
 """
 
+import base64
 import fnmatch
 import json
 import os
@@ -15,6 +16,10 @@ import urllib.request
 from pathlib import Path
 
 from account import Account
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+from moto.kms.utils import ECDSAPrivateKey
 
 # Exit code of `gpt train` when the new version is published, and the channel stays as it is.
 NOT_PROMOTED = 3
@@ -34,10 +39,14 @@ class Loop:
         [self.job] = [job for job in definitions if not job["containerProperties"].get("command")]
         [self.pruning] = [job for job in definitions if job["containerProperties"].get("command")]
         functions = account.client("lambda").list_functions()["Functions"]
+        kms = account.client("kms")
+        key = kms.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]
+        self.signing_key = key["Arn"]
+        self.public_key = base64.b64encode(kms.get_public_key(KeyId=self.signing_key)["PublicKey"]).decode()
         [self.function] = [function for function in functions if function["Runtime"] == "provided.al2023"]
 
     def train(self, machine: str, overrides: dict[str, str]) -> subprocess.CompletedProcess:
-        return self.run(self.job, machine, overrides)
+        return self.run(self.job, machine, {"SIGNING_KEY": f"awskms:{self.signing_key}", **overrides})
 
     def run(self, job: dict, machine: str, overrides: dict[str, str]) -> subprocess.CompletedProcess:
         """Runs a job as `aws batch submit-job --container-overrides` would, on a new machine."""
@@ -66,7 +75,7 @@ class Loop:
         variables = self.function["Environment"]["Variables"]
         process = subprocess.Popen(
             [self.programs / "generate", "--listen", "127.0.0.1:0"],
-            env={**self.environment, **variables, "RUST_LOG": "warn"},
+            env={**self.environment, **variables, "TRUSTED_KEYS": self.public_key, "RUST_LOG": "warn"},
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -86,6 +95,11 @@ class Loop:
         )
 
 
+def sign_digest(key: ECDSAPrivateKey, digest: bytes, _algorithm: str) -> bytes:
+    """As KMS does for MessageType DIGEST, which moto takes for a message."""
+    return key.private_key.sign(digest, ec.ECDSA(Prehashed(hashes.SHA256())))
+
+
 def answering_version(url: str) -> str:
     body = json.dumps({"prompt": "Every day", "max_tokens": 3}).encode()
     request = urllib.request.Request(f"{url}/generate", body, {"Content-Type": "application/json"})
@@ -100,6 +114,7 @@ def check(holds: bool, what: str, log: str = "") -> None:
 
 
 def main(folder: Path, stage: str, programs: Path, repository: Path) -> None:
+    ECDSAPrivateKey.sign = sign_digest
     account = Account()
     account.deploy(folder, stage)
     story = (repository / "training/corpus/the-north-light.txt").read_text()
@@ -113,7 +128,7 @@ def main(folder: Path, stage: str, programs: Path, repository: Path) -> None:
         before = loop.live()
         process, url = loop.start_serving()
         try:
-            check(answering_version(url) == before, f"the function answers with {before}")
+            check(answering_version(url) == before, f"the function, which trusts one key, answers with {before}")
 
             better = loop.train("second", {"PRESET": "tiny"})
             check(better.returncode == 0, "the job starts from it, and its model is better", better.stderr)
