@@ -57,6 +57,7 @@ export function addStacks(app: App, stage: string, settings: Settings): Stacks {
       settings: settings.site,
       folder,
       endpoint: serving.endpoint,
+      timeLimitSeconds: settings.serving.timeLimitSeconds,
       accessLogs: storage.accessLogs,
     });
   } else if (settings.serving.compute === 'ecs') {

@@ -1,9 +1,10 @@
 /** Site stack: distribution, content policy, uploads. */
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { Match } from 'aws-cdk-lib/assertions';
-import { expect, test } from 'vitest';
+import { Annotations, Match, type Template } from 'aws-cdk-lib/assertions';
+import { describe, expect, test } from 'vitest';
 import { API_ROUTES } from '../lib/site/site-stack.ts';
+import type { SettingsInput } from '../settings.ts';
 import { addTestStacks, newApp, synthesize } from './support.ts';
 
 const { site } = synthesize();
@@ -44,6 +45,41 @@ test('a function URL has no path', () => {
   const [distribution] = Object.values(template.findResources('AWS::CloudFront::Distribution')) as [any];
   const origins = distribution.Properties.DistributionConfig.Origins;
   expect(origins.filter(({ OriginPath }: any) => OriginPath)).toEqual([]);
+});
+
+describe('CloudFront waits for an answer', () => {
+  const waits = (template: Template): number[] => {
+    const [distribution] = Object.values(template.findResources('AWS::CloudFront::Distribution')) as [any];
+    const { Origins } = distribution.Properties.DistributionConfig;
+    return Origins.flatMap(({ CustomOriginConfig, VpcOriginConfig }: any) =>
+      [CustomOriginConfig, VpcOriginConfig].flatMap((origin) => origin?.OriginReadTimeout ?? []),
+    );
+  };
+  const service: SettingsInput['serving'] = { compute: 'ecs', package: 'image', apiKeySha256: ['0'.repeat(64)] };
+
+  // A cold start of 10 s more, and 120 s at the most.
+  test.each([
+    [1, 11],
+    [60, 70],
+    [110, 120],
+    [111, 120],
+    [890, 120],
+  ])('that may take %i s: %i s', (timeLimitSeconds, expected) => {
+    expect(waits(synthesize({ serving: { timeLimitSeconds } }).site)).toEqual([expected]);
+    expect(waits(synthesize({ serving: { ...service, timeLimitSeconds } }).site)).toEqual([expected]);
+  });
+
+  test('and a longer one is warned of, with the remedy', () => {
+    const warnings = (timeLimitSeconds: number) => {
+      const { site } = addTestStacks(newApp(), { serving: { timeLimitSeconds } });
+      return Annotations.fromStack(site!).findWarning('*', Match.stringLikeRegexp('timeLimitSeconds'));
+    };
+    expect(warnings(110)).toEqual([]);
+    const [warning, ...others] = warnings(111);
+    expect(others).toEqual([]);
+    expect(warning!.entry.data).toContain('serving.timeLimitSeconds is 111, and CloudFront waits 120 s');
+    expect(warning!.entry.data).toContain('Expected at most 110');
+  });
 });
 
 /** The page's Content-Security-Policy with these APIs to compare. */

@@ -1,5 +1,5 @@
 /** Static site: the page in S3 behind CloudFront, with the API under the same domain. */
-import { CfnOutput, Duration, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
+import { Annotations, CfnOutput, Duration, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
 import * as acm from 'aws-cdk-lib/aws-certificatemanager';
 import * as cloudfront from 'aws-cdk-lib/aws-cloudfront';
 import * as origins from 'aws-cdk-lib/aws-cloudfront-origins';
@@ -14,6 +14,8 @@ export interface SiteStackProps extends StackProps {
   /** The folder that is published. */
   readonly folder: string;
   readonly endpoint: Endpoint;
+  /** Time limit of a request to the API, `serving.timeLimitSeconds`. */
+  readonly timeLimitSeconds: number;
   readonly accessLogs: s3.IBucket;
 }
 
@@ -35,8 +37,14 @@ export const API_ROUTES = [
 /** Files of the build whose names contain a hash of their contents. */
 const HASHED = 'assets/*';
 
-/** How long CloudFront waits for the next bytes: its maximum, and more than a cold start takes. */
-const READ_TIMEOUT = Duration.seconds(60);
+/** What may come before a request: Lambda ends an initialisation after 10 s. */
+const COLD_START_SECONDS = 10;
+
+/**
+ * The longest that CloudFront waits for the next bytes without a quota of its own:
+ * https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-cloudfront-distribution-customoriginconfig.html
+ */
+const LONGEST_READ_SECONDS = 120;
 
 export class SiteStack extends Stack {
   readonly pages: s3.Bucket;
@@ -66,7 +74,7 @@ export class SiteStack extends Stack {
         viewerProtocolPolicy: cloudfront.ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
         responseHeadersPolicy: headers,
       },
-      additionalBehaviors: this.apiBehaviors(props.endpoint),
+      additionalBehaviors: this.apiBehaviors(props.endpoint, this.readTimeout(props)),
       ...(domain && {
         domainNames: [domain.name],
         minimumProtocolVersion: cloudfront.SecurityPolicyProtocol.TLS_V1_2_2021,
@@ -106,18 +114,32 @@ export class SiteStack extends Stack {
     new CfnOutput(this, 'DistributionDomain', { value: distribution.domainName });
   }
 
-  private apiBehaviors(endpoint: Endpoint): Record<string, cloudfront.BehaviorOptions> {
+  /** How long CloudFront waits for the next bytes. Where an answer is not streamed, the first are its last. */
+  private readTimeout({ endpoint, timeLimitSeconds }: SiteStackProps): Duration {
+    const seconds = timeLimitSeconds + COLD_START_SECONDS;
+    if (seconds > LONGEST_READ_SECONDS) {
+      const elsewhere = endpoint.loadBalancer ? '' : ", or that call the API's own address";
+      Annotations.of(this).addWarning(
+        `serving.timeLimitSeconds is ${timeLimitSeconds}, and CloudFront waits ${LONGEST_READ_SECONDS} s for the next ` +
+          'bytes: below the domain of the page, an answer that takes longer and is not streamed ends with 504. Expected ' +
+          `at most ${LONGEST_READ_SECONDS - COLD_START_SECONDS}, or callers that stream${elsewhere}`,
+      );
+    }
+    return Duration.seconds(Math.min(seconds, LONGEST_READ_SECONDS));
+  }
+
+  private apiBehaviors(endpoint: Endpoint, readTimeout: Duration): Record<string, cloudfront.BehaviorOptions> {
     const behavior: cloudfront.BehaviorOptions = {
       origin: endpoint.loadBalancer
         ? origins.VpcOrigin.withApplicationLoadBalancer(endpoint.loadBalancer, {
             // A connection within AWS, which nobody else can reach.
             protocolPolicy: cloudfront.OriginProtocolPolicy.HTTP_ONLY,
-            readTimeout: READ_TIMEOUT,
+            readTimeout,
           })
         : new origins.HttpOrigin(endpoint.domainName, {
             originPath: endpoint.path,
             protocolPolicy: cloudfront.OriginProtocolPolicy.HTTPS_ONLY,
-            readTimeout: READ_TIMEOUT,
+            readTimeout,
           }),
       allowedMethods: cloudfront.AllowedMethods.ALLOW_ALL,
       cachePolicy: cloudfront.CachePolicy.CACHING_DISABLED,
