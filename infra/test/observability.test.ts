@@ -79,7 +79,7 @@ test('every alarm tells the topic, and says where to read on', () => {
 
 test('the README says what to do about each', () => {
   const readme = readFileSync(join(PROJECT_FOLDER, 'README.md'), 'utf8');
-  for (const id of [...Object.keys(alarmsOf(serving, complete)), 'RetrainingFailed']) expect(readme).toContain(`| ${id} |`);
+  for (const id of [...Object.keys(alarmsOf(serving, complete)), 'RetrainingFailed', 'RetrainingWaits']) expect(readme).toContain(`| ${id} |`);
 });
 
 test('a job that fails, or whose gate holds, is told with its exit code', () => {
@@ -95,6 +95,26 @@ test('a job that fails, or whose gate holds, is told with its exit code', () => 
         Arn: { Ref: Match.stringLikeRegexp('^Alarms') },
         InputTransformer: Match.objectLike({
           InputPathsMap: Match.objectLike({ 'detail-container-exitCode': '$.detail.container.exitCode' }),
+        }),
+      }),
+    ],
+  });
+});
+
+test('a job that waits for capacity or a quota is told with the reason', () => {
+  defaults.hasResourceProperties('AWS::Events::Rule', {
+    EventPattern: {
+      source: ['aws.batch'],
+      'detail-type': ['Batch Job Queue Blocked'],
+      detail: { jobQueue: [{ 'Fn::ImportValue': Match.stringLikeRegexp('ComputeQueue') }] },
+    },
+    State: 'ENABLED',
+    Targets: [
+      Match.objectLike({
+        Arn: { Ref: Match.stringLikeRegexp('^Alarms') },
+        InputTransformer: Match.objectLike({
+          InputPathsMap: Match.objectLike({ 'detail-statusReason': '$.detail.statusReason' }),
+          InputTemplate: Match.stringLikeRegexp('infra/README.md, RetrainingWaits'),
         }),
       }),
     ],

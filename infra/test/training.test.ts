@@ -2,7 +2,7 @@
 import { Match } from 'aws-cdk-lib/assertions';
 import { describe, expect, test } from 'vitest';
 import type { SettingsInput } from '../settings.ts';
-import { synthesize } from './support.ts';
+import { synthesize, synthesizeStage } from './support.ts';
 
 type Training = SettingsInput['training'];
 
@@ -95,6 +95,48 @@ describe('the job', () => {
   });
 });
 
+test('tags of the stage reach the tasks, which costs are booked on', () => {
+  const { training } = synthesizeStage('prod');
+  const definitions = Object.values(training.findResources('AWS::Batch::JobDefinition'));
+  expect(definitions.map(({ Properties }) => [Properties.PropagateTags, Properties.Tags])).toEqual(
+    Array(2).fill([true, { project: 'TroelsLLM', stage: 'test' }]),
+  );
+  // Instances take theirs from the compute environment.
+  trainingOf({ compute: 'ec2' }).allResourcesProperties('AWS::Batch::ComputeEnvironment', {
+    ComputeResources: { Tags: { project: 'TroelsLLM', stage: 'test' } },
+  });
+});
+
+test('a job that no machine is large enough for is cancelled within the hour, one that waits for capacity in a day', () => {
+  defaults.hasResourceProperties('AWS::Batch::JobQueue', {
+    JobStateTimeLimitActions: [
+      ['MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE', 1800],
+      ['MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT', 1800],
+      ['CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY', 86_400],
+    ].map(([Reason, MaxTimeSeconds]) => ({ Action: 'CANCEL', State: 'RUNNABLE', Reason, MaxTimeSeconds })),
+  });
+});
+
+describe('storage', () => {
+  test('is what comes with the machine, if none is set', () => {
+    expect(containerOf(defaults)).not.toHaveProperty('EphemeralStorage');
+    trainingOf({ compute: 'ec2' }).hasResourceProperties('AWS::EC2::LaunchTemplate', {
+      LaunchTemplateData: { BlockDeviceMappings: Match.absent() },
+    });
+  });
+
+  test('is that of the task on Fargate, and the root volume of an instance', () => {
+    expect(containerOf(trainingOf({ storageGb: 150 })).EphemeralStorage).toEqual({ SizeInGiB: 150 });
+    const template = trainingOf({ compute: 'ec2', storageGb: 500 });
+    expect(containerOf(template)).not.toHaveProperty('EphemeralStorage');
+    template.hasResourceProperties('AWS::EC2::LaunchTemplate', {
+      LaunchTemplateData: {
+        BlockDeviceMappings: [{ DeviceName: '/dev/xvda', Ebs: { VolumeSize: 500, VolumeType: 'gp3', Encrypted: true } }],
+      },
+    });
+  });
+});
+
 describe('jobs run', () => {
   const kinds = (template: typeof defaults) =>
     Object.values(template.findResources('AWS::Batch::ComputeEnvironment')).map(
@@ -128,6 +170,15 @@ describe('jobs run', () => {
     });
     template.hasResourceProperties('AWS::EC2::LaunchTemplate', {
       LaunchTemplateData: { MetadataOptions: { HttpTokens: 'required' } },
+    });
+  });
+
+  test('on instances that are as the newest settings say', () => {
+    const id = { Ref: Match.stringLikeRegexp('^ComputeLaunchTemplate') };
+    trainingOf({ compute: 'ec2' }).allResourcesProperties('AWS::Batch::ComputeEnvironment', {
+      ComputeResources: {
+        LaunchTemplate: { LaunchTemplateId: id, Version: { 'Fn::GetAtt': [id.Ref, 'LatestVersionNumber'] } },
+      },
     });
   });
 

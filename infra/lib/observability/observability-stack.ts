@@ -44,6 +44,7 @@ export class ObservabilityStack extends Stack {
       above: 0,
     });
     this.notifyOfFailedJobs(training.queueArns);
+    this.notifyOfWaitingJobs(training.queueArns);
 
     let modelAge: cloudwatch.Metric | undefined;
     if (settings.modelAgeDays !== null) {
@@ -105,6 +106,27 @@ export class ObservabilityStack extends Stack {
               `(3: its model is worse than the one being served, which stays). ` +
               `Log stream: ${field('$.detail.container.logStreamName')}. ` +
               'What to do: infra/README.md, RetrainingFailed.',
+          ),
+        }),
+      ],
+    });
+  }
+
+  /** A job at the head of its queue that does not start: no capacity, no quota, or no machine that it fits on. */
+  private notifyOfWaitingJobs(queueArns: string[]): void {
+    const field = events.EventField.fromPath;
+    new events.Rule(this, 'RetrainingWaits', {
+      description: 'A job waits, and nothing that it could run on comes',
+      eventPattern: {
+        source: ['aws.batch'],
+        detailType: ['Batch Job Queue Blocked'],
+        detail: { jobQueue: queueArns },
+      },
+      targets: [
+        new SnsTopic(this.topic, {
+          message: events.RuleTargetInput.fromText(
+            `Job ${field('$.detail.jobName')} (${field('$.detail.jobId')}) waits and blocks its queue: ` +
+              `${field('$.detail.statusReason')}. What to do: infra/README.md, RetrainingWaits.`,
           ),
         }),
       ],

@@ -5,13 +5,24 @@ import * as ec2 from 'aws-cdk-lib/aws-ec2';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
 import type { Settings } from '../../settings.ts';
+import { userData } from './user-data.ts';
 
 export interface TrainingComputeProps {
   readonly settings: Settings['training'];
 }
 
-/** Of the two minutes' notice that EC2 gives; the rest is for the container to end. */
-const STOP_TIMEOUT_SECONDS = 110;
+const { INSUFFICIENT_INSTANCE_CAPACITY, COMPUTE_ENVIRONMENT_MAX_RESOURCE, JOB_RESOURCE_REQUIREMENT } =
+  batch.JobStateTimeLimitActionsReason;
+
+/**
+ * When a job that waits is cancelled, and so has failed. What no machine is large enough for never starts; for lack of
+ * capacity it may wait a day, the most that Batch allows. That it waits is told before: RetrainingWaits.
+ */
+const TIME_LIMITS: batch.JobStateTimeLimitAction[] = [
+  { reason: COMPUTE_ENVIRONMENT_MAX_RESOURCE, maxTime: Duration.minutes(30) },
+  { reason: JOB_RESOURCE_REQUIREMENT, maxTime: Duration.minutes(30) },
+  { reason: INSUFFICIENT_INSTANCE_CAPACITY, maxTime: Duration.days(1) },
+];
 
 export class TrainingCompute extends Construct {
   readonly queue: batch.JobQueue;
@@ -50,6 +61,7 @@ export class TrainingCompute extends Construct {
     const kinds = settings.spot ? [true, false] : [false];
     this.queue = new batch.JobQueue(this, 'Queue', {
       computeEnvironments: kinds.map((spot, index) => ({ computeEnvironment: environment(spot), order: index + 1 })),
+      jobStateTimeLimitActions: TIME_LIMITS,
     });
   }
 
@@ -65,10 +77,11 @@ export class TrainingCompute extends Construct {
     });
     const launchTemplate = new ec2.LaunchTemplate(this, 'LaunchTemplate', {
       requireImdsv2: true,
-      userData: withLongStopTimeout(),
+      userData: userData(),
+      ...(settings.storageGb !== null && { blockDevices: [rootVolume(settings.storageGb)] }),
     });
-    return (spot) =>
-      new batch.ManagedEc2EcsComputeEnvironment(this, spot ? 'Ec2Spot' : 'Ec2', {
+    return (spot) => {
+      const environment = new batch.ManagedEc2EcsComputeEnvironment(this, spot ? 'Ec2Spot' : 'Ec2', {
         ...network,
         spot,
         minvCpus: 0,
@@ -88,18 +101,18 @@ export class TrainingCompute extends Construct {
         launchTemplate,
         updateTimeout: Duration.minutes(30),
       });
+      // Without it, Batch stays with the first version of the template.
+      (environment.node.defaultChild as batch.CfnComputeEnvironment).addPropertyOverride(
+        'ComputeResources.LaunchTemplate.Version',
+        launchTemplate.latestVersionNumber,
+      );
+      return environment;
+    };
   }
 }
 
-/** User data that gives a container the whole notice to write a checkpoint; ECS would end it after 30 seconds. */
-function withLongStopTimeout(): ec2.UserData {
-  const commands = ec2.UserData.forLinux();
-  commands.addCommands(
-    `echo ECS_CONTAINER_STOP_TIMEOUT=${STOP_TIMEOUT_SECONDS}s >> /etc/ecs/ecs.config`,
-    'echo ECS_ENABLE_SPOT_INSTANCE_DRAINING=true >> /etc/ecs/ecs.config',
-  );
-  // Batch accepts only multipart user data, to which it adds a part.
-  const userData = new ec2.MultipartUserData();
-  userData.addUserDataPart(commands, ec2.MultipartBody.SHELL_SCRIPT, true);
-  return userData;
+/** Root volume of an instance, which holds its images and containers. */
+function rootVolume(storageGb: number): ec2.BlockDevice {
+  const volumeType = ec2.EbsDeviceVolumeType.GP3;
+  return { deviceName: '/dev/xvda', volume: ec2.BlockDeviceVolume.ebs(storageGb, { volumeType, encrypted: true }) };
 }

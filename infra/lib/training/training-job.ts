@@ -42,6 +42,8 @@ export class TrainingJob extends Construct {
         batch.RetryStrategy.of(batch.Action.EXIT, batch.Reason.custom({ onReason: '*' })),
       ],
       timeout: Duration.hours(settings.maxHours),
+      // To the tasks, which costs are booked on.
+      propagateTags: true,
     });
   }
 
@@ -58,6 +60,7 @@ export class TrainingJob extends Construct {
     if (settings.compute === 'fargate') {
       return new batch.EcsFargateContainerDefinition(this, 'Container', {
         ...options,
+        ...(settings.storageGb !== null && { ephemeralStorageSize: Size.gibibytes(settings.storageGb) }),
         assignPublicIp: true,
         fargateCpuArchitecture: ecs.CpuArchitecture.X86_64,
         fargateOperatingSystemFamily: ecs.OperatingSystemFamily.LINUX,

@@ -1,0 +1,143 @@
+/** Interruption notice of EC2: the real watcher, against a metadata service on loopback and stand-ins for its tools. */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import type { Server } from 'node:http';
+import { join } from 'node:path';
+import { afterEach, expect, test, vi } from 'vitest';
+import { listen } from './checkout.ts';
+import { newFolder } from './folders.ts';
+import { synthesize } from './support.ts';
+
+const NOTICE = '{"action":"terminate","time":"2026-12-01T12:02:00Z"}';
+
+/** What user data makes on an instance, below a folder that stands for its root. */
+function installed(): string {
+  const { training } = synthesize({ training: { compute: 'ec2' } });
+  const [template] = Object.values(training.findResources('AWS::EC2::LaunchTemplate')) as [any];
+  const [, parts] = template.Properties.LaunchTemplateData.UserData['Fn::Base64']['Fn::Join'];
+  const script: string = parts.find((part: any) => part['Fn::Base64'])['Fn::Base64'];
+  const root = newFolder();
+  for (const folder of ['etc/ecs', 'etc/default', 'etc/systemd/system', 'usr/local/sbin', 'tools']) {
+    mkdirSync(join(root, folder), { recursive: true });
+  }
+  standIn(root, 'systemctl', 'exit 0');
+  const here = script.replaceAll(/ (\/(?:etc|usr\/local)\/)/g, ` ${root}$1`);
+  execFileSync('bash', ['--norc', '-e', '-c', here], { env: environment(root), stdio: ['ignore', 'pipe', 'inherit'] });
+  return root;
+}
+
+/** A tool that notes how it is called. */
+function standIn(root: string, name: string, body: string): void {
+  const path = join(root, 'tools', name);
+  writeFileSync(path, `#!/bin/sh\necho "${name} $*" >> "${join(root, 'notes')}"\n${body}\n`, { mode: 0o755 });
+}
+
+function environment(root: string): Record<string, string> {
+  return { PATH: `${join(root, 'tools')}:${process.env.PATH}` };
+}
+
+function notesOf(root: string): string[] {
+  const path = join(root, 'notes');
+  return existsSync(path) ? readFileSync(path, 'utf8').trim().split('\n') : [];
+}
+
+const servers: Server[] = [];
+const children: ChildProcess[] = [];
+afterEach(() => {
+  children.splice(0).forEach((child) => child.kill('SIGKILL'));
+  servers.splice(0).forEach((server) => server.close());
+});
+
+/** A metadata service of version 2, which gives the notice once it is told to. */
+async function metadata() {
+  const state = { noticed: false, looks: 0, address: '' };
+  const { server, address } = await listen((request, response) => {
+    if (request.method === 'PUT' && request.url === '/latest/api/token') {
+      const hasTtl = Number(request.headers['x-aws-ec2-metadata-token-ttl-seconds']) > 0;
+      response.writeHead(hasTtl ? 200 : 400).end('a token');
+    } else if (request.headers['x-aws-ec2-metadata-token'] !== 'a token') {
+      response.writeHead(401).end();
+    } else if (request.url === '/latest/meta-data/spot/instance-action') {
+      state.looks += 1;
+      response.writeHead(state.noticed ? 200 : 404).end(state.noticed ? NOTICE : '<html>Not Found</html>');
+    } else response.writeHead(404).end();
+  });
+  servers.push(server);
+  return Object.assign(state, { address });
+}
+
+/** Starts the watcher as the unit does. */
+function watch(root: string, IMDS: string) {
+  const defaults = readFileSync(join(root, 'etc/default/spot-notice'), 'utf8');
+  const env = { ...environment(root), ...Object.fromEntries([defaults.trim().split('=')]), IMDS, CHECK_SECONDS: '0.05' };
+  const child = spawn(join(root, 'usr/local/sbin/spot-notice'), { env });
+  children.push(child);
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
+  return new Promise<{ status: number | null; output: string }>((resolve) => {
+    child.on('close', (status) => resolve({ status, output }));
+  });
+}
+
+test('user data installs the watcher as a service, and leaves nothing to ECS that it does not do', () => {
+  const root = installed();
+  expect(notesOf(root)).toEqual(['systemctl enable --now --no-block spot-notice']);
+  expect(readFileSync(join(root, 'etc/ecs/ecs.config'), 'utf8')).toBe(
+    'ECS_CONTAINER_STOP_TIMEOUT=110s\nECS_ENABLE_SPOT_INSTANCE_DRAINING=true\n',
+  );
+  expect(statSync(join(root, 'usr/local/sbin/spot-notice')).mode & 0o777).toBe(0o755);
+  const unit = readFileSync(join(root, 'etc/systemd/system/spot-notice.service'), 'utf8');
+  expect(unit).toContain('\nExecStart=/usr/local/sbin/spot-notice\n');
+  expect(unit).toContain('\nEnvironmentFile=/etc/default/spot-notice\n');
+});
+
+test('at the notice, and not before, containers get 110 s, and ECS learns that the machine is gone', async () => {
+  const root = installed();
+  standIn(root, 'docker', '[ "$1" != ps ] || printf "one\\ntwo\\n"');
+  const service = await metadata();
+  const ended = watch(root, service.address);
+  await vi.waitUntil(() => service.looks >= 3, { timeout: 10_000 });
+  expect(notesOf(root)).toHaveLength(1);
+  service.noticed = true;
+  expect(await ended).toEqual({ status: 0, output: `spot-notice: ${NOTICE}\n` });
+  expect(notesOf(root).slice(1)).toEqual(['systemctl stop ecs', 'docker ps --quiet', 'docker stop --time 110 one two']);
+});
+
+test('without containers nothing is stopped, and an agent that stays does not keep containers from ending', async () => {
+  const root = installed();
+  standIn(root, 'docker', 'exit 0');
+  const service = await metadata();
+  service.noticed = true;
+  expect((await watch(root, service.address)).status).toBe(0);
+  expect(notesOf(root).slice(1)).toEqual(['systemctl stop ecs', 'docker ps --quiet']);
+
+  standIn(root, 'docker', '[ "$1" != ps ] || echo one');
+  standIn(root, 'systemctl', 'exit 1');
+  const { status, output } = await watch(root, service.address);
+  expect(status).toBe(0);
+  expect(output).toContain('the agent of ECS goes on');
+  expect(notesOf(root).at(-1)).toBe('docker stop --time 110 one');
+});
+
+test('a metadata service that fails for a while is asked again', async () => {
+  const root = installed();
+  standIn(root, 'docker', 'exit 0');
+  let asked = 0;
+  const broken = await listen((request, response) => {
+    asked += 1;
+    request.socket.destroy();
+    response.destroy();
+  });
+  servers.push(broken.server);
+  const { port } = new URL(broken.address);
+  const ended = watch(root, broken.address);
+  await vi.waitUntil(() => asked >= 3, { timeout: 10_000 });
+  await new Promise((resolve) => broken.server.close(resolve));
+  const service = await metadata();
+  service.noticed = true;
+  const working = servers.at(-1)!;
+  await new Promise((resolve) => working.close(resolve));
+  await new Promise<void>((resolve) => working.listen(Number(port), '127.0.0.1', resolve));
+  expect((await ended).status).toBe(0);
+  expect(notesOf(root).slice(1)).toContain('systemctl stop ecs');
+});
