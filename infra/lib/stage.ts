@@ -44,11 +44,6 @@ export function addStacks(app: App, stage: string, settings: Settings): Stacks {
     serving,
     training,
   });
-  if (settings.training.gpus > 0) {
-    Annotations.of(training).addWarning(
-      'training.gpus: gpt trains on the CPU until training/gpt/src/device chooses another device',
-    );
-  }
 
   const folder = resolve(PROJECT_FOLDER, settings.site.directory);
   let site: SiteStack | undefined;

@@ -1,6 +1,7 @@
 /** Settings of training: what a job trains, the machine it runs on, and when. */
 import { z } from 'zod';
 import { FARGATE_MEMORY_GB, FARGATE_STORAGE_GB } from './fargate.ts';
+import { fits, GPU_TYPES, usualTypes } from './gpu-types.ts';
 import { name } from './name.ts';
 import { schedule } from './schedule.ts';
 
@@ -9,6 +10,9 @@ import { schedule } from './schedule.ts';
  * https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-optimized_AMI.html
  */
 const AMI_STORAGE_GB = 30;
+
+/** Several, so that Batch takes what is to be had. */
+const TYPES_WITHOUT_GPU = ['m7i.xlarge', 'm6i.xlarge', 'r7i.xlarge'];
 
 export const training = z
   .strictObject({
@@ -46,13 +50,20 @@ export const training = z
      * on Fargate and 30 on an instance, which is enough for 6 GB of text: a GB takes 1.5, and `the-verdict` 10 besides.
      */
     storageGb: z.int().min(FARGATE_STORAGE_GB[0]).max(16_384).nullable().default(null),
-    /** GPUs of a job; `ec2` only. The image must be built with CUDA=1. */
+    /**
+     * GPUs of a job; `ec2` only. scripts/deploy.sh then builds the image with CUDA. With more than one, a step of the
+     * preset has to have as many batches: `training.tokens_per_step` of its settings, as `gpt train --help` says.
+     */
     gpus: z.int().min(0).max(8).default(0),
-    /** Instance types that a job fits on, with some memory to spare; `ec2` only. */
+    /**
+     * Instance types that a job fits on, with some memory to spare; `ec2` only. `null` for usual ones: m7i.xlarge,
+     * m6i.xlarge and r7i.xlarge, or with GPUs the smallest of the families g6, g5 and g6e.
+     */
     instanceTypes: z
       .array(z.string().regex(/^[a-z0-9-]+\.[a-z0-9-]+$/, 'expected an instance type such as m7i.xlarge'))
       .min(1)
-      .default(['m7i.xlarge', 'm6i.xlarge', 'r7i.xlarge']),
+      .nullable()
+      .default(null),
     /** vCPUs of all concurrent jobs: a cap on cost. */
     maxVcpus: z.int().min(1).default(16),
     /** Attempts of a run that loses its machines. */
@@ -78,6 +89,7 @@ export const training = z
     if (training.gpus > 0 && training.compute === 'fargate') {
       refuse('gpus', 'Fargate has no GPUs; set compute to ec2');
     }
+    if (training.gpus > 0 && training.compute === 'ec2') refuseTypes(training, refuse);
     if (training.vcpus > training.maxVcpus) {
       refuse('maxVcpus', `a job has ${training.vcpus} vCPUs; expected at least as many`);
     }
@@ -97,4 +109,31 @@ export const training = z
         refuse('memoryGb', `with ${training.vcpus} vCPUs Fargate has ${smallest} to ${largest} GB in steps of ${step}`);
       }
     }
-  });
+  })
+  .transform((training) => ({
+    ...training,
+    instanceTypes: training.instanceTypes ?? (training.gpus > 0 ? usualTypes(training) : TYPES_WITHOUT_GPU),
+  }));
+
+/** Refuses instance types that a job with GPUs does not fit on. */
+function refuseTypes(
+  training: { instanceTypes: string[] | null; gpus: number; vcpus: number; memoryGb: number },
+  refuse: (path: string, message: string) => void,
+): void {
+  const { gpus, vcpus, memoryGb } = training;
+  const needs = `${counted(gpus)}, ${vcpus} vCPUs and more than ${memoryGb} GB of memory`;
+  const usual = usualTypes(training);
+  if (usual.length === 0 && training.instanceTypes === null) {
+    return refuse('instanceTypes', `no usual type has ${needs}; infra/settings/gpu-types.ts lists all that there are`);
+  }
+  for (const type of training.instanceTypes ?? []) {
+    if (fits(type, training)) continue;
+    const found = GPU_TYPES[type];
+    const has = found ? `has ${counted(found[0])}, ${found[1]} vCPUs and ${found[2]} GB` : 'has no GPU that gpt can use';
+    refuse('instanceTypes', `${type} ${has}; expected ${needs}, such as ${usual.join(', ') || 'p5.48xlarge'}`);
+  }
+}
+
+function counted(gpus: number): string {
+  return gpus === 1 ? '1 GPU' : `${gpus} GPUs`;
+}

@@ -28,6 +28,12 @@ test('the environment becomes arguments, and further arguments are passed on', (
   ]);
 });
 
+test('a device is named only if there is one', () => {
+  const device = ['--device', 'cuda', '--devices', '2', '--name', 'mine'];
+  expect(gptArguments({ DEVICE: 'cuda', DEVICES: '2' }, ['--name', 'mine']).slice(-6)).toEqual(device);
+  expect(gptArguments({}).join()).not.toContain('--device');
+});
+
 test('a command of its own is run as it is', () => {
   expect(gptArguments({}, ['gpt', 'prune', '--keep', '5'])).toEqual(['prune', '--keep', '5']);
 });

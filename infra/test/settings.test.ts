@@ -1,6 +1,7 @@
 /** Settings: defaults, stages, and refusals with the name of the setting. */
 import { expect, test } from 'vitest';
-import { parseSettings, settingsOf, stages } from '../settings.ts';
+import { GPU_TYPES } from '../settings/gpu-types.ts';
+import { parseSettings, type SettingsInput, settingsOf, stages } from '../settings.ts';
 
 test('every stage is valid', () => {
   for (const stage of Object.keys(stages)) expect(() => settingsOf(stage)).not.toThrow();
@@ -57,6 +58,11 @@ test.each([
   ['training.storageGb', { training: { storageGb: 201 } }],
   ['training.storageGb', { training: { compute: 'ec2', storageGb: 29 } }],
   ['training.gpus', { training: { gpus: 1 } }],
+  ['training.instanceTypes', { training: { compute: 'ec2', gpus: 1, instanceTypes: ['g6.xlarge', 'm7i.xlarge'] } }],
+  ['training.instanceTypes', { training: { compute: 'ec2', gpus: 1, instanceTypes: ['g5g.xlarge'] } }],
+  ['training.instanceTypes', { training: { compute: 'ec2', gpus: 4, instanceTypes: ['g6.xlarge'] } }],
+  ['training.instanceTypes', { training: { compute: 'ec2', gpus: 1, memoryGb: 16, instanceTypes: ['g6.xlarge'] } }],
+  ['training.instanceTypes', { training: { compute: 'ec2', gpus: 8, memoryGb: 1024, vcpus: 192, maxVcpus: 192, instanceTypes: ['p4d.24xlarge'] } }],
   ['training.instanceTypes.0', { training: { compute: 'ec2', instanceTypes: ['c7i'] } }],
   ['training.vcpus', { training: { vcpus: 3 } }],
   ['training.memoryGb', { training: { vcpus: 4, memoryGb: 31 } }],
@@ -78,4 +84,25 @@ test.each([
 test('all mistakes are told at once', () => {
   const input = { serving: { memoryMb: 1 }, training: { attempts: 0 } };
   expect(() => parseSettings('dev', input)).toThrow(/dev\.serving\.memoryMb: .+\n {2}dev\.training\.attempts: /);
+});
+
+test('a type without GPUs is refused with those that a job fits on', () => {
+  const refused = (training: SettingsInput['training']) => () => parseSettings('test', { training });
+  expect(refused({ compute: 'ec2', gpus: 1, instanceTypes: ['m7i.xlarge'] })).toThrow(
+    'm7i.xlarge has no GPU that gpt can use; expected 1 GPU, 4 vCPUs and more than 8 GB of memory, such as g6.xlarge, ' +
+      'g5.xlarge, g6e.xlarge',
+  );
+  expect(refused({ compute: 'ec2', gpus: 1, memoryGb: 16, instanceTypes: ['g5.xlarge'] })).toThrow(
+    'g5.xlarge has 1 GPU, 4 vCPUs and 16 GB; expected 1 GPU, 4 vCPUs and more than 16 GB of memory, such as ' +
+      'g6.2xlarge, g5.2xlarge, g6e.xlarge',
+  );
+});
+
+test('all types with GPUs that are listed can be set', () => {
+  for (const type of Object.keys(GPU_TYPES)) {
+    const instanceTypes = [type];
+    const [gpus] = GPU_TYPES[type]!;
+    const { training } = parseSettings('test', { training: { compute: 'ec2', gpus, instanceTypes } });
+    expect(training.instanceTypes).toEqual(instanceTypes);
+  }
 });

@@ -155,22 +155,40 @@ describe('jobs run', () => {
   });
 
   test('on instances with a GPU, which are there only while a job is', () => {
-    const template = trainingOf({ compute: 'ec2', gpus: 1, instanceTypes: ['g6.xlarge'], maxVcpus: 4 });
+    const template = trainingOf({ compute: 'ec2', gpus: 1, maxVcpus: 4 });
     expect(kinds(template)).toEqual(['SPOT', 'EC2']);
     template.allResourcesProperties('AWS::Batch::ComputeEnvironment', {
       ComputeResources: {
         MinvCpus: 0,
         MaxvCpus: 4,
-        InstanceTypes: ['g6.xlarge'],
+        // The default job, 4 vCPUs and 8 GB, on the smallest of each family.
+        InstanceTypes: ['g6.xlarge', 'g5.xlarge', 'g6e.xlarge'],
+        // Its driver is 580, and CUDA 12.8 was made with 570.26: https://github.com/aws/amazon-ecs-ami/releases/tag/20261113
         Ec2Configuration: [{ ImageType: 'ECS_AL2023_NVIDIA' }],
       },
     });
     template.hasResourceProperties('AWS::Batch::JobDefinition', {
       ContainerProperties: { ResourceRequirements: Match.arrayWith([{ Type: 'GPU', Value: '1' }]) },
     });
+    expect(environmentOf(template)).toMatchObject({ DEVICE: 'cuda', DEVICES: '1' });
+    expect(containerOf(template)).not.toHaveProperty('LinuxParameters');
     template.hasResourceProperties('AWS::EC2::LaunchTemplate', {
       LaunchTemplateData: { MetadataOptions: { HttpTokens: 'required' } },
     });
+  });
+
+  test('on several GPUs, whose processes share memory', () => {
+    const template = trainingOf({ compute: 'ec2', gpus: 4, memoryGb: 32 });
+    template.allResourcesProperties('AWS::Batch::ComputeEnvironment', {
+      ComputeResources: { InstanceTypes: ['g6.12xlarge', 'g5.12xlarge', 'g6e.12xlarge'] },
+    });
+    expect(containerOf(template).LinuxParameters).toMatchObject({ SharedMemorySize: 16_384 });
+    expect(environmentOf(template)).toMatchObject({ DEVICE: 'cuda', DEVICES: '4' });
+  });
+
+  test('where gpt computes is its own choice without a GPU', () => {
+    expect(environmentOf(defaults)).not.toHaveProperty('DEVICE');
+    expect(environmentOf(defaults)).not.toHaveProperty('DEVICES');
   });
 
   test('on instances that are as the newest settings say', () => {

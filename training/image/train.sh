@@ -9,6 +9,7 @@
 #   MARGIN                  how much worse than the served version it may predict, in nats per token
 #   CHECKPOINT_EVERY_STEPS  how often a checkpoint is copied to the store
 #   INIT                    a model to train further; without it, random weights
+#   DEVICE, DEVICES         where to compute, such as cuda, and how many of these; without them, what gpt finds
 #   SIGNING_KEY             the key that signs the new version, such as awskms:ARN; read by gpt itself
 #   PRESETS                 for an array job: its presets, with spaces between them, one for each job
 set -eu
@@ -28,6 +29,7 @@ fi
 # `exec`, so that SIGTERM reaches gpt, which then writes a checkpoint.
 set -- --preset "$PRESET" --corpus "$CORPUS" \
     --promote "$PROMOTE" --margin "$MARGIN" \
-    --resume --mirror-checkpoints --set "training.checkpoint_every_steps=$CHECKPOINT_EVERY_STEPS" "$@"
+    --resume --mirror-checkpoints --set "training.checkpoint_every_steps=$CHECKPOINT_EVERY_STEPS" \
+    ${DEVICE:+--device "$DEVICE"} ${DEVICES:+--devices "$DEVICES"} "$@"
 [ -z "${INIT:-}" ] || exec gpt finetune "$INIT" "$@"
 exec gpt train "$@"

@@ -69,7 +69,13 @@ export class TrainingJob extends Construct {
     return new batch.EcsEc2ContainerDefinition(this, 'Container', {
       ...options,
       ...(settings.gpus > 0 && { gpu: settings.gpus }),
+      ...(settings.gpus > 1 && { linuxParameters: this.sharedMemory(settings.memoryGb) }),
     });
+  }
+
+  /** Processes of several GPUs share weights and gradients; Docker gives a container 64 MB for that. */
+  private sharedMemory(memoryGb: number): batch.LinuxParameters {
+    return new batch.LinuxParameters(this, 'Linux', { sharedMemorySize: Size.gibibytes(Math.ceil(memoryGb / 2)) });
   }
 }
 
@@ -84,6 +90,8 @@ function environment(props: TrainingJobProps): Record<string, string> {
     MARGIN: String(settings.margin),
     CHECKPOINT_EVERY_STEPS: String(settings.checkpointEverySteps),
     ...(settings.start === 'current' && { INIT: `channel:${channel}` }),
+    // Not where it can, which is on the processor if something is wrong with the GPU.
+    ...(settings.gpus > 0 && { DEVICE: 'cuda', DEVICES: String(settings.gpus) }),
     ...(signingKey && { SIGNING_KEY: `awskms:${signingKey.keyArn}` }),
   };
 }
