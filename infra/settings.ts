@@ -6,6 +6,7 @@
  */
 import { z } from 'zod';
 import { canary } from './settings/canary.ts';
+import { tooLong } from './settings/environment.ts';
 import { name } from './settings/name.ts';
 import { prune } from './settings/prune.ts';
 import { service } from './settings/service.ts';
@@ -160,6 +161,10 @@ const serving = z
       refuse('temporaryStorageMb', 'SnapStart allows 512 MB');
     }
     if (serving.compute === 'ecs') refuseForService(serving, refuse);
+    else {
+      const problem = tooLong({ apiKeySha256: serving.apiKeySha256, corsOrigins: serving.corsOrigins });
+      if (problem) refuse('apiKeySha256', problem);
+    }
     const managed = serving.managedInstances;
     if (!managed) return;
     if (serving.package === 'image') {

@@ -1,10 +1,11 @@
 /** Settings of the service: the container image on Fargate, behind a load balancer. */
 import { z } from 'zod';
+import { FARGATE_VCPUS } from './fargate.ts';
 
 export const service = z
   .strictObject({
-    /** vCPUs of a task; it has the least memory that Fargate offers for them, 2 GB each. */
-    vcpus: z.literal([1, 2, 4, 8, 16]).default(2),
+    /** vCPUs of a task; it has the least memory that Fargate offers for them. */
+    vcpus: z.literal(FARGATE_VCPUS).default(2),
     /**
      * Requests that a task takes at once: they generate side by side. When three quarters of that run or wait in a
      * task, another one is started.

@@ -1,6 +1,6 @@
 /** Settings of training: what a job trains, the machine it runs on, and when. */
 import { z } from 'zod';
-import { FARGATE_MEMORY_GB, FARGATE_STORAGE_GB } from './fargate.ts';
+import { FARGATE_STORAGE_GB, wrongSize } from './fargate.ts';
 import { fits, GPU_TYPES, usualTypes } from './gpu-types.ts';
 import { name } from './name.ts';
 import { schedule } from './schedule.ts';
@@ -19,10 +19,15 @@ export const training = z
     /** Preset of `gpt train`: model and training settings. */
     preset: name.default('the-verdict'),
     /** Key prefix of the texts in the corpus bucket; empty for the whole bucket. */
-    corpusPrefix: z.string().regex(/^([A-Za-z0-9._-]+\/)*$/, 'expected nothing, or names that end with /').default(''),
+    corpusPrefix: z
+      .string()
+      .regex(/^([A-Za-z0-9._-]+\/)*$/, 'expected nothing, or names that end with /')
+      // Half of what the key of an object may have.
+      .max(512)
+      .default(''),
     /** Start from random weights (`scratch`), or from the model that the channel names (`current`). */
     start: z.enum(['scratch', 'current']).default('scratch'),
-    /** Threshold of the promotion gate, in nats per token: how far a new model's validation loss may exceed the served one's. */
+    /** Promotion gate, in nats per token: by how much a new model's validation loss may exceed the served one's. */
     margin: z.number().min(0).max(10).default(0.05),
     /** Steps between checkpoints in the store: at most so many are lost with a machine. */
     checkpointEverySteps: z.int().min(1).default(50),
@@ -101,13 +106,8 @@ export const training = z
       refuse('storageGb', `the images of instances take a volume of ${AMI_STORAGE_GB} GB or more`);
     }
     if (training.compute === 'fargate') {
-      const range = FARGATE_MEMORY_GB[training.vcpus];
-      if (!range) return refuse('vcpus', 'Fargate has 1, 2, 4, 8 or 16');
-      const [smallest, largest, step] = range;
-      const { memoryGb } = training;
-      if (memoryGb < smallest || memoryGb > largest || (memoryGb - smallest) % step !== 0) {
-        refuse('memoryGb', `with ${training.vcpus} vCPUs Fargate has ${smallest} to ${largest} GB in steps of ${step}`);
-      }
+      const wrong = wrongSize(training.vcpus, training.memoryGb);
+      if (wrong) refuse(...wrong);
     }
   })
   .transform((training) => ({
@@ -129,8 +129,8 @@ function refuseTypes(
   for (const type of training.instanceTypes ?? []) {
     if (fits(type, training)) continue;
     const found = GPU_TYPES[type];
-    const has = found ? `has ${counted(found[0])}, ${found[1]} vCPUs and ${found[2]} GB` : 'has no GPU that gpt can use';
-    refuse('instanceTypes', `${type} ${has}; expected ${needs}, such as ${usual.join(', ') || 'p5.48xlarge'}`);
+    const has = found ? `${counted(found[0])}, ${found[1]} vCPUs and ${found[2]} GB` : 'no GPU that gpt can use';
+    refuse('instanceTypes', `${type} has ${has}; expected ${needs}, such as ${usual.join(', ') || 'p5.48xlarge'}`);
   }
 }
 

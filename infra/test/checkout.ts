@@ -40,7 +40,7 @@ export class Checkout {
     for (const name of ['cdk', 'cargo', 'docker', 'curl']) symlinkSync(STAND_IN, join(this.standIns, name));
     for (const tool of TOOLS) symlinkSync(realPath(tool), join(this.tools, tool));
     // Copies, since modules are found from where a file really lies.
-    for (const name of ['bin', 'deploy', 'lib']) {
+    for (const name of ['bin', 'deploy', 'lib', 'settings']) {
       cpSync(join(PROJECT_FOLDER, name), path('infra', name), { recursive: true });
     }
     writeFileSync(

@@ -69,8 +69,10 @@ async function metadata() {
 /** Starts the watcher as the unit does. */
 function watch(root: string, IMDS: string) {
   const defaults = readFileSync(join(root, 'etc/default/spot-notice'), 'utf8');
-  const env = { ...environment(root), ...Object.fromEntries([defaults.trim().split('=')]), IMDS, CHECK_SECONDS: '0.05' };
-  const child = spawn(join(root, 'usr/local/sbin/spot-notice'), { env });
+  const ofUnit = Object.fromEntries([defaults.trim().split('=')]);
+  const child = spawn(join(root, 'usr/local/sbin/spot-notice'), {
+    env: { ...environment(root), ...ofUnit, IMDS, CHECK_SECONDS: '0.05' },
+  });
   children.push(child);
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
@@ -103,7 +105,7 @@ test('at the notice, and not before, containers get 110 s, and ECS learns that t
   expect(notesOf(root).slice(1)).toEqual(['systemctl stop ecs', 'docker ps --quiet', 'docker stop --time 110 one two']);
 });
 
-test('without containers nothing is stopped, and an agent that stays does not keep containers from ending', async () => {
+test('without containers nothing is stopped, and an agent that stays keeps no container from ending', async () => {
   const root = installed();
   standIn(root, 'docker', 'exit 0');
   const service = await metadata();

@@ -1,4 +1,5 @@
 /** Crossover of the function, which costs by the request, and the service, which costs by the hour. */
+import { leastMemoryGb } from '../../settings/fargate.ts';
 import type { Settings } from '../../settings.ts';
 import { PRICES } from './prices.ts';
 
@@ -35,7 +36,7 @@ export function requestUsd(use: { memoryMb: number; secondsPerRequest: number },
 /** What an hour of the service costs, in USD: tasks with their public addresses, and the load balancer. */
 export function serviceHourUsd({ vcpus }: Pick<Settings['serving']['service'], 'vcpus'>, tasks: number): number {
   const { fargate, ipv4, balancer } = PRICES;
-  const task = vcpus * fargate.vcpuHour + 2 * vcpus * fargate.gbHour + ipv4.hour;
+  const task = vcpus * fargate.vcpuHour + leastMemoryGb(vcpus) * fargate.gbHour + ipv4.hour;
   return tasks * task + balancer.hour + BALANCER_UNITS * balancer.unitHour;
 }
 

@@ -42,7 +42,7 @@ const COLD_START_SECONDS = 10;
 
 /**
  * The longest that CloudFront waits for the next bytes without a quota of its own:
- * https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-cloudfront-distribution-customoriginconfig.html
+ * https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_CustomOriginConfig.html
  */
 const LONGEST_READ_SECONDS = 120;
 
@@ -120,8 +120,8 @@ export class SiteStack extends Stack {
     if (seconds > LONGEST_READ_SECONDS) {
       const elsewhere = endpoint.loadBalancer ? '' : ", or that call the API's own address";
       Annotations.of(this).addWarning(
-        `serving.timeLimitSeconds is ${timeLimitSeconds}, and CloudFront waits ${LONGEST_READ_SECONDS} s for the next ` +
-          'bytes: below the domain of the page, an answer that takes longer and is not streamed ends with 504. Expected ' +
+        `serving.timeLimitSeconds is ${timeLimitSeconds}, and CloudFront waits ${LONGEST_READ_SECONDS} s for the ` +
+          'next bytes: at the domain of the page, an answer that takes longer and is not streamed ends with 504. Expected ' +
           `at most ${LONGEST_READ_SECONDS - COLD_START_SECONDS}, or callers that stream${elsewhere}`,
       );
     }

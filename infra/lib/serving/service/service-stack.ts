@@ -8,6 +8,7 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import type * as s3 from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
+import { leastMemoryGb } from '../../../settings/fargate.ts';
 import type { Settings } from '../../../settings.ts';
 import type { Endpoint } from '../endpoint.ts';
 import type { AlarmProps } from '../function-alarms.ts';
@@ -24,7 +25,6 @@ export interface ServiceStackProps extends StackProps {
 }
 
 const PORT = 8080;
-const GB_PER_VCPU = 2;
 /** Share of the requests that a task takes at once above which another task is started. */
 const FULL = 0.75;
 /** The most time that Fargate gives a task between SIGTERM and its end. */
@@ -107,7 +107,7 @@ export class ServiceStack extends Stack {
     const { vcpus, requestsAtOnce } = settings.service;
     const task = new ecs.FargateTaskDefinition(this, 'Task', {
       cpu: vcpus * 1024,
-      memoryLimitMiB: vcpus * GB_PER_VCPU * 1024,
+      memoryLimitMiB: leastMemoryGb(vcpus) * 1024,
       runtimePlatform: {
         cpuArchitecture: settings.architecture === 'arm64' ? ecs.CpuArchitecture.ARM64 : ecs.CpuArchitecture.X86_64,
         operatingSystemFamily: ecs.OperatingSystemFamily.LINUX,
