@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Prepares this checkout: checks the tools and links the native libraries into target/native. Options add what
 # tests use: --tests Python's tools, in target/venv; --infra those of the infrastructure, in target/infra-venv, and its
-# npm packages; --site the npm packages of the page, and Chromium. --deploy adds cargo-lambda, in target/deploy-venv,
-# for scripts/build-function.sh; --cuda links libtorch's CUDA build into target/cuda, for scripts/build-cuda.sh.
+# npm packages; --site the npm packages of the page, Chromium and Firefox. --deploy adds cargo-lambda, in
+# target/deploy-venv, for scripts/build-function.sh; --cuda links libtorch's CUDA build into target/cuda, for
+# scripts/build-cuda.sh.
 # Run it as often as you like; it is quick and quiet when there is nothing to do.
 # The libraries (490 MB) are kept in TROELSLLM_CACHE (default: ~/.cache/troelsllm), so that
 # another checkout on this machine does not fetch them again.
@@ -135,6 +136,7 @@ fi
 if [ -n "$site" ]; then
     scripts/npm_packages.sh infra/site
     command -v "${CHROMIUM:-chromium}" >/dev/null || need_package Chromium chromium
+    command -v "${FIREFOX:-firefox-esr}" >/dev/null || need_package Firefox firefox-esr
 fi
 if [ -n "$infra" ]; then
     scripts/npm_packages.sh infra

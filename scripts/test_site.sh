@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Tests the page: builds it, and walks through it in Chromium, with the real server and a model that it
-# trains. Needs Node.js 20.19 or newer, and the programs: cargo build --release --bins
+# Tests the page: builds it, and walks through it in Chromium and Firefox, with the real server and a model
+# that it trains. CHROMIUM and FIREFOX name other programs than chromium and firefox-esr.
+# Needs Node.js 20.19 or newer, and the programs: cargo build --release --bins
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PROGRAMS=$(realpath "${CARGO_TARGET_DIR:-target}")/release

@@ -40,9 +40,10 @@ export function startBrowser(): Promise<Browser> {
   });
 }
 
-function onPath(name: string): string {
+/** A program on the PATH. */
+export function onPath(name: string): string {
   const found = (process.env['PATH'] ?? '').split(delimiter).map((folder) => join(folder, name)).find(existsSync);
-  if (!found) throw new Error(`there is no ${name} on the PATH; install it, or set CHROMIUM to the browser`);
+  if (!found) throw new Error(`there is no ${name} on the PATH; install it, or set CHROMIUM or FIREFOX to the browser`);
   return found;
 }
 
