@@ -27,6 +27,9 @@ for (const [title, use] of Object.entries(USES)) {
   columns[0]!.forEach(({ what }, row) => print(what, columns.map((items) => items[row]!.usd)));
   print('together', columns.map(total));
 }
+for (const name of Object.keys(stages).filter((name) => settingsOf(name).training.compute === 'ec2')) {
+  console.log(`\nNot in the tables: ${name} trains on instances. README.md, *A GPU*, says how to compute what that costs.`);
+}
 rmSync(folder, { recursive: true });
 
 const { lambda, service, tokensPerRequest } = MEASURED;

@@ -1,6 +1,7 @@
 /** Quotas of an account that a stage needs: concurrent executions of Lambda, and vCPUs to train on. */
 import { GetAccountSettingsCommand, GetFunctionConcurrencyCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { GetServiceQuotaCommand, ServiceQuotasClient } from '@aws-sdk/client-service-quotas';
+import { GPU_TYPES } from '../settings/gpu-types.ts';
 import type { Settings } from '../settings.ts';
 
 /** Where findings go: a problem stops the deployment, a warning does not. */
@@ -54,27 +55,35 @@ const INSTANCES: [RegExp, Kind][] = [
   [/^p\d/, { service: 'ec2', onDemand: 'L-417A185B', spot: 'L-7212CCBC' }],
 ];
 
-/** Whether a training job fits into the account's vCPUs. */
+/** Whether the machine of a training job fits into the account's vCPUs: of instances the smallest that are set. */
 export async function checkVcpus(training: Settings['training'], findings: Findings): Promise<void> {
   const { compute, instanceTypes, spot, vcpus } = training;
-  const kinds = new Set<Kind>();
+  /** What a machine of each kind has at the least. */
+  const kinds = new Map<Kind, number>();
   for (const type of compute === 'ec2' ? instanceTypes : []) {
     const [, kind] = INSTANCES.find(([types]) => types.test(type)) ?? [];
-    if (kind) kinds.add(kind);
+    // A machine with GPUs has more processors than its job needs, often by far.
+    if (kind) kinds.set(kind, Math.min(kinds.get(kind) ?? Infinity, GPU_TYPES[type]?.[1] ?? vcpus));
     else findings.warnings.push(`training.instanceTypes: the quota of ${type} is not known here, so it is not checked`);
   }
-  if (compute === 'fargate') kinds.add(FARGATE);
+  if (compute === 'fargate') kinds.set(FARGATE, vcpus);
 
   if (kinds.size === 0) return;
   const client = new ServiceQuotasClient({});
   // In the order in which Batch tries them. Where the first has no quota for a job, the job waits there.
   const markets = spot ? (['spot', 'onDemand'] as const) : (['onDemand'] as const);
   for (const [index, market] of markets.entries()) {
-    const codes = [...kinds].map((kind) => ({ ServiceCode: kind.service, QuotaCode: kind[market] }));
-    const quotas = await Promise.all(codes.map((code) => client.send(new GetServiceQuotaCommand(code))));
-    if (quotas.some(({ Quota }) => (Quota?.Value ?? 0) >= vcpus)) continue;
+    const quotas = await Promise.all(
+      [...kinds].map(async ([kind, needed]) => {
+        const code = { ServiceCode: kind.service, QuotaCode: kind[market] };
+        return { needed, Quota: (await client.send(new GetServiceQuotaCommand(code))).Quota };
+      }),
+    );
+    if (quotas.some(({ needed, Quota }) => (Quota?.Value ?? 0) >= needed)) continue;
     const list = quotas.map(({ Quota }) => `${Quota?.QuotaName} (${Quota?.QuotaCode}) is ${Quota?.Value}`).join(', ');
-    const message = `training.vcpus is ${vcpus}, and of the account's quotas ${list}`;
+    const least = Math.min(...kinds.values());
+    const what = least > vcpus ? `the smallest of training.instanceTypes has ${least} vCPUs` : `training.vcpus is ${vcpus}`;
+    const message = `${what}, and of the account's quotas ${list}`;
     if (index === 0) findings.problems.push(`${message}: no job can start; ask Service Quotas for more, or lower it`);
     else findings.warnings.push(`${message}: jobs wait for Spot`);
   }

@@ -41,9 +41,21 @@ test('each training leaves its checkpoints for a week and a day', () => {
 
 test('a retraining is 0.020 on Fargate, and 0.006 on Spot', () => {
   const retraining = (spot: boolean) =>
-    usd(monthlyCosts(stage({ training: { spot } }, { trainingsPerMonth: 1 })), 'Retraining');
+    usd(monthlyCosts(stage({ training: { spot } }, { trainingsPerMonth: 1 })), 'Retraining on Fargate');
   expect(retraining(false)).toBeCloseTo(0.4 * 0.04048 + 0.8 * 0.004445, 6);
   expect(retraining(true)).toBeCloseTo(0.0059, 4);
+});
+
+test('a retraining on instances has no price of Fargate', () => {
+  const items = monthlyCosts(stage({ training: { compute: 'ec2', gpus: 1 } }, { trainingsPerMonth: 1 }));
+  expect(usd(items, 'Retraining on Fargate')).toBe(0);
+});
+
+test('a key that signs costs a dollar a month, if it is one of the stage', () => {
+  const ofKey = (signingKey: string | null) => usd(monthlyCosts(stage({ training: { signingKey } })), 'Key that signs');
+  expect(ofKey('create')).toBe(1);
+  expect(ofKey(`arn:aws:kms:eu-west-1:123456789012:key/${'1'.repeat(36)}`)).toBe(0);
+  expect(ofKey(null)).toBe(0);
 });
 
 test('an account has ten alarms, ten metrics and three dashboards for nothing, and not each stage', () => {

@@ -21,6 +21,8 @@ const STAGES: Record<string, SettingsInput> = {
     training: { corpusPrefix: 'books/', imageTag: 'v7', compute: 'ec2', gpus: 1, instanceTypes: ['g5.xlarge'] },
   },
   elsewhere: { account: '999999999999' },
+  // On machines with 48 vCPUs, of which the job has 4.
+  gpus: { account: ACCOUNT, training: { compute: 'ec2', gpus: 4 } },
 };
 
 test('the outputs that the scripts read are those of the stacks', () => {
@@ -323,6 +325,15 @@ describe.runIf(hasMoto)('with an account', { timeout: 300_000 }, () => {
       expect(status, output).toBe(0);
       expect(output).toContain("warning: Lambda's limits could not be checked: AccessDeniedException: not for you");
       expect(output).toContain('warning: the vCPUs to train on could not be checked: AccessDeniedException');
+    });
+
+    test('holds a quota against the machine, which is larger than its job where it has several GPUs', async () => {
+      Object.assign(limits, { spot: 47, onDemand: 48 });
+      const { status, output } = await preflight('gpus', inRegion('eu-west-1'), '', '--yes');
+      expect(status).toBe(1);
+      expect(output).toMatch(/problem: the smallest of training\.instanceTypes has 48 vCPUs, .+L-3819A6DF\) is 47: no job/);
+      limits.spot = 48;
+      expect((await preflight('gpus', inRegion('eu-west-1'), '', '--yes')).output).not.toContain('problem:');
     });
   });
 

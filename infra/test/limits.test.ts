@@ -1,5 +1,6 @@
 /** Limits of services: templates of the stages, and of settings at their extremes, keep to them. */
-import { readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Template } from 'aws-cdk-lib/assertions';
 import { describe, expect, test } from 'vitest';
@@ -7,6 +8,7 @@ import { STACKS, stackName } from '../lib/names.ts';
 import { PROJECT_FOLDER } from '../lib/paths.ts';
 import { FARGATE_VCPUS } from '../settings/fargate.ts';
 import { parseSettings, type SettingsInput, stages } from '../settings.ts';
+import { newFolder } from './folders.ts';
 import {
   ALARM_NAME,
   BUCKET_NAME,
@@ -84,6 +86,23 @@ test.each(LIMITS)('$what', ({ what, min = 0, max = Infinity }) => {
   // A limit that nothing is held against says nothing.
   expect(values).not.toEqual([]);
   expect(values.filter(({ value }) => !(value >= min && value <= max))).toEqual([]);
+});
+
+// scripts/test_infra.sh installs it.
+const hasCfnLint = spawnSync('cfn-lint', ['--version']).status === 0;
+test.runIf(hasCfnLint)("CloudFormation's own schemas, by cfn-lint", () => {
+  const folder = newFolder();
+  // Most stacks are the same in several of them.
+  const texts = new Set(templates.map(([, template]) => JSON.stringify(template.toJSON())));
+  const files = [...texts].map((text, index) => {
+    const file = join(folder, `${index}.json`);
+    writeFileSync(file, text);
+    return file;
+  });
+  // W3005: the CDK says an order of creation twice.
+  const lint = spawnSync('cfn-lint', ['--ignore-checks', 'W3005', '--', ...files], { encoding: 'utf8' });
+  expect(lint.stdout + lint.stderr).toBe('');
+  expect(lint.status).toBe(0);
 });
 
 test('sizes of tasks on Fargate', () => {

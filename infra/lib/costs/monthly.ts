@@ -89,7 +89,9 @@ export function monthlyCosts(stage: Stage, months = 12): Item[] {
     item('Versions of models', versionsGb(stage, months), 'GB', PRICES.s3.gbMonth),
     item('Checkpoints', checkpointsGb(stage), 'GB', PRICES.s3.gbMonth),
     item('Images', repositories * IMAGES * SIZES.image, 'GB', PRICES.ecr.gbMonth),
-    item('Retraining', use.trainingsPerMonth, 'runs', trainingUsd),
+    // On instances it is not known: no throughput was measured there.
+    item('Retraining on Fargate', training.compute === 'fargate' ? use.trainingsPerMonth : 0, 'runs', trainingUsd),
+    item('Key that signs', training.signingKey === 'create' ? 1 : 0, 'keys', PRICES.kms.keyMonth),
     item('Service', inLambda ? 0 : HOURS_PER_MONTH, 'hours', serviceHourUsd(serving.service, serving.service.minTasks)),
     item('Snapshot of the function', snapshots, 'GB-seconds', PRICES.lambda.snapStartGbSecond),
     item('Firewall', serving.waf ? 1 : 0, 'ACL with three rules', PRICES.waf.aclMonth + 3 * PRICES.waf.ruleMonth),

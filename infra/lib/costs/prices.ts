@@ -24,6 +24,8 @@ export const PRICES = {
   ecr: { gbMonth: 0.1 },
   /** https://aws.amazon.com/cloudwatch/pricing: custom metrics count by the hour in which they get a value. */
   cloudwatch: { metricMonth: 0.3, alarmMonth: 0.1, dashboardMonth: 3, logGb: 0.5 },
+  /** https://aws.amazon.com/kms/pricing: a key, whatever it is for. */
+  kms: { keyMonth: 1 },
   /** https://aws.amazon.com/waf/pricing: an ACL and each of its rules. */
   waf: { aclMonth: 5, ruleMonth: 1 },
 };
