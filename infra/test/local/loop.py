@@ -1,7 +1,8 @@
 """End-to-end test on this machine: loop.py FOLDER_OF_TEMPLATES STAGE PROGRAMS REPOSITORY
 
 Deploys the stacks to moto, takes the environment of the training job and of the function from the deployed
-resources, and runs the real programs with them: train, sign, gate, promote, swap; and a gate that refuses.
+resources, and runs the real programs with them: train, sign, gate, promote, swap; a gate that refuses; a machine that is
+taken back.
 """
 
 import base64
@@ -20,6 +21,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from moto.kms.utils import ECDSAPrivateKey
+from spot import take_back
 
 # Exit code of `gpt train` when the new version is published, and the channel stays as it is.
 NOT_PROMOTED = 3
@@ -50,17 +52,34 @@ class Loop:
 
     def run(self, job: dict, machine: str, overrides: dict[str, str]) -> subprocess.CompletedProcess:
         """Runs a job as `aws batch submit-job --container-overrides` would, on a new machine."""
+        process = self.start(job, machine, overrides)
+        output, errors = process.communicate()
+        return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+
+    def start(self, job: dict, machine: str, overrides: dict[str, str]) -> subprocess.Popen:
         container = job["containerProperties"]
         variables = {entry["name"]: entry["value"] for entry in container["environment"]}
         folder = self.work / machine
         folder.mkdir()
-        return subprocess.run(
+        return subprocess.Popen(
             [self.repository / "training/image/train.sh", *container.get("command", [])],
             env={**self.environment, **variables, **overrides},
             cwd=folder,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
         )
+
+    def lose_machine(self, machine: str, overrides: dict[str, str]) -> str:
+        """Runs the job on a Spot machine that is taken back once the training has begun; what it logs by then."""
+        job = self.start(self.job, machine, overrides)
+        log = ""
+        for line in job.stderr:
+            log += line
+            if " step " in line:
+                break
+        take_back(job, self.work / machine / "tools")
+        return log + job.stderr.read()
 
     def ending(self, exit_code: int, status_reason: str) -> str:
         """RETRY or EXIT: the first of the job's conditions that applies to a failure."""
@@ -139,6 +158,17 @@ def main(folder: Path, stage: str, programs: Path, repository: Path) -> None:
                 time.sleep(0.5)
             took = time.monotonic() - start
             check(version == after != before, f"within {took:.0f} s the running function answers with {after}")
+
+            # Longer than the others, and from other weights.
+            preset = loop.work / "spot.toml"
+            tiny = (repository / "training/presets/tiny.toml").read_text()
+            preset.write_text(tiny.replace("seed = 123", "seed = 7").replace("epochs = 2", "epochs = 4"))
+            spot = {"PRESET": str(preset), "PROMOTE": "spot", "INIT": ""}
+            log = loop.lose_machine("lost", spot)
+            check("stopped after step" in log, "on a machine that is taken back the job makes a checkpoint", log)
+            other = loop.train("other", spot)
+            goes_on = other.returncode == 0 and "going on after step" in other.stderr
+            check(goes_on, "on another machine it goes on from there", other.stderr)
 
             # It learns noise, and is judged by the story at the end.
             words = [f"{'xqzjvk'[i % 6]}{i * 7919 % 9973}" for i in range(2000)]
