@@ -1,0 +1,15 @@
+/** Settings of alarms: who is told of what, and from which threshold on. */
+import { z } from 'zod';
+
+export const alarms = z.strictObject({
+  /** Recipient of alarms. AWS asks that address for confirmation first. */
+  email: z.email('expected an e-mail address').nullable().default(null),
+  /** Threshold for the 99th percentile of request latency, in seconds. */
+  p99Seconds: z.number().positive().default(30),
+  /** Threshold for a cold start, from the start of the process to a loaded model, in seconds. */
+  coldStartSeconds: z.number().positive().default(10),
+  /** Threshold for the age of the served model, in days: retraining is late. `null` for no alarm. */
+  modelAgeDays: z.int().min(1).nullable().default(null),
+  /** Monthly budget of the whole account, in USD. `null` for none. */
+  monthlyBudgetUsd: z.number().positive().nullable().default(10),
+});
