@@ -48,11 +48,13 @@ afterEach(() => {
   servers.splice(0).forEach((server) => server.close());
 });
 
-/** A metadata service of version 2, which gives the notice once it is told to. */
+/** A metadata service of version 2, which gives the notice, and fails, while it is told to. */
 async function metadata() {
-  const state = { noticed: false, looks: 0, address: '' };
+  const state = { noticed: false, broken: false, requests: 0, looks: 0, address: '' };
   const { server, address } = await listen((request, response) => {
-    if (request.method === 'PUT' && request.url === '/latest/api/token') {
+    state.requests += 1;
+    if (state.broken) request.socket.destroy();
+    else if (request.method === 'PUT' && request.url === '/latest/api/token') {
       const hasTtl = Number(request.headers['x-aws-ec2-metadata-token-ttl-seconds']) > 0;
       response.writeHead(hasTtl ? 200 : 400).end('a token');
     } else if (request.headers['x-aws-ec2-metadata-token'] !== 'a token') {
@@ -124,22 +126,12 @@ test('without containers nothing is stopped, and an agent that stays keeps no co
 test('a metadata service that fails for a while is asked again', async () => {
   const root = installed();
   standIn(root, 'docker', 'exit 0');
-  let asked = 0;
-  const broken = await listen((request, response) => {
-    asked += 1;
-    request.socket.destroy();
-    response.destroy();
-  });
-  servers.push(broken.server);
-  const { port } = new URL(broken.address);
-  const ended = watch(root, broken.address);
-  await vi.waitUntil(() => asked >= 3, { timeout: 10_000 });
-  await new Promise((resolve) => broken.server.close(resolve));
   const service = await metadata();
-  service.noticed = true;
-  const working = servers.at(-1)!;
-  await new Promise((resolve) => working.close(resolve));
-  await new Promise<void>((resolve) => working.listen(Number(port), '127.0.0.1', resolve));
+  Object.assign(service, { broken: true, noticed: true });
+  const ended = watch(root, service.address);
+  await vi.waitUntil(() => service.requests >= 3, { timeout: 10_000 });
+  expect(notesOf(root)).toHaveLength(1);
+  service.broken = false;
   expect((await ended).status).toBe(0);
-  expect(notesOf(root).slice(1)).toContain('systemctl stop ecs');
+  expect(notesOf(root).slice(1)).toEqual(['systemctl stop ecs', 'docker ps --quiet']);
 });

@@ -1,8 +1,8 @@
 """End-to-end test on this machine: loop.py FOLDER_OF_TEMPLATES STAGE PROGRAMS REPOSITORY
 
 Deploys the stacks to moto, takes the environment of the training job and of the function from the deployed
-resources, and runs the real programs with them: train, sign, gate, promote, swap; a gate that refuses; a machine that is
-taken back.
+resources, and runs the real programs with them: train, sign, gate, promote, swap; a gate that refuses; a machine
+that is taken back.
 """
 
 import base64
