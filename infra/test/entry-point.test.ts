@@ -1,18 +1,19 @@
 /** Entry point of the training image: environment to arguments, with a `gpt` that only prints its arguments. */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { PROJECT_FOLDER } from '../lib/paths.ts';
 import { newFolder } from './folders.ts';
 
+const TRAIN = join(PROJECT_FOLDER, '../training/image/train.sh');
 const programs = newFolder();
 writeFileSync(join(programs, 'gpt'), '#!/bin/sh\nprintf "%s\\n" "$@"\n', { mode: 0o755 });
 
 const job = { CORPUS: 's3://texts/', PRESET: 'books', PROMOTE: 'live', MARGIN: '0.1', CHECKPOINT_EVERY_STEPS: '7' };
 
 function train(environment: Record<string, string>, args: string[] = []) {
-  return spawnSync(join(PROJECT_FOLDER, '../training/image/train.sh'), args, {
+  return spawnSync(TRAIN, args, {
     env: { PATH: `${programs}:${process.env.PATH}`, ...job, ...environment },
     encoding: 'utf8',
   });
@@ -52,6 +53,40 @@ test('each job of an array has its own preset and channel, and starts from nothi
   expect(gptArguments({ ...sweep, AWS_BATCH_JOB_ARRAY_INDEX: '0' })).toContain('sweep-tiny');
 });
 
+describe('SIGTERM', () => {
+  /** Runs until gpt has begun, then sends the signal; this gpt ends with `status` as it does for one. */
+  async function stopped(status: number): Promise<number | null> {
+    const folder = newFolder();
+    const gpt = `#!/bin/sh\ntrap 'exit ${status}' TERM\necho begun\nwhile :; do sleep 0.05; done\n`;
+    writeFileSync(join(folder, 'gpt'), gpt, { mode: 0o755 });
+    const env = { PATH: `${folder}:${process.env.PATH}`, ...job };
+    const child = spawn(TRAIN, { env, stdio: ['ignore', 'pipe', 'inherit'] });
+    const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
+    await new Promise((resolve) => child.stdout.once('data', resolve));
+    child.kill('SIGTERM');
+    return ended;
+  }
+
+  test('reaches gpt, and a run that it ends can be told from one that failed', async () => {
+    expect(await stopped(1)).toBe(143);
+    expect(await stopped(130)).toBe(143);
+  });
+
+  test('changes nothing for a run that was at its end', async () => {
+    expect(await stopped(0)).toBe(0);
+    expect(await stopped(3)).toBe(3);
+  });
+});
+
+test('the exit code is that of gpt', () => {
+  const folder = newFolder();
+  const ends = (status: number) => {
+    writeFileSync(join(folder, 'gpt'), `#!/bin/sh\nexit ${status}\n`, { mode: 0o755 });
+    return spawnSync(TRAIN, { env: { PATH: `${folder}:${process.env.PATH}`, ...job } }).status;
+  };
+  expect([0, 1, 3, 130].map(ends)).toEqual([0, 1, 3, 130]);
+});
+
 test('an array with more jobs than presets is an error', () => {
   const { status, stderr } = train({ PRESETS: 'tiny', AWS_BATCH_JOB_ARRAY_INDEX: '1' });
   expect(status).toBe(2);
@@ -59,7 +94,7 @@ test('an array with more jobs than presets is an error', () => {
 });
 
 test('a setting that is missing is an error', () => {
-  const { status, stderr } = spawnSync(join(PROJECT_FOLDER, '../training/image/train.sh'), {
+  const { status, stderr } = spawnSync(TRAIN, {
     env: { PATH: `${programs}:${process.env.PATH}`, ...job, CORPUS: undefined },
     encoding: 'utf8',
   });

@@ -90,7 +90,7 @@ test.each(LIMITS)('$what', ({ what, min = 0, max = Infinity }) => {
 
 // scripts/test_infra.sh installs it.
 const hasCfnLint = spawnSync('cfn-lint', ['--version']).status === 0;
-test.runIf(hasCfnLint)("CloudFormation's own schemas, by cfn-lint", () => {
+test.runIf(hasCfnLint)("CloudFormation's own schemas, by cfn-lint", { timeout: 300_000 }, () => {
   const folder = newFolder();
   // Most stacks are the same in several of them.
   const texts = new Set(templates.map(([, template]) => JSON.stringify(template.toJSON())));

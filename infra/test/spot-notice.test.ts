@@ -10,12 +10,17 @@ import { synthesize } from './support.ts';
 
 const NOTICE = '{"action":"terminate","time":"2026-12-01T12:02:00Z"}';
 
-/** What user data makes on an instance, below a folder that stands for its root. */
-function installed(): string {
+/** The shell script in user data, which is base64 in multipart in base64. */
+function userData(): string {
   const { training } = synthesize({ training: { compute: 'ec2' } });
   const [template] = Object.values(training.findResources('AWS::EC2::LaunchTemplate')) as [any];
   const [, parts] = template.Properties.LaunchTemplateData.UserData['Fn::Base64']['Fn::Join'];
-  const script: string = parts.find((part: any) => part['Fn::Base64'])['Fn::Base64'];
+  return parts.find((part: any) => part['Fn::Base64'])['Fn::Base64'];
+}
+const script = userData();
+
+/** What it makes on an instance, below a folder that stands for its root. */
+function installed(): string {
   const root = newFolder();
   for (const folder of ['etc/ecs', 'etc/default', 'etc/systemd/system', 'usr/local/sbin', 'tools']) {
     mkdirSync(join(root, folder), { recursive: true });
@@ -95,7 +100,9 @@ test('user data installs the watcher as a service, and leaves nothing to ECS tha
   expect(unit).toContain('\nEnvironmentFile=/etc/default/spot-notice\n');
 });
 
-test('at the notice, and not before, containers get 110 s, and ECS learns that the machine is gone', async () => {
+const PS = 'docker ps --quiet --filter label=com.amazonaws.ecs.task-arn';
+
+test('at the notice, and not before, containers get 110 s, and the agent of ECS goes on', async () => {
   const root = installed();
   standIn(root, 'docker', '[ "$1" != ps ] || printf "one\\ntwo\\n"');
   const service = await metadata();
@@ -104,23 +111,28 @@ test('at the notice, and not before, containers get 110 s, and ECS learns that t
   expect(notesOf(root)).toHaveLength(1);
   service.noticed = true;
   expect(await ended).toEqual({ status: 0, output: `spot-notice: ${NOTICE}\n` });
-  expect(notesOf(root).slice(1)).toEqual(['systemctl stop ecs', 'docker ps --quiet', 'docker stop --time 110 one two']);
+  expect(notesOf(root).slice(1)).toEqual([PS, 'docker stop --time 110 one two']);
 });
 
-test('without containers nothing is stopped, and an agent that stays keeps no container from ending', async () => {
+test('where a container does not end in time, ECS learns that the machine is lost, and not that it was killed', async () => {
+  const root = installed();
+  // The agent is stopped 10 seconds before the end.
+  writeFileSync(join(root, 'etc/default/spot-notice'), 'STOP_TIMEOUT_SECONDS=11\n');
+  const untilTheAgentStops = `until grep -q "stop ecs" "${join(root, 'notes')}"; do sleep 0.05; done`;
+  standIn(root, 'docker', `case $1 in ps) echo one ;; stop) ${untilTheAgentStops} ;; esac`);
+  const service = await metadata();
+  service.noticed = true;
+  expect((await watch(root, service.address)).status).toBe(0);
+  expect(notesOf(root).slice(1)).toEqual([PS, 'docker stop --time 11 one', 'systemctl stop ecs']);
+});
+
+test('without containers there is nothing to stop', async () => {
   const root = installed();
   standIn(root, 'docker', 'exit 0');
   const service = await metadata();
   service.noticed = true;
   expect((await watch(root, service.address)).status).toBe(0);
-  expect(notesOf(root).slice(1)).toEqual(['systemctl stop ecs', 'docker ps --quiet']);
-
-  standIn(root, 'docker', '[ "$1" != ps ] || echo one');
-  standIn(root, 'systemctl', 'exit 1');
-  const { status, output } = await watch(root, service.address);
-  expect(status).toBe(0);
-  expect(output).toContain('the agent of ECS goes on');
-  expect(notesOf(root).at(-1)).toBe('docker stop --time 110 one');
+  expect(notesOf(root).slice(1)).toEqual([PS]);
 });
 
 test('a metadata service that fails for a while is asked again', async () => {
@@ -133,5 +145,5 @@ test('a metadata service that fails for a while is asked again', async () => {
   expect(notesOf(root)).toHaveLength(1);
   service.broken = false;
   expect((await ended).status).toBe(0);
-  expect(notesOf(root).slice(1)).toEqual(['systemctl stop ecs', 'docker ps --quiet']);
+  expect(notesOf(root).slice(1)).toEqual([PS]);
 });

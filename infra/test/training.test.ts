@@ -76,6 +76,7 @@ describe('the job', () => {
         EvaluateOnExit: [
           { Action: 'RETRY', OnStatusReason: 'Host EC2*' },
           { Action: 'RETRY', OnStatusReason: 'Your Spot Task was interrupted*' },
+          { Action: 'RETRY', OnExitCode: '143' },
           { Action: 'EXIT', OnReason: '*' },
         ],
       },

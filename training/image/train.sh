@@ -26,10 +26,26 @@ if [ -n "${AWS_BATCH_JOB_ARRAY_INDEX:-}" ]; then
     INIT=
 fi
 
-# `exec`, so that SIGTERM reaches gpt, which then writes a checkpoint.
 set -- --preset "$PRESET" --corpus "$CORPUS" \
     --promote "$PROMOTE" --margin "$MARGIN" \
     --resume --mirror-checkpoints --set "training.checkpoint_every_steps=$CHECKPOINT_EVERY_STEPS" \
     ${DEVICE:+--device "$DEVICE"} ${DEVICES:+--devices "$DEVICES"} "$@"
-[ -z "${INIT:-}" ] || exec gpt finetune "$INIT" "$@"
-exec gpt train "$@"
+if [ -n "${INIT:-}" ]; then set -- finetune "$INIT" "$@"; else set -- train "$@"; fi
+
+# SIGTERM is for gpt, which writes a checkpoint and ends with 1, as for an error, or at a second one with 130. From here
+# that is 143, as of a process that SIGTERM ends, so that a job can be tried again after nothing else.
+stopped=
+child=
+trap 'stopped=yes; [ -z "$child" ] || kill -TERM "$child" 2>/dev/null || true' TERM
+gpt "$@" &
+child=$!
+[ -z "$stopped" ] || kill -TERM "$child"
+status=0
+wait "$child" || status=$?
+# A signal ends `wait`, and not gpt.
+while kill -0 "$child" 2>/dev/null; do
+    status=0
+    wait "$child" || status=$?
+done
+case $stopped$status in yes1 | yes130) status=143 ;; esac
+exit "$status"

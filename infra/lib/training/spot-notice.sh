@@ -1,6 +1,6 @@
 #!/bin/sh
 # Watcher of EC2's interruption notice, two minutes before a Spot instance is taken back: stops the containers of jobs,
-# so that gpt writes a checkpoint. ECS drains no tasks of Batch.
+# so that gpt writes a checkpoint. ECS drains no tasks of Batch. A job that is stopped is tried again elsewhere.
 #
 #   IMDS                  address of the instance metadata service
 #   CHECK_SECONDS         from one look to the next; AWS advises 5
@@ -23,9 +23,13 @@ until notice=$(noticed); do
 done
 echo "spot-notice: $notice"
 
-# Batch tries a job again that lost its machine, and none whose container ended. Without its agent, ECS learns of the
-# first alone.
-timeout 10 systemctl stop ecs || echo "spot-notice: the agent of ECS goes on, so the job may count as failed" >&2
-containers=$(docker ps --quiet)
+# Those of ECS: its agent runs in one too.
+containers=$(docker ps --quiet --filter label=com.amazonaws.ecs.task-arn)
+[ -n "$containers" ] || exit 0
+# A container that is killed in the end has failed, and one that is lost with its machine is tried again. Without its
+# agent ECS learns of the latter alone; until then the agent has the credentials by which checkpoints are stored.
+(sleep $((STOP_TIMEOUT_SECONDS - 10)) && exec systemctl stop ecs) >/dev/null 2>&1 &
+agent=$!
 # shellcheck disable=SC2086 # One argument for each.
-[ -z "$containers" ] || docker stop --time "$STOP_TIMEOUT_SECONDS" $containers
+docker stop --time "$STOP_TIMEOUT_SECONDS" $containers
+kill "$agent" 2>/dev/null || true

@@ -25,6 +25,9 @@ export interface TrainingJobProps {
 /** Status reason when Fargate Spot reclaims a machine; that of EC2 begins with `Host EC2`. */
 const FARGATE_SPOT_RECLAIMED = batch.Reason.custom({ onStatusReason: 'Your Spot Task was interrupted*' });
 
+/** Exit code of `training/image/train.sh` after SIGTERM. Batch never tries a job again that somebody terminates. */
+const STOPPED = batch.Reason.custom({ onExitCode: '143' });
+
 export class TrainingJob extends Construct {
   readonly definition: batch.EcsJobDefinition;
 
@@ -34,11 +37,12 @@ export class TrainingJob extends Construct {
     this.definition = new batch.EcsJobDefinition(this, 'Definition', {
       container: this.container(props),
       retryAttempts: settings.attempts,
-      // The first match decides. Only a reclaimed machine is retried: an error would come again, and so would
-      // a refusal by the promotion gate (exit code 3).
+      // The first match decides. Only a machine that is taken back is tried again: an error would come again, and so
+      // would a refusal by the promotion gate (exit code 3).
       retryStrategies: [
         batch.RetryStrategy.of(batch.Action.RETRY, batch.Reason.SPOT_INSTANCE_RECLAIMED),
         batch.RetryStrategy.of(batch.Action.RETRY, FARGATE_SPOT_RECLAIMED),
+        batch.RetryStrategy.of(batch.Action.RETRY, STOPPED),
         batch.RetryStrategy.of(batch.Action.EXIT, batch.Reason.custom({ onReason: '*' })),
       ],
       timeout: Duration.hours(settings.maxHours),

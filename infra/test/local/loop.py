@@ -25,6 +25,8 @@ from spot import take_back
 
 # Exit code of `gpt train` when the new version is published, and the channel stays as it is.
 NOT_PROMOTED = 3
+# That of `train.sh` when SIGTERM has ended it.
+STOPPED = 143
 
 
 class Loop:
@@ -70,16 +72,16 @@ class Loop:
             text=True,
         )
 
-    def lose_machine(self, machine: str, overrides: dict[str, str]) -> str:
-        """Runs the job on a Spot machine that is taken back once the training has begun; what it logs by then."""
+    def lose_machine(self, machine: str, overrides: dict[str, str]) -> tuple[int, str]:
+        """Runs the job on a Spot machine that is taken back once the training has begun: its exit code, its log."""
         job = self.start(self.job, machine, overrides)
         log = ""
         for line in job.stderr:
             log += line
             if " step " in line:
                 break
-        take_back(job, self.work / machine / "tools")
-        return log + job.stderr.read()
+        status = take_back(job, self.work / machine / "tools")
+        return status, log + job.stderr.read()
 
     def ending(self, exit_code: int, status_reason: str) -> str:
         """RETRY or EXIT: the first of the job's conditions that applies to a failure."""
@@ -164,8 +166,9 @@ def main(folder: Path, stage: str, programs: Path, repository: Path) -> None:
             tiny = (repository / "training/presets/tiny.toml").read_text()
             preset.write_text(tiny.replace("seed = 123", "seed = 7").replace("epochs = 2", "epochs = 4"))
             spot = {"PRESET": str(preset), "PROMOTE": "spot", "INIT": ""}
-            log = loop.lose_machine("lost", spot)
+            status, log = loop.lose_machine("lost", spot)
             check("stopped after step" in log, "on a machine that is taken back the job makes a checkpoint", log)
+            check(status == STOPPED, f"and ends with {STOPPED}", f"it ended with {status}")
             other = loop.train("other", spot)
             goes_on = other.returncode == 0 and "going on after step" in other.stderr
             check(goes_on, "on another machine it goes on from there", other.stderr)
@@ -190,6 +193,8 @@ def main(folder: Path, stage: str, programs: Path, repository: Path) -> None:
 
     reason = "Essential container in task exited"
     check(loop.ending(NOT_PROMOTED, reason) == "EXIT", "Batch does not try again, so the job is FAILED and told")
+    check(loop.ending(STOPPED, reason) == "RETRY", f"Batch tries again after {STOPPED}")
+    check(loop.ending(1, reason) == "EXIT", "Batch does not try again after an error")
     for reason in ["Host EC2 (instance i-0abc) terminated.", "Your Spot Task was interrupted."]:
         check(loop.ending(1, reason) == "RETRY", f"Batch tries again after: {reason}")
     account.server.stop()
