@@ -122,6 +122,7 @@ if [ -n "$needs_model" ]; then
     if [ -z "$model" ]; then
         scripts/demo.sh --once --port 0 >&2
         # Its channel has the name of the preset, and names the version.
+        # shellcheck disable=SC2012 # Names of presets and times.
         channel=$(ls -t target/demo/channels/the-verdict-*.json | head -1)
         model=$(python3 -c 'import json, sys; print("{name}/{version}".format(**json.load(sys.stdin)))' <"$channel")
         model=$(realpath "target/demo/models/$model")

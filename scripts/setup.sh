@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Prepares this checkout: checks the tools and links the native libraries into target/native. Options add what
 # tests use: --tests Python's tools, in target/venv; --infra those of the infrastructure, in target/infra-venv, and its
-# npm packages; --site the npm packages of the page, Chromium and Firefox. --deploy adds cargo-lambda, in
+# npm packages; --site the npm packages of the page, Chromium and Firefox; --images what scripts/test_image.sh builds
+# images with; --lint the linters of scripts/lint.sh, in target/lint-venv. --deploy adds cargo-lambda, in
 # target/deploy-venv, for scripts/build-function.sh; --cuda links libtorch's CUDA build into target/cuda, for
 # scripts/build-cuda.sh.
 # Run it as often as you like; it is quick and quiet when there is nothing to do.
@@ -15,18 +16,19 @@ fail() {
     exit 1
 }
 
-tests='' infra='' site='' deploy='' cuda=''
+tests='' infra='' site='' deploy='' cuda='' images='' lint=''
 for option in "$@"; do
     case $option in
-        --tests | --infra | --site | --deploy | --cuda) declare "${option#--}=yes" ;;
-        *) fail "unknown option $option; expected --tests, --infra, --site, --deploy or --cuda" ;;
+        --tests | --infra | --site | --deploy | --cuda | --images | --lint) declare "${option#--}=yes" ;;
+        *) fail "unknown option $option; expected --tests, --infra, --site, --deploy, --cuda, --images or --lint" ;;
     esac
 done
 
 # need_package WHAT PACKAGE: installs a missing Debian package as root, else names the remedy.
 need_package() {
-    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null ||
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
         fail "$1 is missing; install it: sudo apt-get install $2"
+    fi
     echo "setup: installing $2"
     apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$2" >/dev/null
 }
@@ -57,6 +59,7 @@ stand_in_for_cuda() {
     c++ -shared -nostdlib -Wl,-soname,libcuda_stand_ins.so -o "$lib/libcuda_stand_ins.so" "$work/symbols.s"
     for name in libcublas.so.13 libcublasLt.so.13 libcudnn.so.9 libcufft.so.12 libcufile.so.0 \
         libcusparse.so.12 libcusparseLt.so.0 libnccl.so.2 libnvrtc.so.13 libnvshmem_host.so.3; do
+        # shellcheck disable=SC2016 # The loader expands it.
         c++ -shared -nostdlib -Wl,-soname,"$name" -Wl,--no-as-needed -Wl,-rpath,'$ORIGIN' \
             -o "$lib/$name" "$lib/libcuda_stand_ins.so"
     done
@@ -128,7 +131,7 @@ if [ -n "$cuda" ]; then
     [ "$(readlink target/cuda || true)" = "$with_cuda" ] || ln -sfn "$with_cuda" target/cuda
 fi
 
-if [ -n "$tests$infra$site$deploy" ]; then
+if [ -n "$tests$infra$site$deploy$images$lint" ]; then
     # They can take minutes: the lock above is free again, so that only those wait who need them.
     exec 9>target/packages.lock
     flock 9
@@ -137,6 +140,14 @@ if [ -n "$site" ]; then
     scripts/npm_packages.sh infra/site
     command -v "${CHROMIUM:-chromium}" >/dev/null || need_package Chromium chromium
     command -v "${FIREFOX:-firefox-esr}" >/dev/null || need_package Firefox firefox-esr
+fi
+if [ -n "$images" ]; then
+    command -v buildah >/dev/null || need_package buildah buildah
+    command -v debootstrap >/dev/null || need_package debootstrap debootstrap
+fi
+if [ -n "$lint" ]; then
+    scripts/npm_packages.sh infra
+    python_tools target/lint-venv scripts/requirements-lint.txt --only-binary=:all:
 fi
 if [ -n "$infra" ]; then
     scripts/npm_packages.sh infra
