@@ -3,9 +3,9 @@
  * which starts with the first request.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { type IncomingMessage, type ServerResponse, createServer } from 'node:http';
+import { type ServerResponse, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { lambdaRuntime, read } from '../../test/local/lambda-runtime.ts';
+import { httpEvent, lambdaRuntime, read } from '../../test/local/lambda-runtime.ts';
 import { program } from './programs.ts';
 
 /** How long a function takes to start, before its program does anything. */
@@ -26,7 +26,17 @@ export async function sleepingFunction(env: NodeJS.ProcessEnv): Promise<Sleeping
 
   const gateway = createServer(async (request, response) => {
     const id = crypto.randomUUID();
-    const answer = runtime.invoke(id, event(id, request, await read(request)));
+    const { pathname, search } = new URL(request.url ?? '/', 'http://api');
+    const answer = runtime.invoke(
+      id,
+      httpEvent(id, {
+        method: request.method ?? 'GET',
+        path: pathname,
+        query: search.slice(1),
+        headers: Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, String(value)])),
+        body: await read(request),
+      }),
+    );
     timer ??= setTimeout(() => {
       const environment = { ...process.env, ...env, ...runtime.environment };
       child = spawn(program('generate'), [], { env: environment, stdio: 'ignore' });
@@ -49,33 +59,6 @@ export async function sleepingFunction(env: NodeJS.ProcessEnv): Promise<Sleeping
       await runtime.stop();
     },
   };
-}
-
-/** A request as an HTTP API describes it, in version 2.0 of its format. */
-function event(id: string, request: IncomingMessage, body: Buffer): string {
-  const { pathname, search } = new URL(request.url ?? '/', 'http://api');
-  const headers = Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, String(value)]));
-  return JSON.stringify({
-    version: '2.0',
-    routeKey: '$default',
-    rawPath: pathname,
-    rawQueryString: search.slice(1),
-    headers,
-    requestContext: {
-      accountId: '123456789012',
-      apiId: 'api',
-      domainName: 'api',
-      domainPrefix: 'api',
-      http: { method: request.method, path: pathname, protocol: 'HTTP/1.1', sourceIp: '127.0.0.1', userAgent: 'test' },
-      requestId: id,
-      routeKey: '$default',
-      stage: '$default',
-      time: '24/Nov/2026:12:00:00 +0000',
-      timeEpoch: 0,
-    },
-    body: body.toString('base64'),
-    isBase64Encoded: true,
-  });
 }
 
 /** Answers as the function did. */

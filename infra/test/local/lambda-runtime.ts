@@ -79,6 +79,40 @@ export async function lambdaRuntime(): Promise<LambdaRuntime> {
   };
 }
 
+/** A request of a client. */
+export interface HttpRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly query?: string;
+  readonly headers?: Record<string, string>;
+  readonly body: Buffer;
+}
+
+/** A request as an HTTP API describes it, in version 2.0 of its format. */
+export function httpEvent(id: string, { method, path, query = '', headers = {}, body }: HttpRequest): string {
+  return JSON.stringify({
+    version: '2.0',
+    routeKey: '$default',
+    rawPath: path,
+    rawQueryString: query,
+    headers,
+    requestContext: {
+      accountId: '123456789012',
+      apiId: 'api',
+      domainName: 'api',
+      domainPrefix: 'api',
+      http: { method, path, protocol: 'HTTP/1.1', sourceIp: '127.0.0.1', userAgent: 'test' },
+      requestId: id,
+      routeKey: '$default',
+      stage: '$default',
+      time: '24/Nov/2026:12:00:00 +0000',
+      timeEpoch: 0,
+    },
+    body: body.toString('base64'),
+    isBase64Encoded: true,
+  });
+}
+
 /** The body of a request. */
 export async function read(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
