@@ -112,5 +112,5 @@ awk '/^test result:/ { passed += $4; failed += $6; skipped += $8 }
              if ($(i + 1) == "skipped") skipped += $i
          }
      }
-     END { printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped }' "$logs/tests"
+     END { if (passed + failed + skipped) printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped }' "$logs/tests"
 exit "$status"
