@@ -31,8 +31,8 @@ async function post<T>(path: string, body: unknown): Promise<T> {
 const inspect = (prompt: string) => post<InspectResponse>('/inspect', { prompt, top_k: 100 });
 
 /** Opens the page with a text of the test's own, and waits until it is computed. */
-async function open(text = TEXT) {
-  const opened = await newPage(browser);
+async function open(text = TEXT, options: Parameters<typeof newPage>[1] = {}) {
+  const opened = await newPage(browser, options);
   await opened.page.goto(`${server.url}/architecture.html`);
   await write(opened.page, text);
   return opened;
@@ -163,6 +163,21 @@ describe('attention', () => {
     await close();
   });
 
+  test('keeps the token that looks in view', async () => {
+    const { page, close } = await open('word '.repeat(60).trim(), { viewport: { width: 390, height: 844 } });
+    const looking = page.getByRole('radiogroup', { name: 'The token that attends' });
+    const isInView = () =>
+      looking.evaluate((list) => {
+        const [outer, inner] = [list, list.querySelector('[aria-checked=true]')!].map((element) => element.getBoundingClientRect());
+        return inner!.top >= outer!.top - 1 && inner!.bottom <= outer!.bottom + 1;
+      });
+    expect(await looking.evaluate((list) => list.scrollHeight > list.clientHeight)).toBe(true);
+    expect(await isInView()).toBe(true);
+    await page.getByRole('radiogroup', { name: 'Tokens of the text' }).getByRole('radio').first().click();
+    await expect.poll(isInView, SOON).toBe(true);
+    await close();
+  });
+
   test('of the token under the pointer is shown while it is there', async () => {
     const { page, close } = await open();
     const words = page.locator('.head-words');
@@ -209,8 +224,35 @@ describe('the next token', () => {
       const widths = await bars.locator('.bar').evaluateAll((all) => all.map((bar) => Number.parseFloat((bar as HTMLElement).style.width)));
       expect((widths[1] ?? 0) / (widths[0] ?? 0)).toBeCloseTo((expected[1] ?? 0) / (expected[0] ?? 0), 3);
     }
+    // Top-p keeps the first that reach it, of those that top-k keeps.
+    await slide(page, 'Top-p', 0.5, 0.05);
+    let reached = 0;
+    const nucleus = softmax(answer, 1, 100).findIndex((percent) => (reached += percent) >= 50) + 1;
+    await sum.getByText(new RegExp(`The (${nucleus} bars sum|bar sums) to 100.0%`)).waitFor();
+    expect(await bars.getByRole('radio').locator('.bars-number').filter({ hasText: 'cut' }).count()).toBe(100 - nucleus);
     await slide(page, 'Temperature', 0, 0.05);
     await sum.getByText('The bar sums to 100.0%').waitFor();
+    await close();
+  });
+
+  test('has bars that begin with the first for every text', async () => {
+    const { page, close } = await open();
+    const list = page.locator('.bars-list');
+    await list.evaluate((element) => element.scrollTo(0, 400));
+    expect(await list.evaluate((element) => element.scrollTop)).toBeGreaterThan(0);
+    await write(page, 'The north');
+    await expect.poll(() => list.evaluate((element) => element.scrollTop), SOON).toBe(0);
+    await close();
+  });
+
+  test('says the range of a seed that is none', async () => {
+    const { page, close } = await open();
+    await page.getByLabel('Seed').fill('-3');
+    await page.getByRole('alert').getByText('A seed is a whole number from 0 to 9,007,199,254,740,991.').waitFor();
+    await page.getByLabel('Seed').fill('3');
+    await page.getByRole('button', { name: 'Next token' }).click();
+    await page.getByText('Drawn with seed 3').waitFor();
+    expect(await page.getByRole('alert').count()).toBe(0);
     await close();
   });
 

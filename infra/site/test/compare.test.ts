@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { GenerateRequest, GenerateResponse } from '../src/api/types.ts';
 import { bytes, count, loss, milliseconds, percent } from '../src/components/format.ts';
 import { scientific } from '../src/compare/format.ts';
+import { verdictOn } from '../src/compare/verdict.ts';
 import { freePort, published, startPage } from './compare-servers.ts';
 import {
   NARROW,
@@ -185,6 +186,56 @@ test('both continue the same prompt with the same seed, and their speeds are tho
     expect(second!.request).toEqual(first!.request);
     expect(second!.answer.response).toBe(first!.answer.response);
   }
+  await close();
+});
+
+test('the verdict says that models of different texts have no winner, and judges each', async () => {
+  const { page, close } = await open();
+  const verdict = page.getByRole('region', { name: 'Verdict' });
+  await verdict.getByText('Which one is better cannot be told from their losses').waitFor();
+  const stores = await Promise.all([published(tinyStore()), published(tidesStore())]);
+  const expected = verdictOn(stores.map(({ manifest }) => ({ name: manifest.name, manifest, precision: 'w4' })));
+  expect(await verdict.getByRole('listitem').allTextContents()).toEqual(expected.slice(1));
+  await close();
+});
+
+test('answers, prompt and settings are there after a reload', async () => {
+  const { page, close } = await open();
+  await page.getByLabel('Length, tokens').fill('20');
+  await ask(page, 'The tide');
+  await page.getByText(/20 tokens in/).nth(1).waitFor();
+  const shown = async () => [
+    ...(await page.locator('.answer-text').allTextContents()),
+    ...(await page.locator('.answer-foot').allTextContents()),
+    ...(await cellsOf(page, 'Speed', 'Whole answer')),
+  ];
+  const before = await shown();
+  await page.reload();
+  await page.getByText('Ready').nth(1).waitFor();
+  await expect.poll(shown).toEqual(before);
+  expect(await page.getByLabel('One prompt for all of them').inputValue()).toBe('The tide');
+  expect(await page.getByLabel('Length, tokens').inputValue()).toBe('20');
+  await close();
+});
+
+test('an invalid number says its range, until it is mended', async () => {
+  const { page, close } = await open();
+  let asked = 0;
+  page.on('request', (request) => (asked += Number(request.url().endsWith('/generate'))));
+  const alert = page.locator('.ask').getByRole('alert');
+  await page.getByLabel('Length, tokens').fill('2000');
+  await page.getByLabel('Top-p').fill('3');
+  await alert.getByText('Length, tokens is a whole number from 1 to 1,000.').waitFor();
+  await ask(page, 'The');
+  expect(await page.getByLabel('Length, tokens').evaluate((element) => element === document.activeElement)).toBe(true);
+  await expectAccessible(page);
+  await page.getByLabel('Length, tokens').fill('5');
+  await alert.getByText('Top-p is a number from 0.01 to 1.').waitFor();
+  expect(asked).toBe(0);
+  await page.getByLabel('Top-p').fill('1');
+  expect(await alert.textContent()).toBe('');
+  await ask(page, 'The');
+  await page.getByText(/5 tokens in/).nth(1).waitFor();
   await close();
 });
 

@@ -155,7 +155,7 @@ test('an API that wants a key gets it', async () => {
   const key = page.getByLabel('asks for a key');
   await key.fill('open barley');
   await Promise.all([page.waitForResponse('**/model'), key.press('Enter')]);
-  await ui.status.getByText('Error').waitFor();
+  await page.getByRole('alert').getByText('not the right one').waitFor();
   await expectAccessible(page);
   await key.fill('open sesame');
   await key.press('Enter');

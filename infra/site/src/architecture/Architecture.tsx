@@ -24,7 +24,7 @@ import { type Purpose, useTimings } from './serving/use-timings.ts';
 import { useWalk } from './next-token/use-walk.ts';
 import { Vectors } from './vectors/Vectors.tsx';
 
-const SETTINGS: SamplingSettings = { temperature: SAMPLING_DEFAULTS.temperature, topK: SAMPLING_DEFAULTS.top_k };
+const SETTINGS: SamplingSettings = { temperature: SAMPLING_DEFAULTS.temperature, topK: SAMPLING_DEFAULTS.top_k, topP: SAMPLING_DEFAULTS.top_p };
 /** For a model that brings no examples. */
 const FIRST_WORDS = 'Once more the light';
 
@@ -75,6 +75,7 @@ export function Architecture() {
     walk.reset();
     setPrompt({ text, typing });
   };
+  const unauthorized = api.error?.code === 'unauthorized' || live.error?.code === 'unauthorized';
   const isStale = live.inspection !== null && live.text !== prompt.text;
   return (
     <div class="architecture">
@@ -86,7 +87,7 @@ export function Architecture() {
             token, with the actual numbers.
           </p>
           <Status watch={api} />
-          {api.error?.code === 'unauthorized' && <KeyForm client={api.client} onKept={api.refresh} />}
+          {unauthorized && <KeyForm client={api.client} onKept={() => (api.refresh(), live.retry())} />}
         </div>
         <div class="card">
           <PromptForm
@@ -96,7 +97,8 @@ export function Architecture() {
             invalid={live.error?.field === 'prompt'}
             onText={write}
           />
-          <Notice live={live} sample={sample} text={prompt.text} />
+          {/* One error at a time: that of the API is said above. */}
+          <Notice live={live} sample={sample} text={prompt.text} error={api.error || unauthorized ? null : live.error} />
         </div>
       </header>
       <Contents view={view} />

@@ -13,22 +13,29 @@ interface Props {
   address: string;
   client: Client | null;
   watch: ModelWatch;
+  /** Whether the state of the model is shown. */
+  state: boolean;
   answer: Answer | null;
   onAgain(): void;
 }
 
 /** Card of one model: its status and its answer. */
-export function AnswerCard({ column, name, address, client, watch, answer, onAgain }: Props) {
-  const unauthorized = watch.error?.code === 'unauthorized' || answer?.error?.code === 'unauthorized';
+export function AnswerCard({ column, name, address, client, watch, state, answer, onAgain }: Props) {
+  const refused = answer?.error?.code === 'unauthorized';
+  const unauthorized = watch.error?.code === 'unauthorized' || refused;
+  const onKept = () => {
+    watch.refresh();
+    if (refused) onAgain();
+  };
   return (
     <section class={`card answer legend-${column % 6}`} aria-labelledby={`name-${column}`}>
       <h2 id={`name-${column}`}>{name}</h2>
       <p class="answer-address soft">{address}</p>
-      <Status watch={watch} />
-      {unauthorized && <KeyForm client={client} onKept={watch.refresh} />}
+      {/* One error at a time: that of the answer is said below it. */}
+      {state && (unauthorized ? <KeyForm client={client} onKept={onKept} /> : !(watch.error && answer?.error) && <Status watch={watch} />)}
       <AnswerText answer={answer} name={name} />
       <div class="answer-foot">
-        {answer?.error ? <ErrorNote error={answer.error} onRetry={onAgain} /> : <p class="soft number">{footOf(answer)}</p>}
+        {answer?.error && !refused ? <ErrorNote error={answer.error} onRetry={onAgain} /> : <p class="soft number">{footOf(answer)}</p>}
       </div>
     </section>
   );

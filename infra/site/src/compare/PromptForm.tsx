@@ -1,41 +1,30 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { MAX_PROMPT_CHARS, MAX_SEED, SAMPLING_DEFAULTS, SAMPLING_LIMITS, randomSeed } from '../api/limits.ts';
-import type { Sampling } from '../api/types.ts';
-
-/** The settings as texts, as the fields have them. */
-const DEFAULTS = {
-  max_tokens: String(SAMPLING_DEFAULTS.max_tokens),
-  temperature: String(SAMPLING_DEFAULTS.temperature),
-  top_k: String(SAMPLING_DEFAULTS.top_k),
-  top_p: String(SAMPLING_DEFAULTS.top_p),
-  seed: '',
-};
-type Option = keyof typeof DEFAULTS;
-
-const OPTIONS: { name: Option; label: string; min: number; max: number; step: number; placeholder?: string }[] = [
-  { name: 'max_tokens', label: 'Length, tokens', ...SAMPLING_LIMITS.max_tokens, step: 1 },
-  { name: 'temperature', label: 'Temperature', ...SAMPLING_LIMITS.temperature, step: 0.01 },
-  { name: 'top_k', label: 'Top-k', ...SAMPLING_LIMITS.top_k, step: 1 },
-  { name: 'top_p', label: 'Top-p', ...SAMPLING_LIMITS.top_p, step: 0.01 },
-  { name: 'seed', label: 'Seed', min: 0, max: MAX_SEED, step: 1, placeholder: 'random' },
-];
+import { MAX_PROMPT_CHARS } from '../api/limits.ts';
+import { FIELDS, type Option, type Options, faultOf } from './options.ts';
 
 interface Props {
+  prompt: string;
+  onPrompt(prompt: string): void;
+  options: Options;
+  onOptions(options: Options): void;
   examples: readonly string[];
+  /** Whether a model alone writes two texts, at two temperatures. */
+  alone: boolean;
   /** Whether answers are being written. */
   active: boolean;
   /** Of the newest prompt. */
   lastSeed: number | null;
-  onSend(prompt: string, sampling: Sampling & { seed: number }): void;
+  onSend(prompt: string): void;
   onStop(): void;
 }
 
 /** Form for one prompt to all models, with the settings of sampling. */
-export function PromptForm({ examples, active, lastSeed, onSend, onStop }: Props) {
-  const [prompt, setPrompt] = useState('');
-  const [options, setOptions] = useState(DEFAULTS);
+export function PromptForm(props: Props) {
+  const { prompt, onPrompt, options, onOptions, examples, alone, active, lastSeed, onSend, onStop } = props;
+  /** Whether the reader has tried to send the empty prompt. */
+  const [missing, setMissing] = useState(false);
   const form = useRef<HTMLFormElement>(null);
-  const seedField = useRef<HTMLInputElement>(null);
+  const field = (name: Option) => form.current?.querySelector<HTMLInputElement>(`[name=${name}]`);
   useEffect(() => {
     if (!active) return;
     const onKey = ({ key }: KeyboardEvent) => key === 'Escape' && onStop();
@@ -43,90 +32,112 @@ export function PromptForm({ examples, active, lastSeed, onSend, onStop }: Props
     return () => removeEventListener('keydown', onKey);
   }, [active, onStop]);
 
-  const onSubmit = (event: Event) => {
-    event.preventDefault();
-    if (!active) onSend(prompt, toSampling(options));
+  const fields = FIELDS.filter(({ name }) => alone || name !== 'second_temperature');
+  const invalid = fields.find((one) => faultOf(one, options[one.name]) !== null);
+  // One at a time.
+  const fault = invalid ? faultOf(invalid, options[invalid.name]) : missing && prompt === '' ? 'Write a prompt first.' : null;
+  const send = (text: string) => {
+    if (active) return;
+    setMissing(text === '');
+    if (invalid) field(invalid.name)?.focus();
+    else if (text === '') form.current?.querySelector('textarea')?.focus();
+    else onSend(text);
   };
   const onPromptKey = (event: KeyboardEvent) => {
     // While a text is being composed, as in Japanese, Enter belongs to that.
     if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
     event.preventDefault();
-    form.current?.requestSubmit();
+    send(prompt);
   };
   const keepSeed = () => {
-    setOptions({ ...options, seed: String(lastSeed) });
+    onOptions({ ...options, seed: String(lastSeed) });
     // The button goes, having done its work.
-    seedField.current?.focus();
+    field('seed')?.focus();
   };
   return (
-    <form class="card ask" ref={form} onSubmit={onSubmit}>
+    <form
+      class="card ask"
+      ref={form}
+      noValidate
+      onSubmit={(event) => {
+        event.preventDefault();
+        send(prompt);
+      }}
+    >
       <label class="ask-label" for="prompt">
-        One prompt for all of them
+        {alone ? 'One prompt, continued twice' : 'One prompt for all of them'}
       </label>
       <textarea
         id="prompt"
         class="field ask-prompt"
         rows={2}
-        required
         maxLength={MAX_PROMPT_CHARS}
-        placeholder="Write a prompt; each model continues it."
+        placeholder={alone ? 'Write a prompt; the model continues it at two temperatures.' : 'Write a prompt; each model continues it.'}
         value={prompt}
-        onInput={(event) => setPrompt(event.currentTarget.value)}
+        onInput={(event) => onPrompt(event.currentTarget.value)}
         onKeyDown={onPromptKey}
       />
       <div class="ask-examples" role="group" aria-label="Examples">
         {examples.map((example) => (
-          <button key={example} type="button" class="chip" onClick={() => setPrompt(example)}>
+          <button
+            key={example}
+            type="button"
+            class="chip"
+            onClick={() => {
+              onPrompt(example);
+              send(example);
+            }}
+          >
             {example}
           </button>
         ))}
       </div>
       <div class="ask-row">
-        {OPTIONS.map(({ name, label, ...bounds }) => (
+        {fields.map(({ name, label, placeholder }) => (
           <label key={name} class={`ask-option ask-option-${name}`}>
             <span class="soft">{label}</span>
             <input
+              name={name}
               class="field number"
-              type="number"
+              type="text"
               inputMode="decimal"
-              required={name !== 'seed'}
-              {...bounds}
-              ref={name === 'seed' ? seedField : undefined}
+              autocomplete="off"
+              placeholder={placeholder}
+              aria-invalid={name === invalid?.name}
+              aria-describedby={name === invalid?.name ? 'ask-fault' : undefined}
               value={options[name]}
-              onInput={(event) => setOptions({ ...options, [name]: event.currentTarget.value })}
+              onInput={(event) => onOptions({ ...options, [name]: event.currentTarget.value })}
             />
           </label>
         ))}
         {/* Both are always there, and not `disabled`: the focus stays on what was pressed. */}
         <div class="ask-buttons">
           <button type="submit" class="button button-primary" aria-disabled={active}>
-            Ask all
+            {alone ? 'Write both' : 'Ask all'}
           </button>
           <button type="button" class="button" aria-disabled={!active} onClick={onStop}>
             Stop
           </button>
         </div>
       </div>
+      {/* The fault takes the place of the hint, so that nothing moves. */}
       <p class="ask-hint soft">
-        Enter asks, Shift+Enter breaks the line, Escape stops. All get the same settings and the same seed
-        {lastSeed === null ? '.' : <>: {lastSeed}. </>}
-        {lastSeed !== null && options.seed !== String(lastSeed) && (
-          <button type="button" class="link-button" onClick={keepSeed}>
-            Keep this seed
-          </button>
+        <span id="ask-fault" class="fault" role="alert">
+          {fault}
+        </span>
+        {!fault && (
+          <>
+            Enter asks, Shift+Enter breaks the line, Escape stops.{' '}
+            {alone ? 'Both texts have the same seed' : 'All get the same settings and the same seed'}
+            {lastSeed === null ? '.' : <>: {lastSeed}. </>}
+            {lastSeed !== null && options.seed !== String(lastSeed) && (
+              <button type="button" class="link-button" onClick={keepSeed}>
+                Keep this seed
+              </button>
+            )}
+          </>
         )}
       </p>
     </form>
   );
-}
-
-function toSampling(options: typeof DEFAULTS): Sampling & { seed: number } {
-  const topP = Number(options.top_p);
-  return {
-    max_tokens: Number(options.max_tokens),
-    temperature: Number(options.temperature),
-    top_k: Number(options.top_k),
-    ...(topP < 1 && { top_p: topP }),
-    seed: options.seed === '' ? randomSeed() : Number(options.seed),
-  };
 }

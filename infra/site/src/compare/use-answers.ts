@@ -24,16 +24,20 @@ export interface Answers {
   readonly results: readonly (GenerateResponse | null)[];
   /** Whether any is being written. */
   readonly active: boolean;
-  /** Asks all at the same time, or one of them again. */
-  ask(request: GenerateRequest, only?: number): void;
+  /** Asks all at the same time, or one of them again; `requestOf` has the request of each column. */
+  ask(requestOf: (column: number) => GenerateRequest, only?: number): void;
   /** Ends all that are being written, here and on the servers. */
   stop(): void;
 }
 
-/** Asks the APIs behind `clients`; `onEnd` gets the column of each answer that has ended. */
-export function useAnswers(clients: readonly (Client | null)[], onEnd: (column: number, answer: Answer) => void): Answers {
-  const [answers, setAnswers] = useState<readonly (Answer | null)[]>(() => clients.map(() => null));
-  const [results, setResults] = useState<readonly (GenerateResponse | null)[]>(() => clients.map(() => null));
+/** Asks the APIs behind `clients`; `kept` are earlier answers, and `onEnd` gets the column of each that has ended. */
+export function useAnswers(
+  clients: readonly (Client | null)[],
+  kept: readonly (Answer | null)[],
+  onEnd: (column: number, answer: Answer) => void,
+): Answers {
+  const [answers, setAnswers] = useState<readonly (Answer | null)[]>(() => clients.map((_, column) => kept[column] ?? null));
+  const [results, setResults] = useState<readonly (GenerateResponse | null)[]>(() => clients.map((_, column) => kept[column]?.result ?? null));
   const running = useRef(new Map<number, AbortController>());
   const ended = useRef(onEnd);
   ended.current = onEnd;
@@ -50,9 +54,9 @@ export function useAnswers(clients: readonly (Client | null)[], onEnd: (column: 
     if (answer.result) setResults(put(column, answer.result));
     ended.current(column, answer);
   };
-  const ask = (request: GenerateRequest, only?: number) => {
+  const ask = (requestOf: (column: number) => GenerateRequest, only?: number) => {
     clients.forEach((client, column) => {
-      if (client && (only ?? column) === column && !running.current.has(column)) void askOne(client, column, request);
+      if (client && (only ?? column) === column && !running.current.has(column)) void askOne(client, column, requestOf(column));
     });
   };
   const active = answers.some((answer) => answer?.phase === 'waiting' || answer?.phase === 'writing');

@@ -1,5 +1,6 @@
 import type { ComponentChildren } from 'preact';
-import { useRef } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
+import { scrollWithin } from './scroll.ts';
 
 interface ChoiceProps {
   /** Accessible name of the group. */
@@ -8,6 +9,8 @@ interface ChoiceProps {
   /** How many stand in a row, where up and down are directions; 1 elsewhere. */
   readonly columns?: number;
   readonly chosen: number;
+  /** The one to keep in view where the group scrolls; by default the chosen one. */
+  readonly inView?: number;
   readonly onChoose: (index: number) => void;
   /** Called with what the pointer is on, and with null when it leaves. */
   readonly onPeek?: (index: number | null) => void;
@@ -23,6 +26,11 @@ interface ChoiceProps {
 export function Choice(props: ChoiceProps) {
   const { label, count, columns = 1, chosen, onChoose, onPeek, describe, children } = props;
   const group = useRef<HTMLDivElement>(null);
+  const inView = props.inView ?? chosen;
+  useEffect(() => {
+    const item = group.current?.children[inView];
+    if (group.current && item instanceof HTMLElement) scrollWithin(group.current, item);
+  }, [inView, count]);
   const move = (event: KeyboardEvent) => {
     const next = target(event.key, chosen, count, columns);
     if (next === undefined || event.ctrlKey || event.altKey || event.metaKey) return;

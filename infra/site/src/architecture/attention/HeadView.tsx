@@ -35,6 +35,7 @@ export function HeadView({ view, at, token, choose }: { view: View; at: HeadRef 
         class="chips scrolls weights"
         count={tokens.length}
         chosen={token}
+        inView={looking}
         onChoose={choose}
         onPeek={setPeeked}
         describe={(index) => `${quoted(text(index))}, ${describeWeight(row[index])}`}

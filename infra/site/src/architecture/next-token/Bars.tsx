@@ -4,7 +4,7 @@ import { percent } from '../../components/format.ts';
 import { Choice } from '../../components/Choice.tsx';
 import { quoted, visible } from '../shared/pieces.ts';
 import type { Draw } from './sampling.ts';
-import { scrollWithin } from '../shared/scroll.ts';
+import { scrollWithin } from '../../components/scroll.ts';
 
 /** Bar chart of the candidates, the likeliest first: their chance in the draw, and a mark at the model's probability. */
 export function Bars(props: {
@@ -20,6 +20,10 @@ export function Bars(props: {
   // Scaled to the largest of both kinds, so that a flat distribution can be read as well as a sharp one.
   const full = Math.max(draw.chances[0] ?? 0, candidates[0]?.probability ?? 0);
   const width = (share: number) => `${(100 * share) / full}%`;
+  // Other candidates are looked at from the first.
+  useEffect(() => {
+    if (list.current) list.current.scrollTop = 0;
+  }, [candidates]);
   useEffect(() => {
     if (drawn === null || !list.current) return;
     const row = list.current.querySelectorAll<HTMLElement>('[role=radio]')[drawn];
@@ -61,7 +65,7 @@ export function Bars(props: {
         </Choice>
       </div>
       <p class="bars-legend soft">
-        <span class="legend-bar">chance to be drawn</span> <span class="legend-mark">at temperature 1, without top-k</span>{' '}
+        <span class="legend-bar">chance to be drawn</span> <span class="legend-mark">without temperature, top-k and top-p</span>{' '}
         Choose a row to see its calculation.
       </p>
     </div>

@@ -10,15 +10,15 @@ import type { View } from '../view.ts';
 import type { Walk } from './walk.ts';
 import { WalkPanel } from './WalkPanel.tsx';
 
-/** Sampling of the next token: logits, softmax with temperature and top-k, the draw, step-by-step generation. */
+/** Sampling of the next token: logits, softmax with temperature, top-k and top-p, the draw, step-by-step generation. */
 export function NextToken(props: { view: View; settings: SamplingSettings; set: (settings: SamplingSettings) => void; walk: Walk }) {
   const { view, settings, set, walk } = props;
   const { next, model_info: info } = view.inspection;
-  const { temperature, topK } = settings;
+  const { temperature, topK, topP } = settings;
   // The calculation of the first is trivial: its logit is the largest.
   const [chosen, setChosen] = useState(1);
   const rank = Math.min(chosen, next.length - 1);
-  const draw = useMemo(() => drawAt(next, temperature, topK), [next, temperature, topK]);
+  const draw = useMemo(() => drawAt(next, settings), [next, settings]);
   const vocabulary = count(info.vocab_size);
   return (
     <Section
@@ -66,12 +66,21 @@ export function NextToken(props: { view: View; settings: SamplingSettings; set: 
           text={count(topK)}
           onInput={(value) => set({ ...settings, topK: value })}
         />
+        <Slider
+          label="Top-p"
+          value={topP}
+          min={0.05}
+          max={1}
+          step={0.05}
+          text={topP.toFixed(2)}
+          onInput={(value) => set({ ...settings, topP: value })}
+        />
       </div>
       <Bars candidates={next} draw={draw} chosen={rank} choose={setChosen} drawn={walk.drawn} />
       <p class="figures bars-sum">
         The {draw.kept === 1 ? 'bar sums' : `${count(draw.kept)} bars sum`} to{' '}
         <strong class="number">{percent(draw.chances.reduce((total, chance) => total + chance, 0))}</strong>. Without
-        temperature and top-k, {draw.kept === 1 ? 'this token has' : 'these tokens have'}{' '}
+        temperature, top-k and top-p, {draw.kept === 1 ? 'this token has' : 'these tokens have'}{' '}
         <strong class="number">{percent(draw.covered)}</strong> of the probability and the other{' '}
         {count(info.vocab_size - draw.kept)} <span class="number">{percent(Math.max(0, 1 - draw.covered))}</span>. The draw has a
         perplexity of <span class="number">{draw.choices.toFixed(1)}</span>.

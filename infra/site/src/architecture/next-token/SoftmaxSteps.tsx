@@ -30,14 +30,14 @@ export function SoftmaxSteps(props: {
           {fixed(candidate.logit)} − {first.logit < 0 ? `(${fixed(first.logit)})` : fixed(first.logit)} ={' '}
           {fixed(candidate.logit - first.logit)}
         </dd>
-        <dt>probability at temperature 1, without top-k</dt>
+        <dt>probability without temperature, top-k and top-p</dt>
         <dd>
           e^{fixed(candidate.logit - first.logit)} ÷ {all.toFixed(2)} = {percent(candidate.probability, 2)}
         </dd>
         <dt>divided by the temperature</dt>
         <dd>{temperature === 0 ? 'greedy: the first is taken' : `÷ ${temperature.toFixed(2)} = ${fixed(scaled)}`}</dd>
         <dt>weight</dt>
-        <dd>{cut ? 'cut: 0' : temperature === 0 ? '1' : `e^${fixed(scaled)} = ${small(draw.weights[rank] ?? 0)}`}</dd>
+        <dd>{cut ? `cut by ${rank < draw.keptByTopK ? 'top-p' : 'top-k'}: 0` : temperature === 0 ? '1' : `e^${fixed(scaled)} = ${small(draw.weights[rank] ?? 0)}`}</dd>
         <dt>divided by the sum of {draw.kept === 1 ? '1 weight' : `${count(draw.kept)} weights`}</dt>
         <dd>
           ÷ {draw.total.toFixed(2)} = <strong>{percent(draw.chances[rank] ?? 0, 2)}</strong>

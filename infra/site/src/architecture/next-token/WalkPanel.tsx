@@ -1,7 +1,7 @@
-import { useEffect, useId, useRef } from 'preact/hooks';
+import { useEffect, useId, useRef, useState } from 'preact/hooks';
 import { MAX_SEED } from '../../api/limits.ts';
 import { ErrorNote } from '../../components/status/ErrorNote.tsx';
-import { percent } from '../../components/format.ts';
+import { count, percent } from '../../components/format.ts';
 import { quoted, visible } from '../shared/pieces.ts';
 import type { Walk } from './walk.ts';
 
@@ -10,6 +10,8 @@ export function WalkPanel({ walk }: { walk: Walk }) {
   const seedId = useId();
   const box = useRef<HTMLDivElement>(null);
   const { steps, start } = walk;
+  /** A seed that is none; null if it is one. */
+  const [wrong, setWrong] = useState<string | null>(null);
   useEffect(() => {
     if (box.current) box.current.scrollTop = box.current.scrollHeight;
   }, [steps]);
@@ -26,7 +28,7 @@ export function WalkPanel({ walk }: { walk: Walk }) {
       </div>
       <div class="walk-buttons">
         {/* Not `disabled`, which would take the keyboard focus away. */}
-        <button type="button" class="button button-primary" aria-disabled={!walk.ready} onClick={walk.next}>
+        <button type="button" class="button button-primary" aria-disabled={!walk.ready || wrong !== null} onClick={() => wrong === null && walk.next()}>
           Next token
         </button>
         <button type="button" class="button" aria-disabled={!steps.length || walk.busy} onClick={walk.back}>
@@ -37,21 +39,26 @@ export function WalkPanel({ walk }: { walk: Walk }) {
           <input
             id={seedId}
             class="field number"
-            type="number"
-            min={0}
-            max={MAX_SEED}
-            step={1}
-            value={walk.seed}
-            onChange={(event) => {
-              const { valueAsNumber: seed } = event.currentTarget;
-              if (Number.isSafeInteger(seed) && seed >= 0) walk.setSeed(seed);
-              else event.currentTarget.value = String(walk.seed);
+            type="text"
+            inputMode="numeric"
+            autocomplete="off"
+            aria-invalid={wrong !== null}
+            value={wrong ?? walk.seed}
+            onInput={(event) => {
+              const { value } = event.currentTarget;
+              const valid = /^\d+$/.test(value.trim()) && Number(value) <= MAX_SEED;
+              setWrong(valid ? null : value);
+              if (valid) walk.setSeed(Number(value));
             }}
           />
         </label>
       </div>
       <div class="walk-said">
-        {walk.error ? (
+        {wrong !== null ? (
+          <p class="fault" role="alert">
+            A seed is a whole number from 0 to {count(MAX_SEED)}.
+          </p>
+        ) : walk.error ? (
           <ErrorNote error={walk.error} onRetry={walk.next} />
         ) : (
           <p class="soft" role="status">

@@ -3,7 +3,7 @@ import { type Client, isAbort } from '../../api/client.ts';
 import { ApiError } from '../../api/error.ts';
 import type { GenerateResponse } from '../../api/types.ts';
 import type { Inspected } from '../prompt/use-inspection.ts';
-import { type SamplingSettings, drawAt } from './sampling.ts';
+import { type SamplingSettings, drawAt, toRequest } from './sampling.ts';
 import { type Step, type Walk, endOf, obstacleTo, remarkOn, stepOf } from './walk.ts';
 
 /** How long the drawn bar is marked before the text grows and all bars change. */
@@ -55,9 +55,9 @@ export function useWalk({ client, live, text, settings, replace, onAnswer }: Wal
     setBusy(true);
     setError(null);
     try {
-      const draw = drawAt(inspection.next, settings.temperature, settings.topK);
+      const draw = drawAt(inspection.next, settings);
       const start = performance.now();
-      const request = { prompt: text, max_tokens: 1, temperature: settings.temperature, top_k: settings.topK, seed };
+      const request = { prompt: text, max_tokens: 1, ...toRequest(settings), seed };
       const answer = await client.generate(request, () => {}, controller.signal);
       onAnswer(answer, performance.now() - start);
       const reason = endOf(answer);

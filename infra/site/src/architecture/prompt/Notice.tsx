@@ -4,15 +4,16 @@ import { milliseconds, precision, time } from '../../components/format.ts';
 import { quoted } from '../shared/pieces.ts';
 import type { Sample } from './sample.ts';
 import type { Inspected } from './use-inspection.ts';
+import type { ApiError } from '../../api/error.ts';
 
-/** Source of the values below: the reader's own text, an earlier one, or the recorded sample. */
-export function Notice({ live, sample, text }: { live: Inspected; sample: Sample | null; text: string }) {
+/** Source of the values below: the reader's own text, an earlier one, or the recorded sample; `error` says why not. */
+export function Notice({ live, sample, text, error }: { live: Inspected; sample: Sample | null; text: string; error: ApiError | null }) {
   const wasRecorded = useRef(false);
   wasRecorded.current ||= sample !== null;
   return (
     // The notice of the sample is taller; its space stays when it goes, so that nothing moves.
     <div class={wasRecorded.current ? 'notice notice-tall' : 'notice'}>
-      {live.error && <ErrorNote error={live.error} onRetry={live.retry} />}
+      {error && <ErrorNote error={error} onRetry={live.retry} />}
       <p class={sample ? 'notice-sample' : 'soft'} role="status">
         {sample ? <Recorded sample={sample} /> : <Computed live={live} text={text} />}
       </p>

@@ -2,7 +2,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { type Client, isAbort } from '../../api/client.ts';
 import { ApiError } from '../../api/error.ts';
 import type { GenerateResponse } from '../../api/types.ts';
-import type { SamplingSettings } from '../next-token/sampling.ts';
+import { type SamplingSettings, toRequest } from '../next-token/sampling.ts';
 
 /** Tokens of the measured text: enough for a stable rate, and few enough to be quick. */
 export const MEASURED_TOKENS = 50;
@@ -33,7 +33,7 @@ export function useMeasure(
     setError(null);
     try {
       const began = performance.now();
-      const request = { prompt, max_tokens: MEASURED_TOKENS, temperature: settings.temperature, top_k: settings.topK };
+      const request = { prompt, max_tokens: MEASURED_TOKENS, ...toRequest(settings) };
       const answer = await client.generate(request, () => {}, abort.current.signal);
       onAnswer(answer, performance.now() - began);
     } catch (thrown) {
