@@ -2,7 +2,7 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { GenerateResponse, InspectResponse, ModelState } from '../src/api/types.ts';
-import { type Server, newPage, startBrowser, startServer, tinyStore } from './harness.ts';
+import { type Server, expectAccessible, newPage, startBrowser, startServer, tinyStore } from './harness.ts';
 
 const TEXT = 'The lamp, the ladder and the north window';
 
@@ -163,6 +163,30 @@ describe('attention', () => {
     await close();
   });
 
+  test('is worked out for a head, from scores that lead to its weights', async () => {
+    const { page, close } = await open();
+    const { attention, model_info: info } = await inspect(TEXT);
+    const looking = page.getByRole('radiogroup', { name: 'The token that attends' }).getByRole('radio');
+    await looking.nth(2).click();
+    await page.getByText('How these weights come about').click();
+    const row = attention[0]?.[0]?.[2] ?? [];
+    const sorted = [...row].sort((a, b) => b - a);
+    const root = Math.sqrt(info.embedding_dim / info.heads);
+    const rows = page.getByRole('group', { name: 'Scores and weights' }).locator('tbody tr');
+    expect(await rows.count()).toBe(4);
+    for (const [index, weight] of sorted.entries()) {
+      const [product, score, , power, share] = (await rows.nth(index).locator('td').allInnerTexts()).map((text) => text.replace('−', '-'));
+      const expected = Math.log(weight / sorted[0]!);
+      expect(Math.abs(Number(score) - expected)).toBeLessThan(0.006);
+      expect(Math.abs(Number(product) - expected * root)).toBeLessThan(0.006);
+      expect(Number(power)).toBeCloseTo(weight / sorted[0]!, 2);
+      expect(Math.abs(percents([share!])[0]! - 100 * weight)).toBeLessThan(0.06);
+    }
+    expect(await rows.last().locator('td').allInnerTexts()).toEqual(['comes later', '−∞', '0', '0%']);
+    await expectAccessible(page);
+    await close();
+  });
+
   test('keeps the token that looks in view', async () => {
     const { page, close } = await open('word '.repeat(60).trim(), { viewport: { width: 390, height: 844 } });
     const looking = page.getByRole('radiogroup', { name: 'The token that attends' });
@@ -313,6 +337,51 @@ async function slide(page: Page, name: string, value: number, step: number) {
   for (let pressed = 0; pressed < Math.abs(steps); pressed += 1) await page.keyboard.press(steps < 0 ? 'ArrowLeft' : 'ArrowRight');
   expect(Number(await slider.inputValue())).toBeCloseTo(value, 6);
 }
+
+describe('the way through the model', () => {
+  const station = (page: Page, name: string) => page.getByRole('navigation', { name: 'Sections' }).getByRole('link', { name });
+
+  test('has the numbers of the text, and lights up with the section in view', async () => {
+    const { page, close } = await open();
+    const { tokens, next, model_info: info } = await inspect(TEXT);
+    const figure = (name: string) => station(page, name).locator('.contents-figure').innerText();
+    expect(await figure('Tokens')).toBe(`${tokens.length} tokens`);
+    expect(await figure('Vectors')).toBe(`${tokens.length} × ${info.embedding_dim}`);
+    const [likeliest] = next;
+    expect(await figure('Next token')).toBe(`${likeliest!.text.replaceAll(' ', '·').replaceAll('\n', '↵')} ${(100 * likeliest!.probability).toFixed(1)}%`);
+    for (const name of ['Vectors', 'Attention', 'Training']) {
+      await station(page, name).click();
+      await expect.poll(() => station(page, name).getAttribute('aria-current'), SOON).toBe('location');
+    }
+    await page.getByRole('button', { name: 'Next token' }).click();
+    await page.getByText('Drawn with seed').waitFor();
+    const drawn = await page.locator('.walk-new').textContent();
+    await expect.poll(() => figure('Next token'), SOON).toContain(drawn!.replaceAll(' ', '·').replaceAll('\n', '↵'));
+    await close();
+  });
+
+  test('is toured in six steps, by buttons and by keys', async () => {
+    const { page, close } = await open(TEXT, { reducedMotion: 'reduce' });
+    await page.getByRole('button', { name: 'Take the tour' }).click();
+    const tour = page.getByRole('region', { name: 'Tour' });
+    await tour.getByText('1 of 6: Text.').waitFor();
+    await tour.getByRole('button', { name: 'Next' }).click();
+    await tour.getByText('2 of 6: Tokens.').waitFor();
+    await expect.poll(() => page.locator('#tokens').evaluate((section) => Math.abs(section.getBoundingClientRect().top) < 150), SOON).toBe(true);
+    for (const name of ['Vectors', 'Blocks', 'Attention', 'Next token']) {
+      await page.keyboard.press('ArrowRight');
+      await tour.getByText(`: ${name}.`).waitFor();
+    }
+    await expect.poll(() => station(page, 'Next token').getAttribute('aria-current'), SOON).toBe('location');
+    expect(await tour.getByRole('button', { name: 'Next' }).getAttribute('aria-disabled')).toBe('true');
+    await page.keyboard.press('ArrowLeft');
+    await tour.getByText('5 of 6: Attention.').waitFor();
+    await expectAccessible(page);
+    await page.keyboard.press('Escape');
+    await tour.waitFor({ state: 'detached' });
+    await close();
+  });
+});
 
 test('numbers, training and serving are those of the manifest and of the process', async () => {
   const { page, close } = await open();

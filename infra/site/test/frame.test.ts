@@ -67,6 +67,17 @@ test('the theme that is chosen stays, on every page', async () => {
   await close();
 });
 
+test('the foot of every page leads to the documentation of its API', async () => {
+  const { page, close } = await newPage(browser);
+  await page.goto(`${server.url}/compare.html?api=${encodeURIComponent(server.url)}`);
+  const link = page.getByRole('contentinfo').getByRole('link', { name: 'Documentation of the API' });
+  await expect.poll(() => link.getAttribute('href')).toBe(`${server.url}/docs`);
+  expect((await fetch(`${server.url}/docs`)).status).toBe(200);
+  // This build was not told where its source code is.
+  expect(await page.getByRole('link', { name: 'Source code' }).count()).toBe(0);
+  await close();
+});
+
 test('links between pages keep ?api=', async () => {
   const { page, close } = await newPage(browser);
   await page.goto(`${server.url}/?api=${encodeURIComponent(server.url)}`);

@@ -8,11 +8,22 @@ export interface Config {
   readonly compare: readonly string[];
 }
 
+let loaded: Promise<Config> | null = null;
+
+/** The configuration, read once; anew after a failure. */
+export function loadConfig(): Promise<Config> {
+  loaded ??= readConfig().catch((error: unknown) => {
+    loaded = null;
+    throw error;
+  });
+  return loaded;
+}
+
 /** Reads `config.json`; `?api=` in the page's address takes its place. */
-export async function loadConfig(search = location.search): Promise<Config> {
+async function readConfig(): Promise<Config> {
   const response = await fetch(new URL('config.json', document.baseURI), { cache: 'no-cache' });
   if (!response.ok) throw await ApiError.of(response);
-  return parseConfig(await response.json().catch(() => undefined), search);
+  return parseConfig(await response.json().catch(() => undefined), location.search);
 }
 
 /** The configuration of a `config.json` and the query of the page's address. */

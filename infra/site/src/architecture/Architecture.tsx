@@ -1,14 +1,16 @@
 import { useCallback, useEffect, useState } from 'preact/hooks';
 import { SAMPLING_DEFAULTS } from '../api/limits.ts';
 import { loadedModel } from '../api/loaded-model.ts';
-import type { GenerateResponse } from '../api/types.ts';
+import type { Candidate, GenerateResponse } from '../api/types.ts';
 import { KeyForm } from '../components/status/KeyForm.tsx';
 import { Status } from '../components/status/Status.tsx';
 import { useApi } from '../components/status/use-api.ts';
 import { AttentionView } from './attention/AttentionView.tsx';
 import type { HeadRef } from './attention/patterns.ts';
 import { Blocks } from './blocks/Blocks.tsx';
-import { Contents } from './Contents.tsx';
+import { Flow } from './flow/Flow.tsx';
+import { Tour } from './flow/Tour.tsx';
+import { type Outcome, stations } from './flow/stations.ts';
 import { NextToken } from './next-token/NextToken.tsx';
 import type { SamplingSettings } from './next-token/sampling.ts';
 import { Notice } from './prompt/Notice.tsx';
@@ -22,6 +24,7 @@ import { useMeasure } from './serving/use-measure.ts';
 import { useSample } from './prompt/use-sample.ts';
 import { type Purpose, useTimings } from './serving/use-timings.ts';
 import { useWalk } from './next-token/use-walk.ts';
+import type { Walk } from './next-token/walk.ts';
 import { Vectors } from './vectors/Vectors.tsx';
 
 const SETTINGS: SamplingSettings = { temperature: SAMPLING_DEFAULTS.temperature, topK: SAMPLING_DEFAULTS.top_k, topP: SAMPLING_DEFAULTS.top_p };
@@ -76,15 +79,22 @@ export function Architecture() {
     setPrompt({ text, typing });
   };
   const unauthorized = api.error?.code === 'unauthorized' || live.error?.code === 'unauthorized';
+  const [step, setStep] = useState<number | null>(null);
+  const way = stations(view, outcomeOf(inspection?.next[0], walk));
   const isStale = live.inspection !== null && live.text !== prompt.text;
   return (
     <div class="architecture">
-      <header class="hero">
+      <header id="text" class="hero">
         <div class="hero-words">
           <h1>One text, all the way through a GPT</h1>
           <p class="lead">
-            Write something. The served model computes it, and this page shows every step from your text to the next
-            token, with the actual numbers.
+            A GPT guesses how a text goes on, one small piece at a time. Write something, and follow it through the model: every
+            step from your text to the next piece, with the real numbers.
+          </p>
+          <p class="tour-start">
+            <button type="button" class="button" onClick={() => setStep(0)}>
+              Take the tour, six steps
+            </button>
           </p>
           <Status watch={api} />
           {unauthorized && <KeyForm client={api.client} onKept={() => (api.refresh(), live.retry())} />}
@@ -101,7 +111,8 @@ export function Architecture() {
           <Notice live={live} sample={sample} text={prompt.text} error={api.error || unauthorized ? null : live.error} />
         </div>
       </header>
-      <Contents view={view} />
+      <Flow view={view} way={way} />
+      {step !== null && <Tour way={way} step={step} go={setStep} />}
       {view ? (
         <div class={`flow flow-text ${isStale ? 'flow-stale' : ''}`}>
           <Tokens view={view} {...chosen} />
@@ -122,6 +133,13 @@ export function Architecture() {
       )}
     </div>
   );
+}
+
+/** The token that has just been drawn, or else the likeliest of the candidates. */
+function outcomeOf(likeliest: Candidate | undefined, { steps }: Walk): Outcome | null {
+  const step = steps.at(-1);
+  if (step) return { text: step.text, chance: step.chance, drawn: true };
+  return likeliest ? { text: likeliest.text, chance: likeliest.probability, drawn: false } : null;
 }
 
 /** Whether it is known that there is no model for now. */

@@ -47,7 +47,7 @@ export function Curves({ names, models, remark }: Props) {
         <figcaption>
           {failed && <p>The plot could not be loaded; the tables below have what it shows.</p>}
           <p class="curve-legend">
-            <span>{perByte ? 'Bits per byte' : 'Nats per token'}, over the tokens seen</span>
+            <span>{perByte ? 'Bits per byte' : 'Loss (nats per token)'}, over the tokens read in training; lower is better</span>
             {recorded.map(({ name, column }) => (
               <span key={column} class={`legend legend-${column % 6}`}>
                 {name}

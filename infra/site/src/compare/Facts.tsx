@@ -19,8 +19,12 @@ export function Facts({ names, models, remark }: Props) {
   const several = models.length > 1;
   const groups = tableOf(models);
   const notes: Record<string, string | false | null> = {
-    Losses: remark && `${remark === 'tokenizer' ? 'Comparable by bits per byte alone' : 'Not comparable with each other'}: see the remark above.`,
-    'As served': 'Compared with the float32 model as trained. KL divergence and losses in nats per token.',
+    Losses: remark
+      ? `${remark === 'tokenizer' ? 'Comparable by bits per byte alone' : 'Not comparable with each other'}: see the remark above.`
+      : 'How badly the model predicts: the lower, the better. A perplexity of 20 is as open as a choice among 20 equally likely tokens.',
+    'As served':
+      'After its weights were rounded. KL divergence: how far its predictions are from those of the model as trained, 0 if they are ' +
+      'the same. Top-1 agreement: how often both find the same token likeliest.',
     Speed: 'Of the newest answer.' + (several ? ' All answer at the same time, so APIs on one machine slow each other down.' : ''),
   };
   return (

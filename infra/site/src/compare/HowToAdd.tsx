@@ -4,8 +4,8 @@ export function HowToAdd() {
     <section class="card how-to-add" aria-labelledby="how-to-add">
       <h2 id="how-to-add">Add a second model</h2>
       <p>
-        Serve it with an API of its own. This page's content policy has to name that API, and the API's CORS settings have to
-        allow this page.
+        Serve it with an API of its own. Two settings are needed: this page has to be allowed to call that API (its content
+        policy), and that API has to accept calls from this page (CORS).
       </p>
       <p>
         On AWS both are set in <code>infra/settings.ts</code> and deployed: the address of the API in <code>site.compare</code>{' '}

@@ -22,14 +22,14 @@ export function AttentionView(props: { view: View; at: HeadRef; goTo: (at: HeadR
       words={
         <>
           <p>
-            Your text in {count(layers * heads)} maps, one for each head of each layer. The row of a token holds its{' '}
-            <strong>attention weights</strong>, which sum to 1: query times key, divided by √
-            {count(info.embedding_dim / heads)} (the width of a head is {count(info.embedding_dim / heads)}), then a
-            softmax. Above the diagonal are later tokens, masked.
+            Your text in {plural(layers * heads, 'map')}, one for each head of each layer (a block is a layer). A row belongs to a
+            token, from top to bottom; its cells are the <strong>attention weights</strong>: which share of its information the
+            token takes from each token up to itself. The weights of a row sum to 1. The upper right half is empty, as no token
+            looks at later ones.
           </p>
           <p>
-            Training alone decides what a head attends to. Some patterns are easy to recognize. Find the head that
-            attends most to:
+            Nobody told a head what to attend to; it came about in training. Some patterns are easy to recognize. Find the head
+            that attends most to:
           </p>
           <Finder view={view} at={at} goTo={goTo} />
         </>

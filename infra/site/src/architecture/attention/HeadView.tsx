@@ -3,6 +3,7 @@ import { useState } from 'preact/hooks';
 import { percent } from '../../components/format.ts';
 import { type HeadRef, type HeadWeights, largestWeights } from './patterns.ts';
 import { Choice } from '../../components/Choice.tsx';
+import { ScoreSteps } from './ScoreSteps.tsx';
 import { MapCanvas } from './MapCanvas.tsx';
 import { plural, quoted, visible } from '../shared/pieces.ts';
 import { sum } from '../shared/sum.ts';
@@ -16,7 +17,7 @@ const ROWS_WITH_TEXT = 20;
 /** One head in full: the weights of one token on those before it, and the whole map. */
 export function HeadView({ view, at, token, choose }: { view: View; at: HeadRef } & TokenChoice) {
   const [peeked, setPeeked] = useState<number | null>(null);
-  const { tokens, attention } = view.inspection;
+  const { tokens, attention, model_info: info } = view.inspection;
   const weights = attention[at.layer]?.[at.head] ?? [];
   const looking = peeked !== null && peeked < tokens.length ? peeked : token;
   const row = weights[looking] ?? [];
@@ -62,6 +63,13 @@ export function HeadView({ view, at, token, choose }: { view: View; at: HeadRef 
         {others > 0 && `, to ${plural(others, 'other')} ${percent(sum(row) - sum(most.map(({ weight }) => weight)))}`}. Sum:{' '}
         <span class="number row-sum">{sum(row).toFixed(2)}</span>.
       </p>
+      <ScoreSteps
+        row={row}
+        text={text}
+        looking={looking}
+        width={info.embedding_dim / info.heads}
+        later={looking + 1 < tokens.length ? looking + 1 : null}
+      />
       <HeadMap weights={weights} looking={looking} text={text} onPeek={setPeeked} onChoose={choose} />
     </div>
   );

@@ -24,14 +24,14 @@ export function Blocks({ view, layer, choose }: { view: View; layer: number; cho
         <>
           <p>
             The vectors now pass through {plural(info.layers, 'transformer block')} of the same structure, each with
-            weights of its own. In a block, <strong>attention</strong> moves information between tokens, then the{' '}
-            <strong>feed-forward</strong> layer works on each token alone. Each block refines the result of the one
-            before it.
+            weights of its own, which training has set. In a block, <strong>attention</strong> carries information from
+            earlier tokens to later ones, then the <strong>feed-forward</strong> layer works on each token alone. Each block
+            goes on from the result of the one before it.
           </p>
           <p>
-            Each map shows the attention weights of a block on your text, as the mean of its heads: a row for each
-            token, with its weights on the tokens before it. Below it: how many tokens back the block attends on
-            average.
+            Each map shows where the tokens of your text take information from in one block: a row for each token, from top to
+            bottom, and in it a cell for each token that it can look at; the darker, the more it takes from there. Below it:
+            how many tokens back the block looks on average.
           </p>
         </>
       }
@@ -63,17 +63,17 @@ export function Blocks({ view, layer, choose }: { view: View; layer: number; cho
           <div>
             <dt>Residual connections</dt>
             <dd>
-              Each part adds its output to its input instead of replacing it. The vector of a token, the residual
-              stream, so runs from the first block to the last, and in training the gradient reaches even the first
-              block undiminished by the {plural(2 * info.layers, 'part')} in between.
+              Each part adds its output to its input instead of replacing it. So the vector of a token, the residual stream,
+              runs from the first block to the last, and each of the {plural(2 * info.layers, 'part')} only has to contribute
+              a correction. In training, this lets even the first block learn from errors at the end.
             </dd>
           </div>
           <div>
             <dt>LayerNorm</dt>
             <dd>
               Adding makes numbers grow. Each part therefore reads a normalized copy, in which the{' '}
-              {count(config.d_model)} numbers of a token have mean 0 and variance 1, with a learned scale and shift. The
-              residual stream itself is left as it is.
+              {count(config.d_model)} numbers of a token have the mean 0 and a spread (variance) of 1, then a learned scale and
+              shift. The residual stream itself is left as it is.
             </dd>
           </div>
           <div>
@@ -82,24 +82,24 @@ export function Blocks({ view, layer, choose }: { view: View; layer: number; cho
               For each token, a head computes three vectors of {count(config.d_model / config.n_heads)} numbers: a
               query (what the token looks for), a key (what it offers) and a value (what it passes on). The better a
               query matches a key, the more of that token's value is taken. {count(config.n_heads)} heads do this in
-              parallel, so that one can follow the grammar while another looks for names.
+              parallel, so that they can look for different things.
             </dd>
           </div>
           <div>
             <dt>Causal masking</dt>
             <dd>
               A token attends to itself and to earlier tokens, never to later ones: their scores are set to minus
-              infinity, which the softmax turns into 0. So all positions of a text can be trained at once, as none sees
-              its own answer; and keys and values of earlier tokens stay valid when a new token is added, which makes
-              the KV cache possible.
+              infinity, which the softmax turns into a weight of 0. So the model can be trained on all places of a text at
+              once, since none sees the token that it has to guess; and when a token is added, nothing that was computed for
+              the earlier ones changes, so it can be kept (the KV cache).
             </dd>
           </div>
           <div>
             <dt>Feed-forward, {(config.d_ff / config.d_model).toLocaleString('en')}× expansion</dt>
             <dd>
               The feed-forward layer expands {count(config.d_model)} numbers to {count(config.d_ff)}, applies the GELU
-              activation, which suppresses negative numbers, and projects back to {count(config.d_model)}. The hidden
-              numbers respond each to a pattern of their own; much of what a model memorizes is stored here.
+              activation, which lets positive numbers pass and holds back negative ones, and leads back to{' '}
+              {count(config.d_model)}. Most of the weights of a block are here.
             </dd>
           </div>
         </dl>

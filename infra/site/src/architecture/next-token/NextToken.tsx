@@ -29,18 +29,19 @@ export function NextToken(props: { view: View; settings: SamplingSettings; set: 
         <>
           <p>
             After the last block there is one more LayerNorm. Then the vector of the <strong>last token</strong> alone
-            is multiplied by the output head, a matrix of {vocabulary} columns: {vocabulary} <strong>logits</strong>,
-            one for each token that could come next. The <strong>softmax</strong> turns them into probabilities:{' '}
-            <em>e</em> to the power of each, divided by the sum of all.
+            is multiplied by the output head, a matrix of {vocabulary} columns. That gives {vocabulary} numbers, the{' '}
+            <strong>logits</strong>, one for each token that could come next: the higher, the likelier. The{' '}
+            <strong>softmax</strong> turns them into probabilities: <em>e</em> to the power of each, divided by the sum of all.
           </p>
           <p>
             <strong>Temperature</strong> divides the logits first: below 1 likely tokens become likelier, above 1 less
             likely, and 0 always takes the likeliest (greedy decoding). <strong>Top-k</strong> keeps only the k
-            likeliest tokens, so that the long tail of unlikely ones is never drawn.
+            likeliest tokens, so that none of the many unlikely ones is ever drawn. <strong>Top-p</strong> then keeps only the
+            first that together have the share p of what is left: few where the model is sure, many where it is not.
           </p>
           <p>
-            The drawn token is appended to the text, and the longer text goes through the model again. This is
-            autoregressive generation.
+            The drawn token is put behind the text, and the longer text goes through the model again. That is how a model
+            writes (autoregressive generation).
           </p>
         </>
       }
@@ -82,8 +83,8 @@ export function NextToken(props: { view: View; settings: SamplingSettings; set: 
         <strong class="number">{percent(draw.chances.reduce((total, chance) => total + chance, 0))}</strong>. Without
         temperature, top-k and top-p, {draw.kept === 1 ? 'this token has' : 'these tokens have'}{' '}
         <strong class="number">{percent(draw.covered)}</strong> of the probability and the other{' '}
-        {count(info.vocab_size - draw.kept)} <span class="number">{percent(Math.max(0, 1 - draw.covered))}</span>. The draw has a
-        perplexity of <span class="number">{draw.choices.toFixed(1)}</span>.
+        {count(info.vocab_size - draw.kept)} <span class="number">{percent(Math.max(0, 1 - draw.covered))}</span>. The draw is as
+        open as one among <span class="number">{draw.choices.toFixed(1)}</span> equally likely tokens (its perplexity).
       </p>
     </Section>
   );

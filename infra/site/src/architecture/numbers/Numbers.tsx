@@ -20,9 +20,9 @@ export function Numbers({ details }: { details: LoadedModel }) {
             expensive for a small model: each token needs a row of the embedding and a column of the output head.
           </p>
           <p>
-            Weights are trained as 32-bit floats and served with <strong>quantization</strong>: int4 or int8 weights
-            (w4, w8) in blocks with one scale each, so that less has to be loaded and read for every token. The cost was
-            measured: each variant ran on the validation text and was compared with the trained model.
+            Each is trained as a number of 32 bits. For serving they are rounded to 8 or 4 bits (w8, w4;{' '}
+            <strong>quantization</strong>), so that less has to be loaded, and read for every token. What that costs was
+            measured: each variant read the validation text, and its predictions were compared with the trained model's.
           </p>
         </>
       }
@@ -35,7 +35,7 @@ export function Numbers({ details }: { details: LoadedModel }) {
         <Big name="positions" value={count(info.context_length)} />
         <Big name="vocabulary" value={count(info.vocab_size)} />
         {served && <Big name={`on disk, ${precision(served.precision)}`} value={bytes(served.bytes)} />}
-        {served && <Big name="KL divergence, nats" value={distance(served.kl_divergence)} />}
+        {served && <Big name="KL divergence from float32" value={distance(served.kl_divergence)} />}
       </dl>
       {parts && (
         <>
@@ -109,8 +109,8 @@ export function Numbers({ details }: { details: LoadedModel }) {
         </table>
       </div>
       <p class="figures soft">
-        KL divergence and top-1 agreement compare the distribution of the next token with the trained model's. All
-        variants belong to version <code>{manifest.version}</code> of <code>{manifest.name}</code>.
+        KL divergence: how far the probabilities of the next token are from the trained model's, 0 if they are the same.
+        Top-1 agreement: how often both find the same token likeliest. All variants belong to version <code>{manifest.version}</code> of <code>{manifest.name}</code>.
       </p>
     </Section>
   );

@@ -30,9 +30,9 @@ export function Serving(props: {
             <strong>scales to zero</strong>.
           </p>
           <p>
-            The store is a <strong>model registry</strong>, and a version in it never changes. A channel, a small file
-            that works as an alias, names the live version. Running functions read it regularly, so a new model goes
-            live without a deployment, and a rollback works the same way.
+            The store is a <strong>model registry</strong>: every training adds a version, and a version never changes. A small
+            file, the channel, names the one that is live. Running functions look at it regularly, so a new model goes live, or
+            an earlier one comes back, without a deployment.
           </p>
           <p>
             During generation the function keeps the keys and values of the text so far in a{' '}

@@ -1,5 +1,6 @@
 import { LossCurve } from '../../components/loss/LossCurve.tsx';
 import { count, loss, seconds, time } from '../../components/format.ts';
+import { learningOf } from '../../components/loss/learning.ts';
 import { plural } from '../shared/pieces.ts';
 import { sum } from '../shared/sum.ts';
 import { Section } from '../shared/Section.tsx';
@@ -18,14 +19,14 @@ export function Training({ details }: { details: LoadedModel }) {
       words={
         <>
           <p>
-            The model is trained to predict the next token of a text. The <strong>loss</strong> is the cross-entropy:
-            the negative logarithm of the probability that it gave to the right token. Backpropagation through the
-            output head, the blocks and the embeddings tells how each parameter changes the loss; the optimizer then
-            moves each a little in the direction in which the loss falls.
+            The model is trained to predict the next token of a text. The <strong>loss</strong> says how badly it did: it is 0 if
+            the right token got a probability of 100%, and grows as that gets smaller (its negative logarithm, the
+            cross-entropy). Backpropagation, from the end back to the beginning, tells how each parameter changes the loss; the
+            optimizer then moves each a little in the direction in which the loss falls.
           </p>
           <p>
-            With the same probability for all {count(info.vocab_size)} tokens, the loss is ln {count(info.vocab_size)} ={' '}
-            {uniform.toFixed(2)}. {startOf(details)}
+            Guessing at random, with the same probability for all {count(info.vocab_size)} tokens, has a loss of ln{' '}
+            {count(info.vocab_size)} = {uniform.toFixed(2)}. {startOf(details)}
           </p>
           <p>{endOf(details)}</p>
         </>
@@ -58,7 +59,7 @@ export function Training({ details }: { details: LoadedModel }) {
           {evaluation?.bits_per_byte !== undefined && (
             <>
               <dt>Bits per byte</dt>
-              <dd>{loss(evaluation.bits_per_byte)} of the validation text, which models with other tokenizers can be compared by</dd>
+              <dd>{loss(evaluation.bits_per_byte)} of the validation text; models whose tokens differ can be compared by it</dd>
             </>
           )}
           <dt>Finished</dt>
@@ -105,13 +106,16 @@ function startOf({ curve }: LoadedModel): string {
 }
 
 /** Overfitting: how far the validation loss ended above the training loss, and from which step on. */
-function endOf({ curve }: LoadedModel): string {
+function endOf({ curve, model_info: info }: LoadedModel): string {
   const last = curve.at(-1);
   if (!last) return '';
   const best = curve.reduce((lowest, point) => (point.val_loss < lowest.val_loss ? point : lowest));
   const gap = last.val_loss - last.train_loss;
   const end = `In the end the training loss was ${loss(last.train_loss)} and the validation loss, on held-out text, ${loss(last.val_loss)}`;
-  if (gap < 0.1 * last.val_loss) return `${end}: nearly the same, so the model generalizes to text that it has not seen.`;
+  const learning = learningOf(last.train_loss, last.val_loss, info.vocab_size);
+  if (learning === 'little') return `${end}: both are high, so it has learned little so far.`;
+  if (learning === 'generalizes') return `${end}: nearly the same, so the model generalizes to text that it has not seen.`;
   const turn = best === last ? '' : ` The validation loss was lowest at step ${count(best.step)}, with ${loss(best.val_loss)}.`;
-  return `${end}. The gap of ${gap.toFixed(2)} is overfitting: the model memorized its training text.${turn}`;
+  const what = learning === 'by heart' ? 'the model has learned its training text by heart' : 'part of what it learned holds for its training text alone';
+  return `${end}. The gap of ${gap.toFixed(2)} is overfitting: ${what}.${turn}`;
 }

@@ -25,13 +25,13 @@ export function Vectors({ view, token, choose }: { view: View } & TokenChoice) {
         <>
           <p>
             Each id selects a row of the <strong>token embedding</strong>, a table of {count(info.vocab_size)} rows:{' '}
-            {count(info.embedding_dim)} numbers that stand for the token. They started as random numbers; training made
-            them useful.
+            {count(info.embedding_dim)} numbers, a vector, that stand for the token. They started as random numbers; in training
+            they came to say how the token is used.
           </p>
           <p>
-            Attention by itself ignores the order of the tokens. So a second table, the{' '}
-            <strong>position embedding</strong>, has a row for each of the {count(info.context_length)} positions, and
-            the two rows are added. Their sum enters the first block.
+            The blocks below would not notice the order of the tokens. So a second table, the{' '}
+            <strong>position embedding</strong>, has a row for each of the {count(info.context_length)} places that a token can
+            have in a text, and the two rows are added. Their sum enters the first block.
           </p>
         </>
       }

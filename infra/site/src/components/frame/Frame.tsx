@@ -1,6 +1,7 @@
 import type { ComponentChildren } from 'preact';
 import { render } from 'preact';
-import { keepApi } from '../../api/config.ts';
+import { useEffect, useState } from 'preact/hooks';
+import { keepApi, loadConfig } from '../../api/config.ts';
 import '../../styles/index.css';
 import { ThemeToggle } from './ThemeToggle.tsx';
 
@@ -11,12 +12,16 @@ const PAGES = [
   { file: 'compare.html', name: 'Compare' },
 ] as const;
 
+/** Address of the source code, from `SOURCE_URL` at the build; empty if that was not set. */
+const SOURCE = __SOURCE_URL__;
+
 /** A page's name, as the navigation has it. */
 export type PageName = (typeof PAGES)[number]['name'];
 
 /** Frame of every page: header with navigation and theme, content, footer. */
 export function Frame({ page, children }: { page: PageName; children: ComponentChildren }) {
   const query = keepApi();
+  const api = useAddress();
   return (
     <>
       <a class="skip" href="#main">
@@ -48,11 +53,24 @@ export function Frame({ page, children }: { page: PageName; children: ComponentC
       <footer class="site-footer">
         <div class="wide">
           A small GPT that you train and serve yourself. Every number on this page comes from the served model
-          {page === 'Architecture' && ' or from its recorded sample'}.
+          {page === 'Architecture' && ' or from its recorded sample'}.{' '}
+          <span class="footer-links">
+            {SOURCE && <a href={SOURCE}>Source code</a>} <a href={`${api}/docs`}>Documentation of the API</a>
+          </span>
         </div>
       </footer>
     </>
   );
+}
+
+/** Address of the API; empty if it lies where the page does, or is not known yet. */
+function useAddress(): string {
+  const [address, setAddress] = useState('');
+  useEffect(() => {
+    // Whoever needs it says what is wrong with it.
+    loadConfig().then(({ api }) => setAddress(api), () => {});
+  }, []);
+  return address;
 }
 
 /** Shows a page. */

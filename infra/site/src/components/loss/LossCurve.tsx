@@ -37,7 +37,7 @@ export function LossCurve({ run }: { run: Run }) {
       <div ref={box} class="loss-plot" role="img" aria-label={inWords(run)} />
       <figcaption>
         {failed ? 'The plot could not be loaded. ' : null}
-        Loss in nats per token, over the tokens seen:{' '}
+        Loss, over the tokens read in training; lower is better:{' '}
         {series.map(({ label, dashed }, index) => (
           <span key={label} class={`legend legend-${index % 6} ${dashed ? 'legend-dashed' : ''}`}>
             {label}
