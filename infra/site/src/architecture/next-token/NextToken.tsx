@@ -83,7 +83,7 @@ export function NextToken(props: { view: View; settings: SamplingSettings; set: 
         <strong class="number">{percent(draw.chances.reduce((total, chance) => total + chance, 0))}</strong>. Without
         temperature, top-k and top-p, {draw.kept === 1 ? 'this token has' : 'these tokens have'}{' '}
         <strong class="number">{percent(draw.covered)}</strong> of the probability and the other{' '}
-        {count(info.vocab_size - draw.kept)} <span class="number">{percent(Math.max(0, 1 - draw.covered))}</span>. The draw is as
+        {count(info.vocab_size - draw.kept)} have <span class="number">{percent(Math.max(0, 1 - draw.covered))}</span>. The draw is as
         open as one among <span class="number">{draw.choices.toFixed(1)}</span> equally likely tokens (its perplexity).
       </p>
     </Section>
