@@ -35,12 +35,12 @@ export type SettingsInput = z.input<typeof schema>;
 
 /** The stages. */
 export const stages: Record<string, SettingsInput> = {
-  /** For experiments: every optional feature is off. */
+  /** For experiments: every optional feature is off, and little is allowed. */
   dev: {},
-  /** Retrains weekly from the served model, prunes the store, requires an API key, and deploys by a canary. */
+  /** Retrains weekly from the served model, prunes the store, allows more requests, and deploys by a canary. */
   prod: {
     storage: { prune: { cron: '0 12 ? * SUN *', timeZone: 'Europe/Copenhagen' } },
-    serving: { reservedConcurrency: 10, apiKey: {}, canary: {} },
+    serving: { reservedConcurrency: 10, throttle: { rate: 10 }, apiKey: { requestsPerDay: 10_000 }, canary: {} },
     training: {
       start: 'current',
       schedule: { cron: '0 3 ? * SUN *', timeZone: 'Europe/Copenhagen' },

@@ -121,6 +121,9 @@ fi
 declare -A settings=() account=()
 lines=$(program stage-settings "$stage")
 fill settings "$lines"
+[ -n "$email" ] || [ -n "${settings[email]}" ] ||
+    problems+=("nobody is told of alarms; say who: --email ADDRESS, or alarms.email in infra/settings.ts; --email none: nobody")
+echo "deploy: $(program worst-case "$stage")"
 docker=yes
 if [ -n "$without_docker" ] || ! command -v docker >/dev/null; then
     docker=
@@ -150,6 +153,7 @@ trap 'rm -rf "$secrets"' EXIT
 # Arrays, since some arguments have spaces.
 cdk=(npm --prefix infra run --silent cdk --)
 of_stage=(--context "stage=$stage")
+[ -z "${account[api_log_role]:-}" ] || of_stage+=(--context apiGatewayLogRole=existing)
 [ -z "$email" ] || of_stage+=(--context "email=$email")
 
 zip=target/lambda/function.zip

@@ -19,5 +19,5 @@ PROGRAMS=$programs ORT_DYLIB_PATH=$repository/target/native/onnxruntime/libonnxr
 echo "infra: closing the loop on this machine"
 templates=$(mktemp -d)
 trap 'rm -rf "$templates"' EXIT
-npm run --silent cdk -- synth --quiet --context stage=prod --context zip=test/fixtures/function --output "$templates"
+npm run --silent cdk -- synth --quiet --context stage=prod --context email=none --context zip=test/fixtures/function --output "$templates"
 python test/local/loop.py "$templates" prod "$programs" "$repository"

@@ -4,10 +4,11 @@
  *   preflight.ts --stage NAME [--yes] [PROBLEM...]
  *
  * Problems that the script found are told with those found here. Prints the account and region, and whether the CDK's
- * bootstrap stack is missing.
+ * bootstrap stack is missing and API Gateway has a role for its logs.
  */
 import { parseArgs } from 'node:util';
 import { CloudFormationClient, type Stack } from '@aws-sdk/client-cloudformation';
+import { APIGatewayClient, GetAccountCommand } from '@aws-sdk/client-api-gateway';
 import { GetParameterCommand, ParameterNotFound, SSMClient } from '@aws-sdk/client-ssm';
 import { settingsOf } from '../settings.ts';
 import { confirm, currentAccount } from './account.ts';
@@ -32,9 +33,9 @@ await program(async () => {
   if (!found || findings.problems.length > 0) {
     throw new Error(`${findings.problems.length} problem(s), see above; nothing was built or deployed`);
   }
-  const { account, region, stacks, isBootstrapped } = found;
+  const { account, region, stacks, isBootstrapped, hasLogRole } = found;
   await confirmStage(values.stage, `account ${account}, region ${region}`, stacks, values.yes);
-  print({ account, region, bootstrap: isBootstrapped ? '' : 'missing' });
+  print({ account, region, bootstrap: isBootstrapped ? '' : 'missing', api_log_role: hasLogRole ? 'existing' : '' });
 });
 
 async function inspect(stage: string, findings: Findings) {
@@ -46,12 +47,14 @@ async function inspect(stage: string, findings: Findings) {
     findings.warnings.push(`${what} could not be checked: ${reason(error)}`);
   };
   const functionName = outputsOf(stacks).FunctionName;
-  const [isBootstrapped = true] = await Promise.all([
+  const [isBootstrapped = true, hasLogRole] = await Promise.all([
     bootstrapped().catch(orWarn("the CDK's bootstrap stack")),
+    // Not known is no answer: the role of others would be replaced, or there would be none.
+    apiGatewayHasLogRole(),
     checkConcurrency(settings.serving.reservedConcurrency, functionName, findings).catch(orWarn("Lambda's limits")),
     checkVcpus(settings.training, findings).catch(orWarn('the vCPUs to train on')),
   ]);
-  return { account, region, stacks, isBootstrapped };
+  return { account, region, stacks, isBootstrapped, hasLogRole };
 }
 
 async function bootstrapped(): Promise<boolean> {
@@ -62,6 +65,12 @@ async function bootstrapped(): Promise<boolean> {
     if (error instanceof ParameterNotFound) return false;
     throw error;
   }
+}
+
+/** Whether API Gateway has a role with which it writes the logs of all APIs of the account. */
+async function apiGatewayHasLogRole(): Promise<boolean> {
+  const { cloudwatchRoleArn } = await new APIGatewayClient({}).send(new GetAccountCommand({}));
+  return cloudwatchRoleArn !== undefined;
 }
 
 /** Asks before a stage other than `dev`, and in other words before a new one: wrong credentials would make a second. */

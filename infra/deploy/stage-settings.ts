@@ -3,11 +3,12 @@ import { settingsOf } from '../settings.ts';
 import { print, program } from './program.ts';
 
 await program((stage = '') => {
-  const { serving, training } = settingsOf(stage);
+  const { serving, training, alarms } = settingsOf(stage);
   // Docker's name for a tag that moves. Ours do not: the commit takes its place.
   const fixed = (tag: string) => (tag === 'latest' ? '' : tag);
   const yes = (condition: boolean) => (condition ? 'yes' : '');
   print({
+    email: alarms.email ?? '',
     channel: serving.channel,
     corpus_prefix: training.corpusPrefix,
     package: serving.package,

@@ -5,6 +5,7 @@ import { Annotations, type App, Tags, Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import type { Settings } from '../settings.ts';
 import { acknowledge } from './acknowledgements.ts';
+import { worstCaseSentence } from './costs/worst-case.ts';
 import { ObservabilityStack } from './observability/observability-stack.ts';
 import { alarmTopicName, stackName } from './names.ts';
 import { PROJECT_FOLDER } from './paths.ts';
@@ -44,6 +45,8 @@ export function addStacks(app: App, stage: string, settings: Settings): Stacks {
     serving,
     training,
   });
+
+  Annotations.of(serving).addInfo(worstCaseSentence(stage, settings));
 
   const folder = resolve(PROJECT_FOLDER, settings.site.directory);
   let site: SiteStack | undefined;

@@ -11,112 +11,121 @@ const origin = z.union(
   'expected `*`, or https:// or http:// and a host, without a path',
 );
 
-export const serving = z
-  .strictObject({
-    /**
-     * `lambda`: a function, which scales to zero and takes a request at a time. `ecs`: a service that always runs on
-     * Fargate and generates several texts side by side, for steady traffic; CloudFront is the only way to it.
-     */
-    compute: z.enum(['lambda', 'ecs']).default('lambda'),
-    /** That service. */
-    service: service.prefault({}),
-    /** A zip of `bootstrap` and ONNX Runtime, relative to this folder; `scripts/build-function.sh` builds it. */
-    zip: z.string().min(1).default('../target/lambda/function.zip'),
-    /**
-     * `zip`, or `image`: the container image in the storage stack's repository, with SnapStart. A cold start then
-     * restores a process that has loaded its model.
-     */
-    package: z.enum(['zip', 'image']).default('zip'),
-    /** Tag of that image. */
-    imageTag: name.default('latest'),
-    /** Architecture that the zip or the image was built for. Arm has no kernels of our own, so generation is slower. */
-    architecture: z.enum(['x86_64', 'arm64']).default('x86_64'),
-    /** Memory in MB. CPU is in proportion to it: 1,769 MB are one vCPU. */
-    memoryMb: z.int().min(512).max(10_240).default(1769),
-    /** Size of /tmp in MB, which holds two models while one is replaced; 512 MB are free. */
-    temporaryStorageMb: z.int().min(512).max(10_240).default(512),
-    /** Precision of the weights: `w4` (int4), `w8` (int8), `float32`, or `auto` for the smallest that the version has. */
-    precision: z.enum(['auto', 'w4', 'w8', 'float32']).default('auto'),
-    /** Channel (alias of a version in the model store) to serve. Training promotes new versions to it. */
-    channel: name.default('live'),
-    /**
-     * Challenger: another channel, whose version answers a share of the requests that name no model, from 0 to 1. The
-     * dashboard has both side by side; `gpt promote` ends the comparison.
-     */
-    challenger: z
-      .strictObject({ channel: name.default('challenger'), share: z.number().gt(0).max(1).default(0.1) })
-      .nullable()
-      .default(null),
-    /** Interval in seconds at which running functions check whether the channel names another version. */
-    modelCheckSeconds: z.number().min(1).max(3600).default(30),
-    /** Time limit of a request in seconds; generation then ends with the text so far. */
-    timeLimitSeconds: z.int().min(1).max(890).default(60),
-    /**
-     * Maximum number of concurrent instances: a cap on cost. `null` leaves it to the account's limit, which is 10 for
-     * a new account, and of these none can be reserved.
-     */
-    reservedConcurrency: z.int().min(1).nullable().default(null),
-    /**
-     * Lambda Managed Instances: the function runs on EC2 instances that Lambda manages, takes several requests at once
-     * in an environment, and is never frozen. They cost as long as they run, and do not scale to zero. Once set it can
-     * be changed and not taken back: `null` again needs a new function.
-     */
-    managedInstances: z
-      .strictObject({
-        /** Requests at once in an environment: they generate side by side, and share its processors and memory. */
-        requestsAtOnce: z.int().min(1).max(64).default(8),
-        /** Memory in GB for each vCPU; with `memoryMb` this gives the vCPUs of an environment. */
-        gbPerVcpu: z.literal([2, 4, 8]).default(2),
-        /** Environments that always run, and the most of them: a cap on cost. */
-        minEnvironments: z.int().min(1).max(100).default(1),
-        maxEnvironments: z.int().min(1).max(100).default(3),
-        /** vCPUs of all instances together: another cap on cost. */
-        maxVcpus: z.int().min(2).max(15_000).default(16),
-      })
-      .nullable()
-      .default(null),
-    /**
-     * Canary deployment: a new version of the function gets some of the requests for some minutes, and then all. First
-     * a smoke test asks it for a text, so the channel has to name a model by then. If that fails, or an alarm about the
-     * function is on, the version before gets all requests again and the deployment fails. That holds also for an alarm
-     * from before: `cdk deploy -c canary=off` deploys the remedy at once. `null`: every deployment is at once. The
-     * instances of `managedInstances`, or of provisioned concurrency, run for both versions meanwhile.
-     */
-    canary: canary.nullable().default(null),
-    /** `rest-api`: API Gateway, with throttling, keys, WAF. `function-url`: the function itself. */
-    endpoint: z.enum(['rest-api', 'function-url']).default('rest-api'),
-    /** Stream tokens as they are generated; otherwise a response is sent when it is complete. */
-    streaming: z.boolean().default(true),
-    /** Rate limit in requests per second, and burst, of all callers together. REST API only. */
-    throttle: z
-      .strictObject({ rate: z.number().positive().default(10), burst: z.int().min(1).default(20) })
-      .prefault({}),
-    /** API keys: API Gateway requires one as `x-api-key`, with a quota for each. REST API only. */
-    apiKey: z
-      .strictObject({
-        /** Names of the keys, which API Gateway generates. To rotate one, add another, and later remove the first. */
-        names: z.array(name).min(1).default(['first']),
-        requestsPerDay: z.int().min(1).default(10_000),
-      })
-      .nullable()
-      .default(null),
-    /** SHA-256 of keys of which the function itself requires one, on either endpoint; no key is required if empty. */
-    apiKeySha256: z
-      .array(z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 digits of 0-9 a-f, as `printf %s KEY | sha256sum` prints'))
-      .default([]),
-    /**
-     * A web application firewall: 8 USD a month. REST API only. It counts requests per IP address, and users of the
-     * site share CloudFront's addresses: allow more with a site.
-     */
-    waf: z
-      .strictObject({ requestsPer5Minutes: z.int().min(10).max(2_000_000_000).default(300) })
-      .nullable()
-      .default(null),
-    /** CORS: origins of pages that may call the API. This app's site needs none, as it has the API's domain. */
-    corsOrigins: z.array(origin).default([]),
-    /** Retention of logs, in days. */
-    logDays: z.literal([1, 3, 5, 7, 14, 30, 60, 90, 180, 365]).default(30),
-  })
+const apiKey = z.strictObject({
+  /** Names of the keys, which API Gateway generates. To rotate one, add another, and later remove the first. */
+  names: z.array(name).min(1).default(['first']),
+  /** Quota of each key: with the time that a request may take, the cap on what callers cost in a day. */
+  requestsPerDay: z.int().min(1).default(1000),
+});
+
+const fields = z.strictObject({
+  /**
+   * `lambda`: a function, which scales to zero and takes a request at a time. `ecs`: a service that always runs on
+   * Fargate and generates several texts side by side, for steady traffic; CloudFront is the only way to it.
+   */
+  compute: z.enum(['lambda', 'ecs']).default('lambda'),
+  /** That service. */
+  service: service.prefault({}),
+  /** A zip of `bootstrap` and ONNX Runtime, relative to this folder; `scripts/build-function.sh` builds it. */
+  zip: z.string().min(1).default('../target/lambda/function.zip'),
+  /**
+   * `zip`, or `image`: the container image in the storage stack's repository, with SnapStart. A cold start then
+   * restores a process that has loaded its model.
+   */
+  package: z.enum(['zip', 'image']).default('zip'),
+  /** Tag of that image. */
+  imageTag: name.default('latest'),
+  /** Architecture that the zip or the image was built for. Arm has no kernels of our own, so generation is slower. */
+  architecture: z.enum(['x86_64', 'arm64']).default('x86_64'),
+  /** Memory in MB. CPU is in proportion to it: 1,769 MB are one vCPU. */
+  memoryMb: z.int().min(512).max(10_240).default(1769),
+  /** Size of /tmp in MB, which holds two models while one is replaced; 512 MB are free. */
+  temporaryStorageMb: z.int().min(512).max(10_240).default(512),
+  /** Precision of the weights: `w4` (int4), `w8` (int8), `float32`, or `auto` for the smallest that the version has. */
+  precision: z.enum(['auto', 'w4', 'w8', 'float32']).default('auto'),
+  /** Channel (alias of a version in the model store) to serve. Training promotes new versions to it. */
+  channel: name.default('live'),
+  /**
+   * Challenger: another channel, whose version answers a share of the requests that name no model, from 0 to 1. The
+   * dashboard has both side by side; `gpt promote` ends the comparison.
+   */
+  challenger: z
+    .strictObject({ channel: name.default('challenger'), share: z.number().gt(0).max(1).default(0.1) })
+    .nullable()
+    .default(null),
+  /** Interval in seconds at which running functions check whether the channel names another version. */
+  modelCheckSeconds: z.number().min(1).max(3600).default(30),
+  /** Time limit of a request in seconds; generation then ends with the text so far. */
+  timeLimitSeconds: z.int().min(1).max(890).default(60),
+  /**
+   * Maximum number of concurrent instances: a cap on cost. `null` leaves it to the account's limit, which is 10 for
+   * a new account, and of these none can be reserved.
+   */
+  reservedConcurrency: z.int().min(1).nullable().default(null),
+  /**
+   * Lambda Managed Instances: the function runs on EC2 instances that Lambda manages, takes several requests at once
+   * in an environment, and is never frozen. They cost as long as they run, and do not scale to zero. Once set it can
+   * be changed and not taken back: `null` again needs a new function.
+   */
+  managedInstances: z
+    .strictObject({
+      /** Requests at once in an environment: they generate side by side, and share its processors and memory. */
+      requestsAtOnce: z.int().min(1).max(64).default(8),
+      /** Memory in GB for each vCPU; with `memoryMb` this gives the vCPUs of an environment. */
+      gbPerVcpu: z.literal([2, 4, 8]).default(2),
+      /** Environments that always run, and the most of them: a cap on cost. */
+      minEnvironments: z.int().min(1).max(100).default(1),
+      maxEnvironments: z.int().min(1).max(100).default(3),
+      /** vCPUs of all instances together: another cap on cost. */
+      maxVcpus: z.int().min(2).max(15_000).default(16),
+    })
+    .nullable()
+    .default(null),
+  /**
+   * Canary deployment: a new version of the function gets some of the requests for some minutes, and then all. First
+   * a smoke test asks it for a text, so the channel has to name a model by then. If that fails, or an alarm about the
+   * function is on, the version before gets all requests again and the deployment fails. That holds also for an alarm
+   * from before: `cdk deploy -c canary=off` deploys the remedy at once. `null`: every deployment is at once. The
+   * instances of `managedInstances`, or of provisioned concurrency, run for both versions meanwhile.
+   */
+  canary: canary.nullable().default(null),
+  /**
+   * Role with which API Gateway writes logs, one for all APIs of an account: `create`, or `existing` if there is one.
+   * scripts/deploy.sh looks. REST API only.
+   */
+  apiGatewayLogRole: z.enum(['create', 'existing']).default('create'),
+  /** `rest-api`: API Gateway, with throttling, keys, WAF. `function-url`: the function itself. */
+  endpoint: z.enum(['rest-api', 'function-url']).default('rest-api'),
+  /** Stream tokens as they are generated; otherwise a response is sent when it is complete. */
+  streaming: z.boolean().default(true),
+  /** Rate limit in requests per second, and burst, of all callers together. REST API only. */
+  throttle: z
+    .strictObject({ rate: z.number().positive().default(1), burst: z.int().min(1).default(20) })
+    .prefault({}),
+  /**
+   * API keys: API Gateway requires one as `x-api-key`. REST API only, and its default, unless `apiKeySha256` has keys.
+   * `null`: whoever knows the address may call it.
+   */
+  apiKey: apiKey.nullable().optional(),
+  /** SHA-256 of keys of which the function itself requires one, on either endpoint; no key is required if empty. */
+  apiKeySha256: z
+    .array(z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 digits of 0-9 a-f, as `printf %s KEY | sha256sum` prints'))
+    .default([]),
+  /**
+   * A web application firewall: 8 USD a month. REST API only. It counts requests per IP address, and users of the
+   * site share CloudFront's addresses: allow more with a site.
+   */
+  waf: z
+    .strictObject({ requestsPer5Minutes: z.int().min(10).max(2_000_000_000).default(300) })
+    .nullable()
+    .default(null),
+  /** CORS: origins of pages that may call the API. This app's site needs none, as it has the API's domain. */
+  corsOrigins: z.array(origin).default([]),
+  /** Retention of logs, in days. */
+  logDays: z.literal([1, 3, 5, 7, 14, 30, 60, 90, 180, 365]).default(30),
+});
+
+export const serving = fields
   .superRefine((serving, context) => {
     const refuse = (path: string, message: string) => context.addIssue({ code: 'custom', path: [path], message });
     if (serving.endpoint === 'rest-api' && !serving.streaming && serving.timeLimitSeconds > 28) {
@@ -124,6 +133,9 @@ export const serving = z
     }
     if (serving.endpoint === 'function-url' && (serving.apiKey || serving.waf)) {
       refuse('endpoint', 'a function URL has neither `apiKey` nor `waf`; use apiKeySha256, or endpoint rest-api');
+    }
+    if (serving.endpoint === 'function-url' && serving.apiKey === undefined && serving.apiKeySha256.length === 0) {
+      refuse('apiKeySha256', 'nothing else protects a function URL: expected the digest of a key, or apiKey null for none');
     }
     if (serving.precision === 'float32' && serving.temporaryStorageMb < 2048) {
       refuse('temporaryStorageMb', 'two float32 models take 1300 MB; expected at least 2048');
@@ -160,20 +172,26 @@ export const serving = z
     if (serving.canary && 2 * vcpus > managed.maxVcpus) {
       refuse('canary', `two versions of managedInstances take ${2 * vcpus} vCPUs; expected at least as many maxVcpus`);
     }
-  });
+  })
+  .transform((serving) => ({ ...serving, apiKey: serving.apiKey === undefined ? usualKey(serving) : serving.apiKey }));
+
+/** Of what is not said: a REST API requires a key, unless the function does. */
+function usualKey({ compute, endpoint, apiKeySha256 }: z.infer<typeof fields>): z.infer<typeof apiKey> | null {
+  return compute === 'lambda' && endpoint === 'rest-api' && apiKeySha256.length === 0 ? apiKey.parse({}) : null;
+}
 
 /** What is of a function alone. */
 const OF_FUNCTIONS = [
   ...(['memoryMb', 'temporaryStorageMb', 'reservedConcurrency', 'managedInstances', 'canary'] as const),
-  ...(['endpoint', 'streaming', 'throttle', 'apiKey', 'waf'] as const),
+  ...(['endpoint', 'apiGatewayLogRole', 'streaming', 'throttle', 'apiKey', 'waf'] as const),
 ] as const;
 
 /** Refuses settings that have no effect on a service. */
-function refuseForService(settings: z.infer<typeof serving>, refuse: (path: string, message: string) => void): void {
+function refuseForService(settings: z.infer<typeof fields>, refuse: (path: string, message: string) => void): void {
   for (const key of OF_FUNCTIONS) {
-    const unset = serving.shape[key].parse(undefined);
-    if (JSON.stringify(settings[key]) !== JSON.stringify(unset)) {
-      refuse(key, `compute is ecs, which does not take it; expected ${JSON.stringify(unset)}`);
+    const unset = fields.shape[key].parse(undefined);
+    if (JSON.stringify(settings[key] ?? null) !== JSON.stringify(unset ?? null)) {
+      refuse(key, `compute is ecs, which does not take it; expected ${JSON.stringify(unset ?? null)}`);
     }
   }
   if (settings.package === 'zip') refuse('package', 'compute is ecs, which runs the image; set it to image');

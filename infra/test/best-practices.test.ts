@@ -6,7 +6,7 @@ import type { SettingsInput } from '../settings.ts';
 import { addTestStacks, newApp, synthesize, synthesizeStage } from './support.ts';
 
 const variants: Record<string, SettingsInput> = {
-  'a function URL': { serving: { endpoint: 'function-url' } },
+  'a function URL': { serving: { endpoint: 'function-url', apiKey: null } },
   'an image': { serving: { package: 'image' } },
   'managed instances': { serving: { memoryMb: 4096, managedInstances: {} } },
   'a service': { serving: { compute: 'ecs', package: 'image', apiKeySha256: ['a'.repeat(64)] } },

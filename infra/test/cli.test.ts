@@ -19,7 +19,7 @@ function run(command: string, args: string[]) {
 
 const synth = (...context: string[]) => {
   const folder = newFolder();
-  const flags = context.flatMap((setting) => ['--context', setting]);
+  const flags = ['email=none', ...context].flatMap((setting) => ['--context', setting]);
   const result = run('node_modules/.bin/cdk', ['synth', '--quiet', '--output', folder, ...flags]);
   return { ...result, folder };
 };
@@ -67,7 +67,7 @@ test('a stage that does not exist is named', () => {
 });
 
 test.each([
-  ['deploy.sh', ['--stage', 'prod', '--dry-run'], /build-site\.sh[\s\S]+cdk -- bootstrap [\s\S]+docker build [\s\S]+cdk -- deploy .*stage=prod.* --all[\s\S]+deployed: <Url>\nthe page: <SiteUrl>/],
+  ['deploy.sh', ['--stage', 'prod', '--email', 'none', '--dry-run'], /deploy: stage prod costs at most [\d.]+ USD a day[\s\S]+build-site\.sh[\s\S]+cdk -- bootstrap [\s\S]+docker build [\s\S]+cdk -- deploy .*stage=prod.* --all[\s\S]+deployed: <Url>\nthe page: <SiteUrl>/],
   ['destroy.sh', ['--stage', 'prod', '--dry-run'], /delete TroelsLLM-prod-Serving[\s\S]+buckets .+ stay/],
 ])('%s says what it would do', (script, args, expected) => {
   const { status, output } = run(join(PROJECT_FOLDER, '../scripts', script), args);

@@ -95,7 +95,7 @@ describe.runIf(hasMoto)('with an account', { timeout: 300_000 }, () => {
 
   /** Makes all stacks of a stage. */
   function createStacks(stage: string, region: string): Promise<Result> {
-    return checkout.run('cdk', ['deploy', '--context', `stage=${stage}`, '--all'], inRegion(region));
+    return checkout.run('cdk', ['deploy', '--context', `stage=${stage}`, '--context', 'email=none', '--all'], inRegion(region));
   }
 
   describe('deploy.sh', () => {
@@ -165,13 +165,13 @@ describe.runIf(hasMoto)('with an account', { timeout: 300_000 }, () => {
     test('stops if the store does not say whether there is a model', async () => {
       await freeRequests('0');
       const environment = { ...inRegion('eu-west-1'), ...moto.user };
-      const { status, output, notes } = await checkout.run('scripts/deploy.sh', [], environment);
+      const { status, output, notes } = await checkout.run('scripts/deploy.sh', ['--email', 'none'], environment);
       await freeRequests('inf');
       expect(status).toBe(1);
       expect(output).toMatch(/error: s3:\S+\/channels\/live\.json cannot be read, .+AccessDenied/);
       // Nor could it see whether there is a bootstrap stack: the CDK will know.
       expect(output).toContain("warning: the CDK's bootstrap stack could not be checked: ");
-      const storage = 'cdk deploy --context stage=dev TroelsLLM-dev-Storage';
+      const storage = 'cdk deploy --context stage=dev --context email=none TroelsLLM-dev-Storage';
       expect(notes).toEqual(['build-function.sh', 'build-site.sh', storage]);
     });
 
@@ -179,14 +179,14 @@ describe.runIf(hasMoto)('with an account', { timeout: 300_000 }, () => {
       const region = 'us-west-2';
       const without = new Checkout(STAGES);
       without.removeDocker();
-      const first = await without.run('scripts/deploy.sh', [], inRegion(region));
+      const first = await without.run('scripts/deploy.sh', ['--email', 'none'], inRegion(region));
       expect(first.status, first.output).toBe(0);
       expect(first.output).toContain('dev-training has none, so jobs fail until one is pushed');
-      expect(first.notes.find((note) => note.endsWith('--all'))).toBe('cdk deploy --context stage=dev --all');
+      expect(first.notes.find((note) => note.endsWith('--all'))).toBe('cdk deploy --context stage=dev --context email=none --all');
 
       const { TrainingRepository } = await outputs('dev', region);
       await checkout.run('docker', ['push', `${TrainingRepository}:older`], inRegion(region));
-      const second = await without.run('scripts/deploy.sh', [], inRegion(region));
+      const second = await without.run('scripts/deploy.sh', ['--email', 'none'], inRegion(region));
       expect(second.output).toMatch(/no image is built without docker; dev-training has sha256:/);
       expect(second.notes.find((note) => note.endsWith('--all'))).toMatch(/ --context trainingImage=sha256:\S+ --all$/);
       expect(second.notes.join()).not.toContain('docker');
@@ -198,6 +198,7 @@ describe.runIf(hasMoto)('with an account', { timeout: 300_000 }, () => {
       const args = ['--stage', 'prod', '--yes'];
       const { status, output, notes } = await checkout.run('scripts/deploy.sh', args, environment);
       expect(status).toBe(1);
+      expect(output).toContain('problem: nobody is told of alarms; say who: --email ADDRESS');
       expect(output).toContain('problem: curl 7.82 or newer is needed, found 7.81.0');
       expect(output).toContain('problem: docker does not work: the daemon is not running');
       expect(output).toContain('problem: serving.reservedConcurrency is 10, and the account can reserve 0 of its 10');
@@ -255,14 +256,14 @@ describe.runIf(hasMoto)('with an account', { timeout: 300_000 }, () => {
       expect(none.status).toBe(1);
       expect(none.output).toContain('there is no AWS region');
       const second = await preflight('dev', { ...nowhere, AWS_DEFAULT_REGION: 'eu-west-3' });
-      expect(second.stdout).toBe(`account=${ACCOUNT}\nregion=eu-west-3\nbootstrap=missing\n`);
+      expect(second.stdout).toBe(`account=${ACCOUNT}\nregion=eu-west-3\nbootstrap=missing\napi_log_role=\n`);
       const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, ...unsigned } = nowhere;
       const keys = `aws_access_key_id = ${AWS_ACCESS_KEY_ID}\naws_secret_access_key = ${AWS_SECRET_ACCESS_KEY}`;
       const config = join(newFolder(), 'config');
       writeFileSync(config, `[profile mine]\nregion = eu-west-1\n${keys}\n`);
       const mine = { AWS_CONFIG_FILE: config, AWS_PROFILE: 'mine' };
       const profile = await preflight('dev', { ...unsigned, ...mine });
-      expect(profile.stdout).toBe(`account=${ACCOUNT}\nregion=eu-west-1\nbootstrap=\n`);
+      expect(profile.stdout).toBe(`account=${ACCOUNT}\nregion=eu-west-1\nbootstrap=\napi_log_role=\n`);
       const both = await preflight('dev', { ...nowhere, ...mine });
       expect(both.output).toContain('problem: both AWS_PROFILE and AWS_ACCESS_KEY_ID are set');
       const ofStage = await preflight('full', nowhere, '', '--yes');

@@ -42,7 +42,7 @@ const EXTREMES: Record<string, SettingsInput> = {
     alarms: { modelAgeDays: 365, p99Seconds: 890, email: 'ops@example.org' },
   },
   'an API that does not stream': { serving: { streaming: false, timeLimitSeconds: 28 } },
-  'a function URL': { serving: { endpoint: 'function-url', streaming: false, timeLimitSeconds: 890 } },
+  'a function URL': { serving: { endpoint: 'function-url', apiKey: null, streaming: false, timeLimitSeconds: 890 } },
   'an image': { serving: { package: 'image', timeLimitSeconds: 890 } },
   'a small service': { serving: { ...ecs, timeLimitSeconds: 1, service: { vcpus: 1 } } },
   'a large service': { serving: { ...ecs, timeLimitSeconds: 890, service: { vcpus: 16, maxTasks: 100 } } },

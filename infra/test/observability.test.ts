@@ -56,7 +56,7 @@ test('errors of the API are those of its stage', () => {
 
 test('what cannot be measured has no alarm', () => {
   expect(alarmsOf(defaults)).not.toHaveProperty('ModelTooOld');
-  expect(alarmsOf(synthesize({ serving: { endpoint: 'function-url' } }).serving)).not.toHaveProperty('ServerErrors');
+  expect(alarmsOf(synthesize({ serving: { endpoint: 'function-url', apiKey: null } }).serving)).not.toHaveProperty('ServerErrors');
 });
 
 test('every alarm tells the topic, and says where to read on', () => {

@@ -18,6 +18,8 @@ test('serving reads models and channels, and writes its log', () => {
   expect(rightsOf(templates.serving, 'GenerateRole')).toEqual([
     logsOf('FunctionLog'),
     { actions: ['s3:GetObject'], resources: ['<Artifacts>/channels/*', '<Artifacts>/models/*'] },
+    // So that a channel that is not there is "not found" and not "denied".
+    { actions: ['s3:ListBucket'], resources: ['<Artifacts>'] },
   ]);
 });
 

@@ -194,7 +194,7 @@ describe('the REST API', () => {
 });
 
 test('a function URL takes the place of the REST API', () => {
-  const template = servingOf({ endpoint: 'function-url' });
+  const template = servingOf({ endpoint: 'function-url', apiKey: null });
   template.resourceCountIs('AWS::ApiGateway::RestApi', 0);
   template.hasResourceProperties('AWS::Lambda::Url', { AuthType: 'NONE', InvokeMode: 'RESPONSE_STREAM', Qualifier: 'live' });
   template.hasResourceProperties('AWS::Lambda::Function', {

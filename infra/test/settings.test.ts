@@ -14,10 +14,22 @@ test('what is not set is as documented', () => {
     endpoint: 'rest-api',
     streaming: true,
     reservedConcurrency: null,
-    throttle: { rate: 10, burst: 20 },
+    throttle: { rate: 1, burst: 20 },
+    apiKey: { names: ['first'], requestsPerDay: 1000 },
   });
   expect(settings.site).toEqual({ directory: 'site/dist', compare: [], domain: null });
   expect(settings.training).toMatchObject({ compute: 'fargate', spot: true, schedule: null });
+});
+
+test('a key is required unless somebody says that none is', () => {
+  const apiKeyOf = (serving: SettingsInput['serving']) => parseSettings('test', { serving }).serving.apiKey;
+  expect(apiKeyOf({ apiKey: null })).toBeNull();
+  // The function asks for one.
+  const apiKeySha256 = ['0'.repeat(64)];
+  expect(apiKeyOf({ apiKeySha256 })).toBeNull();
+  expect(apiKeyOf({ apiKeySha256, apiKey: {} })).not.toBeNull();
+  expect(apiKeyOf({ endpoint: 'function-url', apiKeySha256 })).toBeNull();
+  expect(apiKeyOf({ endpoint: 'function-url', apiKey: null })).toBeNull();
 });
 
 test('an unknown stage is named, with those that there are', () => {
@@ -37,7 +49,8 @@ test.each([
   ['serving.apiKeySha256.0', { serving: { apiKeySha256: ['secret'] } }],
   ['serving.timeLimitSeconds', { serving: { streaming: false } }],
   ['serving.endpoint', { serving: { endpoint: 'function-url', apiKey: {} } }],
-  ['serving.endpoint', { serving: { endpoint: 'function-url', waf: {} } }],
+  ['serving.endpoint', { serving: { endpoint: 'function-url', apiKey: null, waf: {} } }],
+  ['serving.apiKeySha256', { serving: { endpoint: 'function-url' } }],
   ['serving.temporaryStorageMb', { serving: { precision: 'float32' } }],
   ['serving.temporaryStorageMb', { serving: { package: 'image', temporaryStorageMb: 1024 } }],
   ['serving.challenger', { serving: { challenger: { channel: 'live' } } }],

@@ -41,7 +41,7 @@ test('the API has the same domain, and is not cached', () => {
 });
 
 test('a function URL has no path', () => {
-  const template = synthesize({ serving: { endpoint: 'function-url' } }).site;
+  const template = synthesize({ serving: { endpoint: 'function-url', apiKey: null } }).site;
   const [distribution] = Object.values(template.findResources('AWS::CloudFront::Distribution')) as [any];
   const origins = distribution.Properties.DistributionConfig.Origins;
   expect(origins.filter(({ OriginPath }: any) => OriginPath)).toEqual([]);

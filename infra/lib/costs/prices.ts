@@ -12,8 +12,11 @@ export const PRICES = {
   lambda: { gbSecond: 0.0000166667, request: 0.2e-6, snapStartGbSecond: 0.0000015046 },
   /** https://aws.amazon.com/api-gateway/pricing: a REST API's first 333 million requests. */
   restApi: { request: 3.5e-6 },
-  /** https://aws.amazon.com/fargate/pricing: Linux on x86. Spot is the share of it that is paid, as it was seen. */
-  fargate: { vcpuHour: 0.04048, gbHour: 0.004445, spotShare: 0.3 },
+  /**
+   * https://aws.amazon.com/fargate/pricing: Linux on x86, and storage beyond what is free. Spot is the share that is paid,
+   * as it was seen.
+   */
+  fargate: { vcpuHour: 0.04048, gbHour: 0.004445, storageGbHour: 0.000111, freeStorageGb: 20, spotShare: 0.3 },
   /** https://aws.amazon.com/vpc/pricing: a public IPv4 address. */
   ipv4: { hour: 0.005 },
   /** https://aws.amazon.com/elasticloadbalancing/pricing: application load balancer; a capacity unit. */

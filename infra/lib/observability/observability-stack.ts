@@ -80,7 +80,7 @@ export class ObservabilityStack extends Stack {
         conditions: { StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID } },
       }),
     );
-    if (email !== null) topic.addSubscription(new EmailSubscription(email));
+    if (email !== null && email !== 'none') topic.addSubscription(new EmailSubscription(email));
     return topic;
   }
 

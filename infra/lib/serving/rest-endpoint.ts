@@ -35,8 +35,8 @@ export class RestEndpoint extends Construct implements Endpoint {
       restApiName: Stack.of(this).stackName,
       description: 'TroelsLLM',
       endpointTypes: [apigateway.EndpointType.REGIONAL],
-      // A new account has no role with which API Gateway may write logs.
-      cloudWatchRole: true,
+      // It stays when the stack goes: other APIs of the account write their logs with it.
+      cloudWatchRole: settings.apiGatewayLogRole === 'create',
       deployOptions: {
         stageName: STAGE,
         throttlingRateLimit: settings.throttle.rate,

@@ -4,7 +4,6 @@ import { resolve } from 'node:path';
 import { CfnOutput, Duration, Fn, RemovalPolicy, Size, Stack, type StackProps } from 'aws-cdk-lib';
 import type * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import type * as ecr from 'aws-cdk-lib/aws-ecr';
-import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import type * as s3 from 'aws-cdk-lib/aws-s3';
@@ -17,7 +16,9 @@ import { PROJECT_FOLDER } from '../paths.ts';
 import { Canary } from './canary.ts';
 import type { Endpoint } from './endpoint.ts';
 import { type AlarmProps, addFunctionAlarms } from './function-alarms.ts';
+import { GRACE_SECONDS } from './grace.ts';
 import { ManagedInstances } from './managed-instances.ts';
+import { mayReadModels } from './read-models.ts';
 import { RestEndpoint } from './rest-endpoint.ts';
 
 export interface ServingStackProps extends StackProps {
@@ -26,9 +27,6 @@ export interface ServingStackProps extends StackProps {
   readonly artifacts: s3.IBucket;
   readonly images: ecr.IRepository;
 }
-
-/** Time beyond a request's limit in which the function writes the end of its answer. */
-const GRACE_SECONDS = 5;
 
 export class ServingStack extends Stack {
   readonly function: lambda.Function;
@@ -45,14 +43,7 @@ export class ServingStack extends Stack {
       const instances = { settings: settings.managedInstances, architecture: architectureOf(settings) };
       new ManagedInstances(this, 'ManagedInstances', instances).add(this.function);
     }
-    // It reads, and neither lists nor writes.
-    this.function.addToRolePolicy(
-      new iam.PolicyStatement({
-        sid: 'ReadModels',
-        actions: ['s3:GetObject'],
-        resources: [props.artifacts.arnForObjects('models/*'), props.artifacts.arnForObjects('channels/*')],
-      }),
-    );
+    for (const statement of mayReadModels(props.artifacts)) this.function.addToRolePolicy(statement);
     this.alias = new lambda.Alias(this, 'Live', { aliasName: 'live', version: this.function.currentVersion });
     const endpoint =
       settings.endpoint === 'rest-api'

@@ -96,6 +96,8 @@ function environment(props: TrainingJobProps): Record<string, string> {
     ...(settings.start === 'current' && { INIT: `channel:${channel}` }),
     // Not where it can, which is on the processor if something is wrong with the GPU.
     ...(settings.gpus > 0 && { DEVICE: 'cuda', DEVICES: String(settings.gpus) }),
+    // What is not the tag of an image: models record it.
+    ...(settings.imageTag.startsWith('sha256:') && { IMAGE_DIGEST: settings.imageTag }),
     ...(signingKey && { SIGNING_KEY: `awskms:${signingKey.keyArn}` }),
   };
 }

@@ -12,6 +12,7 @@ import { leastMemoryGb } from '../../../settings/fargate.ts';
 import type { Settings } from '../../../settings.ts';
 import type { Endpoint } from '../endpoint.ts';
 import type { AlarmProps } from '../function-alarms.ts';
+import { mayReadModels } from '../read-models.ts';
 import { environment } from '../serving-stack.ts';
 import { ServiceNetwork } from './network.ts';
 import { addServiceAlarms, serviceRows } from './service-alarms.ts';
@@ -141,13 +142,7 @@ export class ServiceStack extends Stack {
       assumedBy: new iam.ServicePrincipal('ecs-tasks.amazonaws.com'),
       description: 'What the service may do',
     });
-    role.addToPolicy(
-      new iam.PolicyStatement({
-        sid: 'ReadModels',
-        actions: ['s3:GetObject'],
-        resources: [artifacts.arnForObjects('models/*'), artifacts.arnForObjects('channels/*')],
-      }),
-    );
+    for (const statement of mayReadModels(artifacts)) role.addToPolicy(statement);
     return role;
   }
 }
