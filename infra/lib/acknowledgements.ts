@@ -1,7 +1,8 @@
 /** Suppressions of cdk-nag's AWS Solutions rules: each at the construct where it does not apply, with the reason. */
-import { type CfnElement, type Stack, Validations } from 'aws-cdk-lib';
+import { type CfnElement, CfnOutput, Fn, type Stack, Validations } from 'aws-cdk-lib';
 import type * as s3 from 'aws-cdk-lib/aws-s3';
-import type { IConstruct } from 'constructs';
+import { Construct, type IConstruct } from 'constructs';
+import type { ServingStack } from './serving/serving-stack.ts';
 import type { SiteStack } from './site/site-stack.ts';
 import type { Stacks } from './stacks.ts';
 
@@ -31,13 +32,13 @@ const SERVICE: Acknowledgement[] = [
 ];
 
 /** Rights of the smoke test and of CodeDeploy. */
-function canary(serving: Stack): Acknowledgement[] {
+function canary(serving: ServingStack): Acknowledgement[] {
   const versionsOf = (path: string) => {
     const resource = below(serving, path).node.defaultChild as CfnElement;
     return `IAM5[Resource::<${serving.getLogicalId(resource)}.Arn>:*]`;
   };
   return [
-    ['Canary/Role', versionsOf('Generate'), 'each deployment makes a version'],
+    ['Canary/Role', versionsOf(serving.function.node.id), 'each deployment makes a version'],
     ['Canary/Group/ServiceRole', versionsOf('Canary/SmokeTest'), 'how the library grants the invocation of a function'],
     ['Canary/Group/ServiceRole', managedPolicy('AWSCodeDeployRoleForLambdaLimited'), 'what AWS documents for it'],
   ];
@@ -88,7 +89,7 @@ export function acknowledge({ storage, serving, training, site }: Stacks): void 
   apply(serving, serving.endpoint.api ? REST_API : []);
   if (serving.node.tryFindChild('ManagedInstances')) apply(serving, MANAGED_INSTANCES);
   if (serving.endpoint.loadBalancer) apply(serving, SERVICE);
-  if (serving.node.tryFindChild('Canary')) apply(serving, canary(serving));
+  if ('function' in serving && serving.node.tryFindChild('Canary')) apply(serving, canary(serving));
   apply(training, TRAINING);
   const pruning = training.node.tryFindChild('Pruning') !== undefined;
   if (pruning) apply(training, PRUNING);
@@ -118,8 +119,19 @@ function wildcards(
   keys: string[],
   reason: string,
 ): Acknowledgement[] {
-  const imported: { 'Fn::ImportValue': string } = storage.resolve(storage.exportValue(bucket.bucketArn));
-  return keys.map((key) => [role, `IAM5[Resource::${imported['Fn::ImportValue']}/${key}]`, reason]);
+  const reference = JSON.stringify(storage.resolve(referenceTo(storage, bucket.bucketArn)));
+  return keys.map((key) => [role, `IAM5[Resource::${reference}/${key}]`, reason]);
+}
+
+/**
+ * What a weak reference of another stack to `value` becomes. The library makes its output when all stacks are complete,
+ * which is too late for its name to be known here, unless there is one at the place where the library looks.
+ */
+function referenceTo(producer: Stack, value: string): string {
+  const scope = producer.node.tryFindChild('Publish') ?? new Construct(producer, 'Publish');
+  const id = `Output${JSON.stringify(producer.resolve(value))}`;
+  const output = (scope.node.tryFindChild(id) as CfnOutput | undefined) ?? new CfnOutput(scope, id, { value });
+  return Fn.getStackOutput(producer.stackName, producer.getLogicalId(output), producer.region);
 }
 
 function apply(stack: Stack, acknowledgements: Acknowledgement[]): void {

@@ -64,8 +64,7 @@ const fields = z.strictObject({
   reservedConcurrency: z.int().min(1).nullable().default(null),
   /**
    * Lambda Managed Instances: the function runs on EC2 instances that Lambda manages, takes several requests at once
-   * in an environment, and is never frozen. They cost as long as they run, and do not scale to zero. Once set it can
-   * be changed and not taken back: `null` again needs a new function.
+   * in an environment, and is never frozen. They cost as long as they run, and do not scale to zero.
    */
   managedInstances: z
     .strictObject({

@@ -87,7 +87,7 @@ test('a job that fails, or whose gate holds, is told with its exit code', () => 
     EventPattern: {
       source: ['aws.batch'],
       'detail-type': ['Batch Job State Change'],
-      detail: { status: ['FAILED'], jobQueue: [{ 'Fn::ImportValue': Match.stringLikeRegexp('ComputeQueue') }] },
+      detail: { status: ['FAILED'], jobQueue: [{ 'Fn::GetStackOutput': Match.objectLike({ OutputName: Match.stringLikeRegexp('ComputeQueue') }) }] },
     },
     State: 'ENABLED',
     Targets: [
@@ -106,7 +106,7 @@ test('a job that waits for capacity or a quota is told with the reason', () => {
     EventPattern: {
       source: ['aws.batch'],
       'detail-type': ['Batch Job Queue Blocked'],
-      detail: { jobQueue: [{ 'Fn::ImportValue': Match.stringLikeRegexp('ComputeQueue') }] },
+      detail: { jobQueue: [{ 'Fn::GetStackOutput': Match.objectLike({ OutputName: Match.stringLikeRegexp('ComputeQueue') }) }] },
     },
     State: 'ENABLED',
     Targets: [

@@ -77,15 +77,17 @@ export function listed<T>(value: T | T[]): T[] {
   return Array.isArray(value) ? value : [value];
 }
 
-/** A resource as a person would write it: `<Artifacts>/models/*` for what another stack exports. */
+/** A resource as a person would write it: `<Artifacts>/models/*` for what is of another stack. */
 export function readable(resource: unknown): string {
   if (typeof resource === 'string') return resource;
   const [[intrinsic, argument]] = Object.entries(resource as Record<string, unknown>) as [[string, never]];
   switch (intrinsic) {
     case 'Fn::Join':
       return (argument[1] as unknown[]).map(readable).join('');
-    case 'Fn::ImportValue':
-      return `<${/Output(?:FnGetAtt|Ref)(.+?)[0-9A-F]{8}/.exec(argument)?.[1]}>`;
+    case 'Fn::GetStackOutput': {
+      const { OutputName } = argument as { OutputName: string };
+      return `<${/Output(?:FnGetAtt|Ref)(.+?)[0-9A-F]{8}/.exec(OutputName)?.[1]}>`;
+    }
     case 'Fn::GetAtt':
       return `<${(argument[0] as string).replace(/[0-9A-F]{8}$/, '')}>`;
     case 'Ref':

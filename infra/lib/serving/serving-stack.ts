@@ -76,15 +76,16 @@ export class ServingStack extends Stack {
       role: functionRole(this, 'GenerateRole', logGroup),
       ...(settings.reservedConcurrency !== null && { reservedConcurrentExecutions: settings.reservedConcurrency }),
     };
+    const id = functionId(settings);
     if (settings.package === 'zip') {
-      return new lambda.Function(this, 'Generate', {
+      return new lambda.Function(this, id, {
         ...options,
         runtime: lambda.Runtime.PROVIDED_AL2023,
         handler: 'bootstrap',
         code: lambda.Code.fromAsset(existingZip(settings.zip)),
       });
     }
-    const image = new lambda.DockerImageFunction(this, 'Generate', {
+    const image = new lambda.DockerImageFunction(this, id, {
       ...options,
       code: lambda.DockerImageCode.fromEcr(images, { tagOrDigest: settings.imageTag }),
     });
@@ -102,6 +103,12 @@ export class ServingStack extends Stack {
     });
     return { url, domainName: Fn.select(2, Fn.split('/', url)), path: '' };
   }
+}
+
+/** What a function once is it stays, so that another kind of function is another resource. */
+function functionId(settings: Settings['serving']): string {
+  if (settings.package === 'image') return 'GenerateFromImage';
+  return settings.managedInstances ? 'GenerateOnInstances' : 'Generate';
 }
 
 function architectureOf(settings: Settings['serving']): lambda.Architecture {

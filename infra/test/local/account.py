@@ -61,7 +61,7 @@ class Account:
             if not path.exists():
                 continue
             self.upload_assets(folder / f"{stack}.assets.json")
-            template, left_out = supported(json.loads(path.read_text(), object_hook=by_reference))
+            template, left_out = supported(json.loads(path.read_text(), object_hook=self.as_moto_takes))
             cloudformation.create_stack(
                 StackName=stack, TemplateBody=json.dumps(template), Capabilities=["CAPABILITY_IAM"]
             )
@@ -70,6 +70,16 @@ class Account:
                 sys.exit(f"error: {stack} is {created['StackStatus']}")
             self.outputs |= {output["OutputKey"]: output["OutputValue"] for output in created.get("Outputs", [])}
             print(f"{stack}: {len(template['Resources'])} resources; left out: {', '.join(left_out) or 'none'}")
+
+    def as_moto_takes(self, value: dict):
+        match value:
+            # Of what Batch makes, moto knows the ARN under this intrinsic only; to CloudFormation both are the same.
+            case {"Fn::GetAtt": [name, "ComputeEnvironmentArn" | "JobQueueArn"]}:
+                return {"Ref": name}
+            # It knows no weak references. Stacks are made in the order in which they refer to each other.
+            case {"Fn::GetStackOutput": {"OutputName": name}}:
+                return self.outputs[name]
+        return value
 
     def upload_assets(self, manifest: Path) -> None:
         """Code that nobody will run: a function cannot be made without."""
@@ -117,14 +127,6 @@ def is_known(resource_type: str) -> bool:
     if resource_type == "AWS::Lambda::Version" or resource_type.startswith("Custom::"):
         return False
     return resource_class_from_type(resource_type) is not None
-
-
-def by_reference(value: dict) -> dict:
-    """Of what Batch makes, moto knows the ARN under this intrinsic only; to CloudFormation both are the same."""
-    match value:
-        case {"Fn::GetAtt": [name, "ComputeEnvironmentArn" | "JobQueueArn"]}:
-            return {"Ref": name}
-    return value
 
 
 def changed(name: str, resource: dict) -> dict:
