@@ -75,7 +75,7 @@ test.each(['Job', 'Pruning'])('the container of %s is started from one repositor
     logsOf('Log'),
     {
       actions: ['ecr:BatchCheckLayerAvailability', 'ecr:BatchGetImage', 'ecr:GetDownloadUrlForLayer'],
-      resources: ['<TrainingImages>'],
+      resources: [expect.stringMatching(/^arn:.+:repository\/<TrainingImages>$/)],
     },
     { actions: ['ecr:GetAuthorizationToken'], resources: ['*'] },
   ]);

@@ -10,6 +10,7 @@ import type * as s3 from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
 import type { Settings } from '../../settings.ts';
 import { functionRole } from '../function-role.ts';
+import { repositoryOf } from '../image-repository.ts';
 import { functionRows } from '../observability/dashboard.ts';
 import { functionMetrics } from '../observability/metrics.ts';
 import { PROJECT_FOLDER } from '../paths.ts';
@@ -87,7 +88,7 @@ export class ServingStack extends Stack {
     }
     const image = new lambda.DockerImageFunction(this, id, {
       ...options,
-      code: lambda.DockerImageCode.fromEcr(images, { tagOrDigest: settings.imageTag }),
+      code: lambda.DockerImageCode.fromEcr(repositoryOf(this, images), { tagOrDigest: settings.imageTag }),
     });
     // The construct library knows SnapStart for its own list of runtimes only, which lacks images.
     const resource = image.node.defaultChild as lambda.CfnFunction;
@@ -101,7 +102,8 @@ export class ServingStack extends Stack {
       authType: lambda.FunctionUrlAuthType.NONE,
       invokeMode: settings.streaming ? lambda.InvokeMode.RESPONSE_STREAM : lambda.InvokeMode.BUFFERED,
     });
-    return { url, domainName: Fn.select(2, Fn.split('/', url)), path: '' };
+    // Of a weak reference alone nothing can be split off.
+    return { url, domainName: Fn.select(2, Fn.split('/', Fn.sub('${Url}', { Url: url }))), path: '' };
   }
 }
 

@@ -56,6 +56,7 @@ export class StorageStack extends Stack {
 
     this.trainingImages = this.images('TrainingImages');
     this.functionImages = this.images('FunctionImages');
+    this.functionImages.grantPull(new iam.ServicePrincipal('lambda.amazonaws.com'));
 
     new CfnOutput(this, 'ModelStore', { value: `s3://${this.artifacts.bucketName}` });
     new CfnOutput(this, 'CorpusBucket', { value: this.corpus.bucketName });

@@ -8,6 +8,7 @@ import type * as s3 from 'aws-cdk-lib/aws-s3';
 import * as scheduler from 'aws-cdk-lib/aws-scheduler';
 import type { Construct } from 'constructs';
 import type { Settings } from '../../settings.ts';
+import { repositoryOf } from '../image-repository.ts';
 import { Pruning } from './pruning.ts';
 import { addSigningKey, mayUse } from './signing-key.ts';
 import { submitOnSchedule } from './submit-on-schedule.ts';
@@ -41,7 +42,8 @@ export class TrainingStack extends Stack {
     const { queue, network } = new TrainingCompute(this, 'Compute', { settings });
     const signingKey = addSigningKey(this, settings.signingKey);
     const role = this.jobRole(props, signingKey);
-    const { definition } = new TrainingJob(this, 'Job', { ...props, role, log, signingKey });
+    const images = repositoryOf(this, props.images);
+    const { definition } = new TrainingJob(this, 'Job', { ...props, images, role, log, signingKey });
     this.corpusPrefix = settings.corpusPrefix;
     this.queueArns = [queue.jobQueueArn];
 
@@ -64,6 +66,7 @@ export class TrainingStack extends Stack {
       const pruning = new Pruning(this, 'Pruning', {
         ...props,
         settings: props.prune,
+        images,
         imageTag: settings.imageTag,
         scheduleGroup: this.scheduleGroup,
         network,

@@ -21,28 +21,31 @@ export function serviceMetrics({ name, service, balancer, targets }: BalancedSer
   const period = PERIOD;
   const sum = { statistic: cloudwatch.Stats.SUM, period };
   const most = { statistic: cloudwatch.Stats.MAXIMUM, period };
+  // By attributes: the library takes them out of the listener's ARN, and a weak reference to that cannot be taken apart.
+  const dimensionsMap = { LoadBalancer: balancer.loadBalancerFullName, TargetGroup: targets.targetGroupFullName };
+  const ofTargets = (metric: cloudwatch.Metric) => metric.with({ dimensionsMap });
   return {
     ...program,
     /** Requests that run or wait in a task, on the average of all tasks. */
     queue: program.reported('Queue', cloudwatch.Stats.AVERAGE).with({ period: Duration.minutes(1) }),
     coldStartMilliseconds: program.reported('ColdStart', cloudwatch.Stats.MAXIMUM),
     loadFailures: program.reported('LoadFailures', cloudwatch.Stats.SUM),
-    requests: targets.metrics.requestCount(sum),
+    requests: ofTargets(targets.metrics.requestCount(sum)),
     /** To the head of an answer: of a stream, to its first token. */
-    p50Seconds: targets.metrics.targetResponseTime({ statistic: 'p50', period }),
-    p99Seconds: targets.metrics.targetResponseTime({ statistic: 'p99', period }),
+    p50Seconds: ofTargets(targets.metrics.targetResponseTime({ statistic: 'p50', period })),
+    p99Seconds: ofTargets(targets.metrics.targetResponseTime({ statistic: 'p99', period })),
     /** Answers 5xx, of tasks and of the load balancer where there is no task. */
     serverErrors: new cloudwatch.MathExpression({
       expression: 'FILL(tasks, 0) + FILL(balancer, 0)',
       usingMetrics: {
-        tasks: targets.metrics.httpCodeTarget(elbv2.HttpCodeTarget.TARGET_5XX_COUNT, sum),
+        tasks: ofTargets(targets.metrics.httpCodeTarget(elbv2.HttpCodeTarget.TARGET_5XX_COUNT, sum)),
         balancer: balancer.metrics.httpCodeElb(elbv2.HttpCodeElb.ELB_5XX_COUNT, sum),
       },
       label: 'Answers 5xx',
       period,
     }),
-    healthyTasks: targets.metrics.healthyHostCount(most),
-    unhealthyTasks: targets.metrics.unhealthyHostCount(most),
+    healthyTasks: ofTargets(targets.metrics.healthyHostCount(most)),
+    unhealthyTasks: ofTargets(targets.metrics.unhealthyHostCount(most)),
     cpuPercent: service.metricCpuUtilization(most),
     memoryPercent: service.metricMemoryUtilization(most),
   };

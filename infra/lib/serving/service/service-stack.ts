@@ -10,6 +10,7 @@ import type * as s3 from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
 import { leastMemoryGb } from '../../../settings/fargate.ts';
 import type { Settings } from '../../../settings.ts';
+import { repositoryOf } from '../../image-repository.ts';
 import type { Endpoint } from '../endpoint.ts';
 import type { AlarmProps } from '../function-alarms.ts';
 import { mayReadModels } from '../read-models.ts';
@@ -120,7 +121,7 @@ export class ServiceStack extends Stack {
       removalPolicy: RemovalPolicy.DESTROY,
     });
     task.addContainer('Generate', {
-      image: ecs.ContainerImage.fromEcrRepository(images, settings.imageTag),
+      image: ecs.ContainerImage.fromEcrRepository(repositoryOf(this, images), settings.imageTag),
       command: ['--listen', `0.0.0.0:${PORT}`],
       portMappings: [{ containerPort: PORT }],
       environment: {
