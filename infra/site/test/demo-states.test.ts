@@ -155,7 +155,9 @@ test('an API that wants a key gets it', async () => {
   const key = page.getByLabel('asks for a key');
   await key.fill('open barley');
   await Promise.all([page.waitForResponse('**/model'), key.press('Enter')]);
-  await ui.status.getByText('Error').waitFor();
+  await page.getByRole('alert').getByText('This key was not accepted.').waitFor();
+  // Nothing else is shown that would not work.
+  expect(await page.locator('.error-note, .status, #prompt').count()).toBe(0);
   await expectAccessible(page);
   await key.fill('open sesame');
   await key.press('Enter');

@@ -32,6 +32,14 @@ export class Client {
     return json(await this.#post('/inspect', request, signal));
   }
 
+  /** The end of a text, as far as it has `most` tokens. */
+  async lastTokens(text: string, most: number, signal?: AbortSignal): Promise<string> {
+    const { tokens } = await json<{ tokens: number[] }>(await this.#post('/tokenize', { prompt: text, parse_special: false }, signal));
+    if (tokens.length <= most) return text;
+    const { content } = await json<{ content: string }>(await this.#post('/detokenize', { tokens: tokens.slice(-most) }, signal));
+    return content;
+  }
+
   /** Continues a text. `onText` gets each piece of it as it arrives; ending `signal` ends the text on the server too. */
   async generate(
     request: GenerateRequest,

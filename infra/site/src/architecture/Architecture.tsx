@@ -17,6 +17,7 @@ import { Serving } from './serving/Serving.tsx';
 import { PromptForm } from './prompt/PromptForm.tsx';
 import { Tokens } from './tokens/Tokens.tsx';
 import { Training } from './training/Training.tsx';
+import { useHandedOver } from './prompt/use-handed-over.ts';
 import { type Prompt, useInspection } from './prompt/use-inspection.ts';
 import { useMeasure } from './serving/use-measure.ts';
 import { useSample } from './prompt/use-sample.ts';
@@ -33,7 +34,13 @@ export function Architecture() {
   const api = useApi();
   const known = loadedModel(api.state);
   const examples = known?.manifest.example_prompts ?? [];
-  const [prompt, setPrompt] = useFirst<Prompt>(known && { text: examples[0] ?? FIRST_WORDS, typing: false }, { text: '', typing: false });
+  const handedOver = useHandedOver(api.client);
+  const suggested = known && !handedOver.awaited ? (examples[0] ?? FIRST_WORDS) : null;
+  const opened = handedOver.text ?? suggested;
+  const [prompt, setPrompt] = useFirst<Prompt>(opened === null ? null : { text: opened, typing: false }, { text: '', typing: false });
+  useEffect(() => {
+    if (handedOver.text !== null) write(handedOver.text, false);
+  }, [handedOver.text]);
   const live = useInspection(api, prompt);
   const sample = useSample(live.inspection === null, api.error !== null || live.error !== null || isAway(api.state));
 
@@ -86,7 +93,7 @@ export function Architecture() {
             token, with the actual numbers.
           </p>
           <Status watch={api} />
-          {api.error?.code === 'unauthorized' && <KeyForm client={api.client} onKept={api.refresh} />}
+          {api.error?.code === 'unauthorized' && <KeyForm client={api.client} error={api.error} onKept={api.refresh} />}
         </div>
         <div class="card">
           <PromptForm

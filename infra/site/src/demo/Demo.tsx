@@ -1,11 +1,14 @@
 import { useState } from 'preact/hooks';
+import { loadedModel } from '../api/loaded-model.ts';
 import { Choice } from '../components/Choice.tsx';
+import { KeyForm } from '../components/status/KeyForm.tsx';
 import { Status } from '../components/status/Status.tsx';
 import { useApi } from '../components/status/use-api.ts';
 import { Continuation } from './Continuation.tsx';
 import { Conversation } from './conversation/Conversation.tsx';
 import { useConversation } from './conversation/use-conversation.ts';
 import './demo.css';
+import { disclosure } from './disclosure.ts';
 import './side.css';
 import { useFragment } from './use-fragment.ts';
 
@@ -26,10 +29,20 @@ export function Demo() {
   const [chosen, setChosen] = useState<number | null>(shared ? TEXT : null);
   const answers = Boolean(api.state?.chat_template);
   const view = answers ? (chosen ?? CONVERSATION) : TEXT;
+  const loaded = loadedModel(api.state);
+  if (api.error?.code === 'unauthorized') {
+    return (
+      <div class="demo-head">
+        <h1>{VIEWS[view]?.title}</h1>
+        <KeyForm client={api.client} error={api.error} onKept={api.refresh} />
+      </div>
+    );
+  }
   return (
     <>
       <div class="demo-head">
         <h1>{VIEWS[view]?.title}</h1>
+        <p class="disclosure soft">{loaded && disclosure(loaded, view === CONVERSATION)}</p>
         <Status watch={api} />
         {answers && (
           <Choice

@@ -1,54 +1,80 @@
-import { useEffect, useState } from 'preact/hooks';
+import type { ComponentChildren, RefObject } from 'preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { ApiError } from '../api/error.ts';
 import { ErrorNote } from '../components/status/ErrorNote.tsx';
 import { Actions, type Copied, NEWS } from './Actions.tsx';
 import { Facts } from './Facts.tsx';
+import { fewerLineEnds } from './line-ends.ts';
 import { type Run, isActive } from './run.ts';
 import { useFollow } from './use-follow.ts';
 
 interface Props {
+  readonly sectionRef: RefObject<HTMLElement | null>;
   readonly run: Run | null;
   readonly error: ApiError | null;
-  /** Shown while there is no text. */
-  readonly hint: string;
+  /** Where the text comes from, if not from this page. */
+  readonly note: string | null;
   /** State of the server while a text waits for it. */
   readonly waitingFor: string;
-  /** Writes the text that is shown again. */
-  readonly onAgain: () => void;
+  /** Goes on from the end of a text. */
+  readonly onContinue: (run: Run) => void;
+  /** Writes another text from the same prompt. */
+  readonly onAnother: (run: Run) => void;
+  /** Writes a text again. */
+  readonly onRepeat: (run: Run) => void;
   readonly onShare: (run: Run) => void;
   readonly onClear: () => void;
+  /** Brings back what was cleared. */
+  readonly onUndo: (() => void) | null;
+  /** What must be done before a text can be written. */
+  readonly children: ComponentChildren;
 }
 
-/** The generated text after its prompt, in a box of fixed size that scrolls. */
-export function Output({ run, error, hint, waitingFor, onAgain, onShare, onClear }: Props) {
-  const { box, onScroll } = useFollow(run?.id, [run?.text, error]);
+/** The generated text after its prompt, in a box that grows with it. */
+export function Output({ sectionRef, run, error, note, waitingFor, onRepeat, children, ...actions }: Props) {
   const active = isActive(run);
+  const { box, onScroll, cut } = useFollow(run?.id, [run?.text, error], run !== null && !active);
   const [copied, setCopied] = useState<Copied | null>(null);
   useEffect(() => {
     if (copied === null) return;
     const timer = setTimeout(() => setCopied(null), 4000);
     return () => clearTimeout(timer);
   }, [copied]);
+  // A text has its room from the moment that it is asked for, so that nothing moves while it is written, or at its end.
+  const writtenHere = useRef<number | null>(null);
+  if (active) writtenHere.current = run?.id ?? null;
+  const room = run && run.id === writtenHere.current && (active || run.phase === 'done') ? filler(run) : '';
   return (
-    <section class="card" aria-label="Text">
-      <div ref={box} class="sheet" tabIndex={0} role="group" aria-label="The text so far" onScroll={onScroll}>
-        {run ? (
-          <p class="sheet-text">
-            <span class="sheet-prompt">{run.prompt}</span>
-            <span class="sheet-new">{run.text}</span>
-            {active && <span class="caret" aria-hidden="true" />}
-          </p>
-        ) : (
-          <p class="sheet-hint">{hint}</p>
-        )}
-        {error && <ErrorNote error={error} onRetry={onAgain} />}
+    <section ref={sectionRef} class="card output" aria-label="Text">
+      {note && <p class="output-note">{note}</p>}
+      <div class="sheet-frame" data-cut={cut}>
+        <div ref={box} class="sheet sheet-growing" tabIndex={0} role="group" aria-label="The text so far" onScroll={onScroll}>
+          {run ? (
+            <div class="sheet-room" data-room={room}>
+              <p class="sheet-text">
+                <span class="sheet-prompt">{fewerLineEnds(run.prompt)}</span>
+                <span class="sheet-new">{fewerLineEnds(run.text)}</span>
+                {active && <span class="caret" aria-hidden="true" />}
+              </p>
+            </div>
+          ) : (
+            <p class="sheet-hint">{actions.onUndo ? 'The text is cleared.' : 'Press Send, and the model goes on from your prompt.'}</p>
+          )}
+          {error && <ErrorNote error={error} onRetry={() => run && onRepeat(run)} />}
+          {children}
+        </div>
       </div>
       {/* News take the place of the facts for a while, so that nothing moves. */}
       {copied ? <p class="output-facts">{NEWS[copied]}</p> : <Facts run={run} waitingFor={waitingFor} />}
-      <Actions run={run} onAgain={onAgain} onShare={onShare} onClear={onClear} copied={copied} onCopied={setCopied} />
+      <Actions run={run} onRepeat={onRepeat} {...actions} copied={copied} onCopied={setCopied} />
       <p class="visually-hidden" role="status">
         {copied && NEWS[copied]}
       </p>
     </section>
   );
+}
+
+/** About as much text as will come: tokens of English are shorter. */
+function filler({ prompt, options }: Run): string {
+  return prompt + ' token'.repeat(options.max_tokens);
 }
