@@ -157,7 +157,10 @@ test('all of it works with keys alone, and the focus is visible', async () => {
   await demo(page).done();
   const controls = await walkTo('Seed');
   expect(controls).toEqual([
+    'Copy',
+    'Share',
     'Clear',
+    'Look inside this text',
     'Reset',
     ...['Temperature', 'Top-k', 'Top-p', 'Length'].flatMap((name) => [name, `${name}, slider`]),
     'Seed',

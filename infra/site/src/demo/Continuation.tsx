@@ -122,6 +122,7 @@ export function Continuation({ api, onPrompt }: { api: Api; onPrompt: () => void
             fault={field?.field === 'prompt' ? field.message : null}
           />
           <Output
+            client={client}
             sectionRef={output}
             run={run}
             // One error at a time: the status line has that of the server.

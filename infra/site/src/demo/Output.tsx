@@ -1,14 +1,19 @@
 import type { ComponentChildren, RefObject } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useId, useRef, useState } from 'preact/hooks';
+import type { Client } from '../api/client.ts';
 import type { ApiError } from '../api/error.ts';
 import { ErrorNote } from '../components/status/ErrorNote.tsx';
 import { Actions, type Copied, NEWS } from './Actions.tsx';
 import { Facts } from './Facts.tsx';
 import { fewerLineEnds } from './line-ends.ts';
 import { type Run, isActive } from './run.ts';
+import { Pieces } from './surprise/Pieces.tsx';
+import { Surprise } from './surprise/Surprise.tsx';
+import { useScores } from './surprise/use-scores.ts';
 import { useFollow } from './use-follow.ts';
 
 interface Props {
+  readonly client: Client | null;
   readonly sectionRef: RefObject<HTMLElement | null>;
   readonly run: Run | null;
   readonly error: ApiError | null;
@@ -31,7 +36,7 @@ interface Props {
 }
 
 /** The generated text after its prompt, in a box that grows with it. */
-export function Output({ sectionRef, run, error, note, waitingFor, onRepeat, children, ...actions }: Props) {
+export function Output({ client, sectionRef, run, error, note, waitingFor, onRepeat, children, ...actions }: Props) {
   const active = isActive(run);
   const { box, onScroll, cut } = useFollow(run?.id, [run?.text, error], run !== null && !active);
   const [copied, setCopied] = useState<Copied | null>(null);
@@ -40,22 +45,45 @@ export function Output({ sectionRef, run, error, note, waitingFor, onRepeat, chi
     const timer = setTimeout(() => setCopied(null), 4000);
     return () => clearTimeout(timer);
   }, [copied]);
+  const [surprised, setSurprised] = useState(false);
+  const [at, setAt] = useState<number | null>(null);
+  useEffect(() => setAt(null), [run?.id]);
+  const scores = useScores(client, surprised && run && !active ? run.prompt + run.text : null);
+  const alternativesId = useId();
+  const promptEnd = [...(run?.prompt ?? '')].length;
   // A text has its room from the moment that it is asked for, so that nothing moves while it is written, or at its end.
   const writtenHere = useRef<number | null>(null);
   if (active) writtenHere.current = run?.id ?? null;
   const room = run && run.id === writtenHere.current && (active || run.phase === 'done') ? filler(run) : '';
   return (
     <section ref={sectionRef} class="card output" aria-label="Text">
+      <div class="card-head">
+        <h2 aria-hidden="true">Text</h2>
+        <button type="button" class="chip" aria-pressed={surprised} onClick={() => setSurprised(!surprised)}>
+          Surprise
+        </button>
+      </div>
       {note && <p class="output-note">{note}</p>}
       <div class="sheet-frame" data-cut={cut}>
         <div ref={box} class="sheet sheet-growing" tabIndex={0} role="group" aria-label="The text so far" onScroll={onScroll}>
           {run ? (
             <div class="sheet-room" data-room={room}>
-              <p class="sheet-text">
-                <span class="sheet-prompt">{fewerLineEnds(run.prompt)}</span>
-                <span class="sheet-new">{fewerLineEnds(run.text)}</span>
-                {active && <span class="caret" aria-hidden="true" />}
-              </p>
+              {scores.pieces ? (
+                <Pieces
+                  label="The text in pieces"
+                  pieces={scores.pieces}
+                  promptEnd={promptEnd}
+                  at={at}
+                  onAt={setAt}
+                  describedBy={alternativesId}
+                />
+              ) : (
+                <p class="sheet-text">
+                  <span class="sheet-prompt">{fewerLineEnds(run.prompt)}</span>
+                  <span class="sheet-new">{fewerLineEnds(run.text)}</span>
+                  {active && <span class="caret" aria-hidden="true" />}
+                </p>
+              )}
             </div>
           ) : (
             <p class="sheet-hint">{actions.onUndo ? 'The text is cleared.' : 'Press Send, and the model goes on from your prompt.'}</p>
@@ -66,6 +94,15 @@ export function Output({ sectionRef, run, error, note, waitingFor, onRepeat, chi
       </div>
       {/* News take the place of the facts for a while, so that nothing moves. */}
       {copied ? <p class="output-facts">{NEWS[copied]}</p> : <Facts run={run} waitingFor={waitingFor} />}
+      {surprised && (
+        <Surprise
+          client={client}
+          scores={scores}
+          promptEnd={promptEnd}
+          piece={(at !== null && scores.pieces?.[at]) || null}
+          alternativesId={alternativesId}
+        />
+      )}
       <Actions run={run} onRepeat={onRepeat} {...actions} copied={copied} onCopied={setCopied} />
       <p class="visually-hidden" role="status">
         {copied && NEWS[copied]}
