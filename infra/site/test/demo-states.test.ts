@@ -155,7 +155,7 @@ test('an API that wants a key gets it', async () => {
   const key = page.getByLabel('asks for a key');
   await key.fill('open barley');
   await Promise.all([page.waitForResponse('**/model'), key.press('Enter')]);
-  await page.getByRole('alert').getByText('This key was not accepted.').waitFor();
+  await page.getByRole('alert').getByText('not the right one').waitFor();
   // Nothing else is shown that would not work.
   expect(await page.locator('.error-note, .status, #prompt').count()).toBe(0);
   await expectAccessible(page);

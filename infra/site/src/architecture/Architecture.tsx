@@ -3,6 +3,7 @@ import { SAMPLING_DEFAULTS } from '../api/limits.ts';
 import { loadedModel } from '../api/loaded-model.ts';
 import type { GenerateResponse } from '../api/types.ts';
 import { KeyForm } from '../components/status/KeyForm.tsx';
+import { isAway, useSample } from '../components/sample/use-sample.ts';
 import { Status } from '../components/status/Status.tsx';
 import { useApi } from '../components/status/use-api.ts';
 import { AttentionView } from './attention/AttentionView.tsx';
@@ -20,7 +21,7 @@ import { Training } from './training/Training.tsx';
 import { useHandedOver } from './prompt/use-handed-over.ts';
 import { type Prompt, useInspection } from './prompt/use-inspection.ts';
 import { useMeasure } from './serving/use-measure.ts';
-import { useSample } from './prompt/use-sample.ts';
+import { loadSample } from './prompt/sample.ts';
 import { type Purpose, useTimings } from './serving/use-timings.ts';
 import { useWalk } from './next-token/use-walk.ts';
 import { Vectors } from './vectors/Vectors.tsx';
@@ -42,7 +43,7 @@ export function Architecture() {
     if (handedOver.text !== null) write(handedOver.text, false);
   }, [handedOver.text]);
   const live = useInspection(api, prompt);
-  const sample = useSample(live.inspection === null, api.error !== null || live.error !== null || isAway(api.state));
+  const sample = useSample(loadSample, live.inspection === null, api.error !== null || live.error !== null || isAway(api.state));
 
   const [requests, record] = useTimings();
   const timed = (purpose: Purpose) => (answer: GenerateResponse, roundTripMs: number) => {
@@ -93,7 +94,7 @@ export function Architecture() {
             token, with the actual numbers.
           </p>
           <Status watch={api} />
-          {api.error?.code === 'unauthorized' && <KeyForm client={api.client} error={api.error} onKept={api.refresh} />}
+          {api.error?.code === 'unauthorized' && <KeyForm client={api.client} onKept={api.refresh} />}
         </div>
         <div class="card">
           <PromptForm
@@ -127,11 +128,6 @@ export function Architecture() {
       )}
     </div>
   );
-}
-
-/** Whether it is known that there is no model for now. */
-function isAway(state: { status: string } | null): boolean {
-  return state !== null && state.status !== 'ready';
 }
 
 /** A state that is `first` as soon as that is known, unless it was set before. */

@@ -19,13 +19,13 @@ interface Props {
 
 /** Card of one model: its status and its answer. */
 export function AnswerCard({ column, name, address, client, watch, answer, onAgain }: Props) {
-  const unauthorized = [watch.error, answer?.error].find((error) => error?.code === 'unauthorized');
+  const unauthorized = watch.error?.code === 'unauthorized' || answer?.error?.code === 'unauthorized';
   return (
     <section class={`card answer legend-${column % 6}`} aria-labelledby={`name-${column}`}>
       <h2 id={`name-${column}`}>{name}</h2>
       <p class="answer-address soft">{address}</p>
       <Status watch={watch} />
-      {unauthorized && <KeyForm client={client} error={unauthorized} onKept={watch.refresh} />}
+      {unauthorized && <KeyForm client={client} onKept={watch.refresh} />}
       <AnswerText answer={answer} name={name} />
       <div class="answer-foot">
         {answer?.error ? <ErrorNote error={answer.error} onRetry={onAgain} /> : <p class="soft number">{footOf(answer)}</p>}

@@ -34,19 +34,8 @@ export function Actions({ run, onContinue, onAnother, onRepeat, onShare, onClear
       () => onCopied(what),
       () => onCopied('nothing'),
     );
-  if (!run) {
-    return (
-      <div class="actions">
-        {onUndo && (
-          <button type="button" class="button button-quiet" onClick={onUndo}>
-            <Icon name="undo" /> Undo
-          </button>
-        )}
-      </div>
-    );
-  }
-  const ended = !isActive(run);
-  const whole = run.prompt + run.text;
+  const ended = run !== null && !isActive(run);
+  const whole = run ? run.prompt + run.text : '';
   return (
     <div class="actions">
       <button
@@ -54,11 +43,11 @@ export function Actions({ run, onContinue, onAnother, onRepeat, onShare, onClear
         class="button button-quiet"
         disabled={!ended || whole.length > MAX_PROMPT_CHARS}
         title="Goes on from the end of this text"
-        onClick={() => onContinue(run)}
+        onClick={() => run && onContinue(run)}
       >
         <Icon name="send" /> Continue
       </button>
-      <button type="button" class="button button-quiet" disabled={!ended} title="The same prompt, another seed: another text" onClick={() => onAnother(run)}>
+      <button type="button" class="button button-quiet" disabled={!ended} title="The same prompt, another seed: another text" onClick={() => run && onAnother(run)}>
         <Icon name="other" /> Another
       </button>
       <button
@@ -66,29 +55,39 @@ export function Actions({ run, onContinue, onAnother, onRepeat, onShare, onClear
         class="button button-quiet"
         disabled={!ended}
         title="The same prompt, settings and seed: the same text"
-        onClick={() => onRepeat(run)}
+        onClick={() => run && onRepeat(run)}
       >
         <Icon name="again" /> Repeat
       </button>
-      <button type="button" class="button button-quiet" onClick={() => copy('text', whole)}>
+      <button type="button" class="button button-quiet" disabled={!run} onClick={() => copy('text', whole)}>
         <Icon name={copied === 'text' ? 'check' : 'copy'} /> Copy
       </button>
       <button
         type="button"
         class="button button-quiet"
+        disabled={!run}
         onClick={() => {
+          if (!run) return;
           onShare(run);
           void copy('link', location.href);
         }}
       >
         <Icon name={copied === 'link' ? 'check' : 'link'} /> Share
       </button>
-      <button type="button" class="button button-quiet" onClick={onClear}>
-        <Icon name="clear" /> Clear
-      </button>
-      <a class="look-inside" href={`architecture.html${keepApi()}#${new URLSearchParams({ text: whole })}`}>
-        Look inside this text
-      </a>
+      {onUndo ? (
+        <button type="button" class="button button-quiet" onClick={onUndo}>
+          <Icon name="undo" /> Undo
+        </button>
+      ) : (
+        <button type="button" class="button button-quiet" disabled={!run} onClick={onClear}>
+          <Icon name="clear" /> Clear
+        </button>
+      )}
+      {run && (
+        <a class="look-inside" href={`architecture.html${keepApi()}#${new URLSearchParams({ text: whole })}`}>
+          Look inside this text
+        </a>
+      )}
     </div>
   );
 }

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { MAX_PROMPT_CHARS, randomSeed } from '../api/limits.ts';
 import { KeyForm } from '../components/status/KeyForm.tsx';
 import { describe } from '../components/status/Status.tsx';
@@ -13,8 +13,10 @@ import { PromptForm } from './PromptForm.tsx';
 import { useHistory } from './history.ts';
 import { DEFAULTS, type Options, withSeed } from './options.ts';
 import { type Run, asked, isActive } from './run.ts';
+import { type Sample, recordedRun } from './sample/sample.ts';
 import { useSession } from './session.ts';
 import { type Shared, isOf, modelId, toFragment } from './share.ts';
+import { Snippets } from './snippets/Snippets.tsx';
 import { useEscape } from './use-escape.ts';
 import { useFragment } from './use-fragment.ts';
 import { useGeneration } from './use-generation.ts';
@@ -22,8 +24,16 @@ import { useGeneration } from './use-generation.ts';
 /** For a model that brings no examples. */
 const FIRST_WORDS = 'Once more the light';
 
-/** The reader's prompt, continued by the served model; `onPrompt` is told of each change of the prompt. */
-export function Continuation({ api, onPrompt }: { api: Api; onPrompt: () => void }) {
+interface Props {
+  readonly api: Api;
+  /** Shown while there is no model. */
+  readonly sample: Sample | null;
+  /** Told of each change of the prompt. */
+  readonly onPrompt: () => void;
+}
+
+/** The reader's prompt, continued by the served model. */
+export function Continuation({ api, sample, onPrompt }: Props) {
   const { client, state, refresh } = api;
   const kept = useSession(() => ({ prompt, options, run }));
   const shared = useFragment((link) => {
@@ -55,8 +65,16 @@ export function Continuation({ api, onPrompt }: { api: Api; onPrompt: () => void
 
   useEscape(active, stop);
 
-  const examples = state?.manifest?.example_prompts ?? [];
-  const written = prompt ?? (state?.manifest ? (examples[0] ?? FIRST_WORDS) : '');
+  // What is recorded stays until the reader does something, also once the model is there.
+  const [record, setRecord] = useState<{ sample: Sample; index: number } | null>(null);
+  useEffect(() => {
+    if (sample && !run) setRecord({ sample, index: 0 });
+  }, [sample]);
+  const recorded = (!run && !cleared && record?.sample.texts[record.index]) || null;
+  const shown = useMemo(() => run ?? (recorded && recordedRun(recorded)), [run, recorded]);
+
+  const examples = sample ? sample.texts.map(({ answer }) => answer.prompt) : (state?.manifest?.example_prompts ?? []);
+  const written = prompt ?? examples[0] ?? (state?.manifest ? FIRST_WORDS : '');
   /** Asks for a text, in the place of one that is being written. */
   const write = (from: string, settings: Options) => {
     if (active) show(null);
@@ -87,6 +105,7 @@ export function Continuation({ api, onPrompt }: { api: Api; onPrompt: () => void
   };
   const clear = () => {
     if (run) setCleared({ prompt, run });
+    setRecord(null);
     show(null);
     setPrompt('');
     box.current?.focus();
@@ -116,7 +135,13 @@ export function Continuation({ api, onPrompt }: { api: Api; onPrompt: () => void
             onExample={(example) => {
               setPrompt(example);
               onPrompt();
-              write(example, options);
+              if (sample) {
+                show(null);
+                setCleared(null);
+                setRecord({ sample, index: examples.indexOf(example) });
+              } else {
+                write(example, options);
+              }
             }}
             box={box}
             fault={field?.field === 'prompt' ? field.message : null}
@@ -124,7 +149,8 @@ export function Continuation({ api, onPrompt }: { api: Api; onPrompt: () => void
           <Output
             client={client}
             sectionRef={output}
-            run={run}
+            run={shown}
+            recorded={recorded && record ? { at: record.sample.recorded_at, scored: recorded.scored } : null}
             // One error at a time: the status line has that of the server.
             error={field || api.error || error?.code === 'unauthorized' ? null : error}
             note={shared && run && isOf(run, shared) ? linkNote(shared, served) : null}
@@ -136,8 +162,9 @@ export function Continuation({ api, onPrompt }: { api: Api; onPrompt: () => void
             onClear={clear}
             onUndo={cleared ? undoClear : null}
           >
-            {error?.code === 'unauthorized' && !api.error && <KeyForm client={client} error={error} onKept={refresh} />}
+            {error?.code === 'unauthorized' && !api.error && <KeyForm client={client} onKept={refresh} />}
           </Output>
+          {client && state?.model && <Snippets client={client} model={state.model.name} prompt={written} options={options} />}
         </div>
         <div class="demo-side">
           <Controls options={options} onOptions={set} fault={field} lastSeed={run?.options.seed ?? null} />

@@ -2,6 +2,8 @@ import type { ComponentChildren, RefObject } from 'preact';
 import { useEffect, useId, useRef, useState } from 'preact/hooks';
 import type { Client } from '../api/client.ts';
 import type { ApiError } from '../api/error.ts';
+import type { ScoredText } from '../api/types.ts';
+import { precision, time } from '../components/format.ts';
 import { ErrorNote } from '../components/status/ErrorNote.tsx';
 import { Actions, type Copied, NEWS } from './Actions.tsx';
 import { Facts } from './Facts.tsx';
@@ -16,6 +18,8 @@ interface Props {
   readonly client: Client | null;
   readonly sectionRef: RefObject<HTMLElement | null>;
   readonly run: Run | null;
+  /** When the text was recorded, and its surprise; null for one that was written live. */
+  readonly recorded: { readonly at: string; readonly scored: ScoredText } | null;
   readonly error: ApiError | null;
   /** Where the text comes from, if not from this page. */
   readonly note: string | null;
@@ -36,7 +40,7 @@ interface Props {
 }
 
 /** The generated text after its prompt, in a box that grows with it. */
-export function Output({ client, sectionRef, run, error, note, waitingFor, onRepeat, children, ...actions }: Props) {
+export function Output({ client, sectionRef, run, recorded, error, note, waitingFor, onRepeat, children, ...actions }: Props) {
   const active = isActive(run);
   const { box, onScroll, cut } = useFollow(run?.id, [run?.text, error], run !== null && !active);
   const [copied, setCopied] = useState<Copied | null>(null);
@@ -48,7 +52,7 @@ export function Output({ client, sectionRef, run, error, note, waitingFor, onRep
   const [surprised, setSurprised] = useState(false);
   const [at, setAt] = useState<number | null>(null);
   useEffect(() => setAt(null), [run?.id]);
-  const scores = useScores(client, surprised && run && !active ? run.prompt + run.text : null);
+  const scores = useScores(client, surprised && run && !active ? run.prompt + run.text : null, recorded?.scored);
   const alternativesId = useId();
   const promptEnd = [...(run?.prompt ?? '')].length;
   // A text has its room from the moment that it is asked for, so that nothing moves while it is written, or at its end.
@@ -66,6 +70,12 @@ export function Output({ client, sectionRef, run, error, note, waitingFor, onRep
       {note && <p class="output-note">{note}</p>}
       <div class="sheet-frame" data-cut={cut}>
         <div ref={box} class="sheet sheet-growing" tabIndex={0} role="group" aria-label="The text so far" onScroll={onScroll}>
+          {recorded && run?.result && (
+            <p class="sheet-recorded" role="status">
+              <strong>Recorded sample, not live:</strong> written on {time(recorded.at)} by {run.result.model.name}{' '}
+              {run.result.model.version}, {precision(run.result.model.precision)}.
+            </p>
+          )}
           {run ? (
             <div class="sheet-room" data-room={room}>
               {scores.pieces ? (

@@ -2,7 +2,7 @@ import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import { type Client, isAbort } from '../api/client.ts';
 import { ApiError } from '../api/error.ts';
 import { perFrame } from '../components/per-frame.ts';
-import { type Options, sampling, withSeed } from './options.ts';
+import { type Options, request, withSeed } from './options.ts';
 import { type Run, asked, complete } from './run.ts';
 
 /** The generation that is shown, and its controls. */
@@ -87,7 +87,7 @@ async function generate(
     frames.request();
   };
   try {
-    const answer = await client.generate({ prompt, ...sampling(run.options) }, onText, signal);
+    const answer = await client.generate({ prompt, ...request(run.options) }, onText, signal);
     return [complete({ ...run, firstTokenMs: run.firstTokenMs ?? elapsedMs() }, answer, elapsedMs()), null];
   } catch (thrown) {
     if (isAbort(thrown) || signal.aborted) return [{ ...run, phase: 'stopped', elapsedMs: elapsedMs() }, null];

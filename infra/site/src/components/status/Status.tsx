@@ -13,10 +13,14 @@ const STEPS: Record<Loading['step'], string> = {
   weights: 'loading its weights',
 };
 
-/** Status line: the served model, the progress of its loading, or the error. One line, so that nothing moves. */
+/**
+ * Status line: the served model, the progress of its loading, or the error. One line, so that nothing moves. There is
+ * none where a key is wanted: the form for it says all.
+ */
 export function Status({ watch }: { watch: ModelWatch }) {
   const { state, askedAt } = watch;
   const now = useClock(askedAt !== null && state?.status !== 'ready');
+  if (watch.error?.code === 'unauthorized') return null;
   if (watch.error) {
     return (
       <div class="status">

@@ -25,7 +25,7 @@ export function Conversation({ api, conversing }: { api: Api; conversing: Conver
 
   return (
     <>
-      {error?.code === 'unauthorized' && <KeyForm client={client} error={error} onKept={refresh} />}
+      {error?.code === 'unauthorized' && <KeyForm client={client} onKept={refresh} />}
       <div class="demo demo-conversation">
         <div class="demo-main">
           <Turns
