@@ -3,7 +3,18 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import sample from '../src/demo/sample/sample.json' with { type: 'json' };
 import { demo } from './demo-page.ts';
-import { NARROW, type Server, WIDE, expectAccessible, expectNoSidewaysScroll, newPage, screenshot, startBrowser, startServer, tinyStore } from './harness.ts';
+import {
+  NARROW,
+  type Server,
+  WIDE,
+  expectAccessible,
+  expectNoSidewaysScroll,
+  newPage,
+  screenshot,
+  startBrowser,
+  startServer,
+  tinyStore,
+} from './harness.ts';
 
 let browser: Browser;
 let server: Server;

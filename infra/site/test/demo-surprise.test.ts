@@ -3,7 +3,18 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { InspectResponse, ScoredText } from '../src/api/types.ts';
 import { demo } from './demo-page.ts';
-import { NARROW, type Server, WIDE, expectAccessible, expectNoSidewaysScroll, newPage, screenshot, startBrowser, startServer, tinyStore } from './harness.ts';
+import {
+  NARROW,
+  type Server,
+  WIDE,
+  expectAccessible,
+  expectNoSidewaysScroll,
+  newPage,
+  screenshot,
+  startBrowser,
+  startServer,
+  tinyStore,
+} from './harness.ts';
 
 let browser: Browser;
 let server: Server;
@@ -38,7 +49,8 @@ function surprise(page: Page) {
 }
 
 /** A probability as the page shows it. */
-const shares = (text: string) => [...text.matchAll(/(< )?([\d.]+)%/g)].map(([, less, number]) => (less ? 0 : Number(number) / 100));
+const shares = (text: string) =>
+  [...text.matchAll(/(< )?([\d.]+)%/g)].map(([, less, number]) => (less ? 0 : Number(number) / 100));
 
 /** Writes a text with its surprise shown; gives the text. */
 async function write(page: Page, prompt: string, tokens: number): Promise<string> {
@@ -58,7 +70,12 @@ test('probabilities are those of the API, and those of the distribution before e
   const view = surprise(page);
   await demo(page).open(server.url);
   const whole = await write(page, 'Every April, in the lamp', 12);
-  const { choices } = await post<{ choices: ScoredText[] }>('/v1/completions', { prompt: whole, max_tokens: 0, echo: true, logprobs: 5 });
+  const { choices } = await post<{ choices: ScoredText[] }>('/v1/completions', {
+    prompt: whole,
+    max_tokens: 0,
+    echo: true,
+    logprobs: 5,
+  });
   const { tokens, token_logprobs: logprobs } = choices[0]?.logprobs ?? { tokens: [], token_logprobs: [] };
   expect(tokens.join('')).toBe(whole);
   expect(await view.pieces.count()).toBe(tokens.length);
@@ -77,17 +94,25 @@ test('probabilities are those of the API, and those of the distribution before e
       expect(Math.abs((shares(line)[0] ?? NaN) - probability)).toBeLessThan(1e-3);
       // Softmax: the ratio of two probabilities is the exponential of the difference of their logits.
       const ratio = Math.exp(logit - (next[0]?.logit ?? NaN));
-      expect(Math.abs((shares(listed[0] ?? '')[0] ?? NaN) * ratio - (shares(line)[0] ?? NaN)), `rank ${rank}`).toBeLessThan(1e-3);
+      expect(
+        Math.abs((shares(listed[0] ?? '')[0] ?? NaN) * ratio - (shares(line)[0] ?? NaN)),
+        `rank ${rank}`,
+      ).toBeLessThan(1e-3);
     });
   }
   // The means are those of the API's numbers, in bits for each byte.
   const mean = (from: number, to: number) => {
-    const part = tokens.map((token, index) => ({ token, logprob: logprobs[index] ?? null })).slice(from, to).filter(({ logprob }) => logprob !== null);
+    const part = tokens
+      .map((token, index) => ({ token, logprob: logprobs[index] ?? null }))
+      .slice(from, to)
+      .filter(({ logprob }) => logprob !== null);
     const bytes = part.reduce((sum, { token }) => sum + Buffer.byteLength(token), 0);
     return -part.reduce((sum, { logprob }) => sum + (logprob ?? 0), 0) / Math.LN2 / bytes;
   };
   const { tokens: own } = await post<InspectResponse>('/inspect', { prompt: 'Every April, in the lamp', top_k: 1 });
-  const said = [...(await view.means.first().innerText()).matchAll(/([\d.]+) bits/g)].map(([, number]) => Number(number));
+  const said = [...(await view.means.first().innerText()).matchAll(/([\d.]+) bits/g)].map(([, number]) =>
+    Number(number),
+  );
   expect(said[0]).toBeCloseTo(mean(0, own.length), 1);
   expect(said[1]).toBeCloseTo(mean(own.length, tokens.length), 1);
   await close();
@@ -101,10 +126,16 @@ test('the pieces can be walked by keyboard, and the shade is not all that tells'
   await view.pieces.first().focus();
   await page.keyboard.press('ArrowRight');
   await view.likeliest.getByText('“ April”').first().waitFor();
-  expect(await page.evaluate(() => document.activeElement?.getAttribute('aria-label'))).toMatch(/^“ April”, (< )?[\d.]+%$/);
+  expect(await page.evaluate(() => document.activeElement?.getAttribute('aria-label'))).toMatch(
+    /^“ April”, (< )?[\d.]+%$/,
+  );
   await page.keyboard.press('End');
   expect(await view.pieces.last().getAttribute('aria-selected')).toBe('true');
-  const styles = await page.locator('.levels .piece').evaluateAll((all) => all.map((piece) => getComputedStyle(piece).borderBottomStyle + getComputedStyle(piece).borderBottomColor));
+  const styles = await page
+    .locator('.levels .piece')
+    .evaluateAll((all) =>
+      all.map((piece) => getComputedStyle(piece).borderBottomStyle + getComputedStyle(piece).borderBottomColor),
+    );
   expect(new Set(styles).size).toBe(5);
   await view.toggle.click();
   expect(await view.pieces.count()).toBe(0);

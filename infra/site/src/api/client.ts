@@ -38,15 +38,20 @@ export class Client {
     const request = { prompt: text, max_tokens: 0, echo: true, logprobs: likeliest };
     const { choices } = await json<{ choices: ScoredText[] }>(await this.#post('/v1/completions', request, signal));
     const [scored] = choices;
-    if (!scored?.logprobs) throw new ApiError('not_scored', 'the answer has no log-probabilities: the API is of an earlier version');
+    if (!scored?.logprobs)
+      throw new ApiError('not_scored', 'the answer has no log-probabilities: the API is of an earlier version');
     return scored;
   }
 
   /** The end of a text, as far as it has `most` tokens. */
   async lastTokens(text: string, most: number, signal?: AbortSignal): Promise<string> {
-    const { tokens } = await json<{ tokens: number[] }>(await this.#post('/tokenize', { prompt: text, parse_special: false }, signal));
+    const { tokens } = await json<{ tokens: number[] }>(
+      await this.#post('/tokenize', { prompt: text, parse_special: false }, signal),
+    );
     if (tokens.length <= most) return text;
-    const { content } = await json<{ content: string }>(await this.#post('/detokenize', { tokens: tokens.slice(-most) }, signal));
+    const { content } = await json<{ content: string }>(
+      await this.#post('/detokenize', { tokens: tokens.slice(-most) }, signal),
+    );
     return content;
   }
 
@@ -117,7 +122,10 @@ async function json<T>(response: Response): Promise<T> {
 
 async function* events(response: Response, signal?: AbortSignal) {
   if (!response.body) return;
-  const reader = response.body.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream()).getReader();
+  const reader = response.body
+    .pipeThrough(new TextDecoderStream())
+    .pipeThrough(new EventSourceParserStream())
+    .getReader();
   try {
     for (;;) {
       const { done, value } = await unlessAborted(reader.read(), signal);

@@ -47,7 +47,13 @@ export function Actions({ run, onContinue, onAnother, onRepeat, onShare, onClear
       >
         <Icon name="send" /> Continue
       </button>
-      <button type="button" class="button button-quiet" disabled={!ended} title="The same prompt, another seed: another text" onClick={() => run && onAnother(run)}>
+      <button
+        type="button"
+        class="button button-quiet"
+        disabled={!ended}
+        title="The same prompt, another seed: another text"
+        onClick={() => run && onAnother(run)}
+      >
         <Icon name="other" /> Another
       </button>
       <button

@@ -154,7 +154,9 @@ export function Continuation({ api, sample, onPrompt }: Props) {
             // One error at a time: the status line has that of the server.
             error={field || api.error || error?.code === 'unauthorized' ? null : error}
             note={shared && run && isOf(run, shared) ? linkNote(shared, served) : null}
-            waitingFor={state?.status === 'ready' ? '' : describe(state, Number.POSITIVE_INFINITY).text.title.toLowerCase()}
+            waitingFor={
+              state?.status === 'ready' ? '' : describe(state, Number.POSITIVE_INFINITY).text.title.toLowerCase()
+            }
             onContinue={(text) => write(text.prompt + text.text, { ...text.options, seed: options.seed })}
             onAnother={(text) => write(text.prompt, { ...text.options, seed: randomSeed() })}
             onRepeat={(text) => write(text.prompt, text.options)}
@@ -164,7 +166,9 @@ export function Continuation({ api, sample, onPrompt }: Props) {
           >
             {error?.code === 'unauthorized' && !api.error && <KeyForm client={client} onKept={refresh} />}
           </Output>
-          {client && state?.model && <Snippets client={client} model={state.model.name} prompt={written} options={options} />}
+          {client && state?.model && (
+            <Snippets client={client} model={state.model.name} prompt={written} options={options} />
+          )}
         </div>
         <div class="demo-side">
           <Controls options={options} onOptions={set} fault={field} lastSeed={run?.options.seed ?? null} />
@@ -172,7 +176,11 @@ export function Continuation({ api, sample, onPrompt }: Props) {
         </div>
         <About state={state} />
       </div>
-      <Announcer id={run?.id} text={run?.text ?? ''} ending={run && !active ? facts(run).slice(0, 2).join(', ') : null} />
+      <Announcer
+        id={run?.id}
+        text={run?.text ?? ''}
+        ending={run && !active ? facts(run).slice(0, 2).join(', ') : null}
+      />
     </>
   );
 }
@@ -185,6 +193,9 @@ function firstRun(shared: Shared | null, kept: Run | null): Run | null {
 
 /** What a link promises, as far as the model that is `served` keeps it. */
 function linkNote({ model, options }: Shared, served: string | null): string {
-  if (model && served && model !== served) return `This link comes from ${model}. ${served} is served now, and writes another text.`;
-  return options.seed === null || !model ? 'From a shared link.' : 'From a shared link: the same model, prompt, settings and seed, and so the same text.';
+  if (model && served && model !== served)
+    return `This link comes from ${model}. ${served} is served now, and writes another text.`;
+  return options.seed === null || !model
+    ? 'From a shared link.'
+    : 'From a shared link: the same model, prompt, settings and seed, and so the same text.';
 }

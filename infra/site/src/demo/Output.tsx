@@ -40,7 +40,18 @@ interface Props {
 }
 
 /** The generated text after its prompt, in a box that grows with it. */
-export function Output({ client, sectionRef, run, recorded, error, note, waitingFor, onRepeat, children, ...actions }: Props) {
+export function Output({
+  client,
+  sectionRef,
+  run,
+  recorded,
+  error,
+  note,
+  waitingFor,
+  onRepeat,
+  children,
+  ...actions
+}: Props) {
   const active = isActive(run);
   const { box, onScroll, cut } = useFollow(run?.id, [run?.text, error], run !== null && !active);
   const [copied, setCopied] = useState<Copied | null>(null);
@@ -69,7 +80,14 @@ export function Output({ client, sectionRef, run, recorded, error, note, waiting
       </div>
       {note && <p class="output-note">{note}</p>}
       <div class="sheet-frame" data-cut={cut}>
-        <div ref={box} class="sheet sheet-growing" tabIndex={0} role="group" aria-label="The text so far" onScroll={onScroll}>
+        <div
+          ref={box}
+          class="sheet sheet-growing"
+          tabIndex={0}
+          role="group"
+          aria-label="The text so far"
+          onScroll={onScroll}
+        >
           {recorded && run?.result && (
             <p class="sheet-recorded" role="status">
               <strong>Recorded sample, not live:</strong> written on {time(recorded.at)} by {run.result.model.name}{' '}
@@ -96,7 +114,9 @@ export function Output({ client, sectionRef, run, recorded, error, note, waiting
               )}
             </div>
           ) : (
-            <p class="sheet-hint">{actions.onUndo ? 'The text is cleared.' : 'Press Send, and the model goes on from your prompt.'}</p>
+            <p class="sheet-hint">
+              {actions.onUndo ? 'The text is cleared.' : 'Press Send, and the model goes on from your prompt.'}
+            </p>
           )}
           {error && <ErrorNote error={error} onRetry={() => run && onRepeat(run)} />}
           {children}

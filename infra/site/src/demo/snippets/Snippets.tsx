@@ -20,7 +20,13 @@ export function Snippets({ client, model, prompt, options }: Props) {
   const [copied, setCopied] = useState('');
   const address = new URL(client.base || '.', document.baseURI).href.replace(/\/+$/, '');
   const language = LANGUAGES[chosen] ?? 'curl';
-  const code = snippet(language, { address, model, prompt, sampling: request(options), keyed: readKey(client.base) !== null });
+  const code = snippet(language, {
+    address,
+    model,
+    prompt,
+    sampling: request(options),
+    keyed: readKey(client.base) !== null,
+  });
   useEffect(() => setCopied(''), [code]);
   const copy = () =>
     // Pages that are not served securely have no clipboard.
@@ -55,8 +61,8 @@ export function Snippets({ client, model, prompt, options }: Props) {
         <code>{code}</code>
       </pre>
       <p class="soft">
-        The prompt and the settings are those of this page. <a href={`${address}/docs`}>All of the API</a> can be read and
-        tried.
+        The prompt and the settings are those of this page. <a href={`${address}/docs`}>All of the API</a> can be read
+        and tried.
       </p>
     </details>
   );

@@ -10,7 +10,9 @@ export function Alternatives({ id, piece }: { id: string; piece: Piece | null })
       {piece && (
         <p>
           <strong>{quoted(piece.text)}</strong>{' '}
-          {piece.probability === null ? 'has no probability: nothing comes before it.' : `had a probability of ${percent(piece.probability)}. The likeliest here:`}
+          {piece.probability === null
+            ? 'has no probability: nothing comes before it.'
+            : `had a probability of ${percent(piece.probability)}. The likeliest here:`}
         </p>
       )}
       {piece && piece.likeliest.length > 0 && (

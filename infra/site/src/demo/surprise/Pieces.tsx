@@ -21,14 +21,30 @@ export function Pieces({ label, pieces, promptEnd, at, onAt, describedBy }: Prop
   const shown = withoutHoles(pieces);
   const move = (event: KeyboardEvent) => {
     const from = at ?? 0;
-    const to: Record<string, number> = { ArrowRight: from + 1, ArrowLeft: from - 1, ArrowDown: from + 1, ArrowUp: from - 1, Home: 0, End: pieces.length - 1 };
+    const to: Record<string, number> = {
+      ArrowRight: from + 1,
+      ArrowLeft: from - 1,
+      ArrowDown: from + 1,
+      ArrowUp: from - 1,
+      Home: 0,
+      End: pieces.length - 1,
+    };
     const next = to[event.key];
     if (next === undefined || event.ctrlKey || event.altKey || event.metaKey) return;
     event.preventDefault();
-    list.current?.querySelectorAll<HTMLElement>('[role=option]')[Math.max(0, Math.min(next, pieces.length - 1))]?.focus();
+    list.current
+      ?.querySelectorAll<HTMLElement>('[role=option]')
+      [Math.max(0, Math.min(next, pieces.length - 1))]?.focus();
   };
   return (
-    <div ref={list} class="sheet-text pieces" role="listbox" aria-label={label} aria-orientation="horizontal" onKeyDown={move}>
+    <div
+      ref={list}
+      class="sheet-text pieces"
+      role="listbox"
+      aria-label={label}
+      aria-orientation="horizontal"
+      onKeyDown={move}
+    >
       {pieces.map(({ text, start, probability }, index) => (
         <span
           key={start}

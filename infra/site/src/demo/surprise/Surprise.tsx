@@ -20,7 +20,10 @@ interface Props {
 /** Panel about the surprise of a text: legend, alternatives, means, and another text to compare with. */
 export function Surprise({ client, scores, promptEnd, piece, alternativesId }: Props) {
   const pieces = scores.pieces ?? [];
-  const [yours, written] = [bitsPerByte(pieces.filter(({ start }) => start < promptEnd)), bitsPerByte(pieces.filter(({ start }) => start >= promptEnd))];
+  const [yours, written] = [
+    bitsPerByte(pieces.filter(({ start }) => start < promptEnd)),
+    bitsPerByte(pieces.filter(({ start }) => start >= promptEnd)),
+  ];
   return (
     <div class="surprise">
       <p class="levels">
@@ -31,13 +34,26 @@ export function Surprise({ client, scores, promptEnd, piece, alternativesId }: P
           </span>
         ))}
       </p>
-      {scores.error ? <ErrorNote error={scores.error} onRetry={scores.retry} /> : <Alternatives id={alternativesId} piece={piece} />}
+      {scores.error ? (
+        <ErrorNote error={scores.error} onRetry={scores.retry} />
+      ) : (
+        <Alternatives id={alternativesId} piece={piece} />
+      )}
       <p class="means" role="status">
         {scores.pieces && (
           <>
-            Mean surprise{yours !== null && <>, your text: <strong>{bits(yours)}</strong></>}
-            {written !== null && <>, the model's own: <strong>{bits(written)}</strong></>}. 0 is certain, 8 a blind guess: what it has
-            learned by heart is close to 0.
+            Mean surprise
+            {yours !== null && (
+              <>
+                , your text: <strong>{bits(yours)}</strong>
+              </>
+            )}
+            {written !== null && (
+              <>
+                , the model's own: <strong>{bits(written)}</strong>
+              </>
+            )}
+            . 0 is certain, 8 a blind guess: what it has learned by heart is close to 0.
           </>
         )}
       </p>
@@ -65,7 +81,15 @@ function OtherText({ client, mean }: { client: Client | null; mean: number | nul
     >
       <label for={id}>Beside it, another text: a sentence that the model has read, or one of your own</label>
       <div class="other-row">
-        <textarea id={id} class="field" rows={2} maxLength={MAX_PROMPT_CHARS} spellcheck={false} value={text} onInput={(event) => setText(event.currentTarget.value)} />
+        <textarea
+          id={id}
+          class="field"
+          rows={2}
+          maxLength={MAX_PROMPT_CHARS}
+          spellcheck={false}
+          value={text}
+          onInput={(event) => setText(event.currentTarget.value)}
+        />
         <button type="submit" class="button" aria-disabled={text.trim() === ''}>
           Measure
         </button>
@@ -73,10 +97,23 @@ function OtherText({ client, mean }: { client: Client | null; mean: number | nul
       {error && <ErrorNote error={error} onRetry={retry} />}
       {pieces && (
         <>
-          <Pieces label="The other text" pieces={pieces} promptEnd={Number.POSITIVE_INFINITY} at={at} onAt={setAt} describedBy={`${id}-likeliest`} />
+          <Pieces
+            label="The other text"
+            pieces={pieces}
+            promptEnd={Number.POSITIVE_INFINITY}
+            at={at}
+            onAt={setAt}
+            describedBy={`${id}-likeliest`}
+          />
           <Alternatives id={`${id}-likeliest`} piece={(at !== null && pieces[at]) || null} />
           <p class="means" role="status">
-            {other === null ? 'One piece alone has no surprise.' : <>Mean surprise: <strong>{bits(other)}</strong>. {verdict(other, mean)}</>}
+            {other === null ? (
+              'One piece alone has no surprise.'
+            ) : (
+              <>
+                Mean surprise: <strong>{bits(other)}</strong>. {verdict(other, mean)}
+              </>
+            )}
           </p>
         </>
       )}
@@ -91,7 +128,9 @@ function bits(mean: number): string {
 /** How a text compares with the one above, in words. */
 function verdict(other: number, above: number | null): string {
   if (above === null) return '';
-  if (other > 2 * above) return 'The text above surprises it far less: it has read that or something like it, this not.';
-  if (above > 2 * other) return 'It surprises the model far less than the text above: it has read this or something like it.';
+  if (other > 2 * above)
+    return 'The text above surprises it far less: it has read that or something like it, this not.';
+  if (above > 2 * other)
+    return 'It surprises the model far less than the text above: it has read this or something like it.';
   return 'Both surprise it about as much.';
 }

@@ -36,5 +36,9 @@ export function useScores(client: Client | null, text: string | null, recorded: 
     );
     return () => abort.abort();
   }, [client, text, recorded, round]);
-  return { pieces: text && answer?.text === text ? answer.pieces : null, error, retry: () => setRound((before) => before + 1) };
+  return {
+    pieces: text && answer?.text === text ? answer.pieces : null,
+    error,
+    retry: () => setRound((before) => before + 1),
+  };
 }
