@@ -75,7 +75,7 @@ export function Output({
       <div class="card-head">
         <h2 aria-hidden="true">Text</h2>
         <button type="button" class="chip" aria-pressed={surprised} onClick={() => setSurprised(!surprised)}>
-          Surprise
+          Surprise, piece by piece
         </button>
       </div>
       {note && <p class="output-note">{note}</p>}
@@ -124,6 +124,10 @@ export function Output({
       </div>
       {/* News take the place of the facts for a while, so that nothing moves. */}
       {copied ? <p class="output-facts">{NEWS[copied]}</p> : <Facts run={run} waitingFor={waitingFor} />}
+      <Actions run={run} onRepeat={onRepeat} {...actions} copied={copied} onCopied={setCopied} />
+      <p class="visually-hidden" role="status">
+        {copied && NEWS[copied]}
+      </p>
       {surprised && (
         <Surprise
           client={client}
@@ -133,10 +137,6 @@ export function Output({
           alternativesId={alternativesId}
         />
       )}
-      <Actions run={run} onRepeat={onRepeat} {...actions} copied={copied} onCopied={setCopied} />
-      <p class="visually-hidden" role="status">
-        {copied && NEWS[copied]}
-      </p>
     </section>
   );
 }
