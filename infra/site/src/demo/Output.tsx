@@ -71,9 +71,9 @@ export function Output({
   if (active) writtenHere.current = run?.id ?? null;
   const room = run && run.id === writtenHere.current && (active || run.phase === 'done') ? filler(run) : '';
   return (
-    <section ref={sectionRef} class="card output" aria-label="Text">
+    <section ref={sectionRef} class="card output" aria-labelledby="output-title">
       <div class="card-head">
-        <h2 aria-hidden="true">Text</h2>
+        <h2 id="output-title">Text</h2>
         <button type="button" class="chip" aria-pressed={surprised} onClick={() => setSurprised(!surprised)}>
           Surprise, piece by piece
         </button>
