@@ -141,7 +141,7 @@ export function Output({
   );
 }
 
-/** About as much text as will come: tokens of English are shorter. */
+/** About as much text as will come: a token of English is shorter on average. */
 function filler({ prompt, options }: Run): string {
-  return prompt + ' token'.repeat(options.max_tokens);
+  return prompt + ' word'.repeat(options.max_tokens);
 }
