@@ -161,6 +161,7 @@ test('all of it works with keys alone, and the focus is visible', async () => {
     'Share',
     'Clear',
     'Look inside this text',
+    'Use it from curl, Python or JavaScript',
     'Reset',
     ...['Temperature', 'Top-k', 'Top-p', 'Length'].flatMap((name) => [name, `${name}, slider`]),
     'Seed',

@@ -166,9 +166,7 @@ export function Continuation({ api, sample, onPrompt }: Props) {
           >
             {error?.code === 'unauthorized' && !api.error && <KeyForm client={client} onKept={refresh} />}
           </Output>
-          {client && state?.model && (
-            <Snippets client={client} model={state.model.name} prompt={written} options={options} />
-          )}
+          <Snippets client={client} model={state?.model?.name ?? null} prompt={written} options={options} />
         </div>
         <div class="demo-side">
           <Controls options={options} onOptions={set} fault={field} lastSeed={run?.options.seed ?? null} />

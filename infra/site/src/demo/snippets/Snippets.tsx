@@ -7,15 +7,28 @@ import './snippets.css';
 import { LANGUAGES, snippet } from './snippets.ts';
 
 interface Props {
-  readonly client: Client;
-  /** Name of the served model. */
-  readonly model: string;
+  readonly client: Client | null;
+  /** Name of the served model; null until it is known. */
+  readonly model: string | null;
   readonly prompt: string;
   readonly options: Options;
 }
 
 /** The prompt and the settings of the page as a call of the API, in several languages. */
 export function Snippets({ client, model, prompt, options }: Props) {
+  return (
+    <details class="card snippets">
+      <summary>Use it from curl, Python or JavaScript</summary>
+      {client && model !== null ? (
+        <Calls client={client} model={model} prompt={prompt} options={options} />
+      ) : (
+        <p class="soft">The calls are known as soon as there is a model.</p>
+      )}
+    </details>
+  );
+}
+
+function Calls({ client, model, prompt, options }: Props & { client: Client; model: string }) {
   const [chosen, setChosen] = useState(0);
   const [copied, setCopied] = useState('');
   const address = new URL(client.base || '.', document.baseURI).href.replace(/\/+$/, '');
@@ -35,8 +48,7 @@ export function Snippets({ client, model, prompt, options }: Props) {
       () => setCopied('The browser does not let this page copy.'),
     );
   return (
-    <details class="card snippets">
-      <summary>Use it from curl, Python or JavaScript</summary>
+    <>
       <div class="snippet-row">
         <Choice
           label="Language"
@@ -64,6 +76,6 @@ export function Snippets({ client, model, prompt, options }: Props) {
         The prompt and the settings are those of this page. <a href={`${address}/docs`}>All of the API</a> can be read
         and tried.
       </p>
-    </details>
+    </>
   );
 }
