@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Prepares this checkout: checks the tools and links the native libraries into target/native. Options add what
 # tests use: --tests Python's tools, in target/venv; --infra those of the infrastructure, in target/infra-venv, and its
-# npm packages; --site the npm packages of the page, Chromium and Firefox; --images what scripts/test_image.sh builds
-# images with; --lint the linters of scripts/lint.sh, in target/lint-venv. --deploy adds cargo-lambda, in
-# target/deploy-venv, for scripts/build-function.sh; --cuda links libtorch's CUDA build into target/cuda, for
-# scripts/build-cuda.sh.
+# npm packages; --site the npm packages of the page, Chromium, Firefox and OpenAI's client, in target/site-venv; --images
+# what scripts/test_image.sh builds images with; --lint the linters of scripts/lint.sh, in target/lint-venv. --deploy adds
+# cargo-lambda, in target/deploy-venv, for scripts/build-function.sh; --cuda links libtorch's CUDA build into target/cuda,
+# for scripts/build-cuda.sh.
 # Run it as often as you like; it is quick and quiet when there is nothing to do.
 # The libraries (490 MB) are kept in TROELSLLM_CACHE (default: ~/.cache/troelsllm), so that
 # another checkout on this machine does not fetch them again.
@@ -140,6 +140,12 @@ if [ -n "$site" ]; then
     scripts/npm_packages.sh infra/site
     command -v "${CHROMIUM:-chromium}" >/dev/null || need_package Chromium chromium
     command -v "${FIREFOX:-firefox-esr}" >/dev/null || need_package Firefox firefox-esr
+    # OpenAI's client, as the tests have it, for the page's snippets.
+    openai='openai|annotated-types|anyio|h11|httpcore2|httpx2|idna|jiter|pydantic|pydantic-core|sniffio|truststore'
+    openai+='|typing-extensions|typing-inspection'
+    awk -v names="^($openai)==" '/^[a-z]/ { wanted = $0 ~ names } wanted' scripts/requirements-test.txt \
+        >target/requirements-site.txt
+    python_tools target/site-venv target/requirements-site.txt
 fi
 if [ -n "$images" ]; then
     command -v buildah >/dev/null || need_package buildah buildah

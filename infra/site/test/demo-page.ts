@@ -10,8 +10,12 @@ export function demo(page: Page) {
     stop: button('Stop'),
     copy: button('Copy'),
     share: button('Share'),
-    sameSeed: button('Same seed'),
+    proceed: button('Continue'),
+    another: button('Another'),
+    repeat: button('Repeat'),
     clear: button('Clear'),
+    undo: page.getByRole('region', { name: 'Text' }).getByRole('button', { name: 'Undo' }),
+    examples: page.getByRole('group', { name: 'Example prompts' }).getByRole('button'),
     /** The generated text. */
     text: page.locator('.sheet-new'),
     /** The line with times. */

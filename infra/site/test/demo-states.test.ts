@@ -156,6 +156,8 @@ test('an API that wants a key gets it', async () => {
   await key.fill('open barley');
   await Promise.all([page.waitForResponse('**/model'), key.press('Enter')]);
   await page.getByRole('alert').getByText('not the right one').waitFor();
+  // Nothing else is shown that would not work.
+  expect(await page.locator('.error-note, .status, #prompt').count()).toBe(0);
   await expectAccessible(page);
   await key.fill('open sesame');
   await key.press('Enter');

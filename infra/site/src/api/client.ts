@@ -11,6 +11,7 @@ import type {
   InspectRequest,
   InspectResponse,
   ModelState,
+  ScoredText,
 } from './types.ts';
 
 /** One API, by its address. Methods throw {@link ApiError}, or `AbortError` where `signal` ended them. */
@@ -30,6 +31,28 @@ export class Client {
   /** Tokens, attention weights and next-token probabilities of a prompt. */
   async inspect(request: InspectRequest, signal?: AbortSignal): Promise<InspectResponse> {
     return json(await this.#post('/inspect', request, signal));
+  }
+
+  /** How likely the model finds each token of a text, and up to `likeliest` others in its place. */
+  async score(text: string, likeliest: number, signal?: AbortSignal): Promise<ScoredText> {
+    const request = { prompt: text, max_tokens: 0, echo: true, logprobs: likeliest };
+    const { choices } = await json<{ choices: ScoredText[] }>(await this.#post('/v1/completions', request, signal));
+    const [scored] = choices;
+    if (!scored?.logprobs)
+      throw new ApiError('not_scored', 'the answer has no log-probabilities: the API is of an earlier version');
+    return scored;
+  }
+
+  /** The end of a text, as far as it has `most` tokens. */
+  async lastTokens(text: string, most: number, signal?: AbortSignal): Promise<string> {
+    const { tokens } = await json<{ tokens: number[] }>(
+      await this.#post('/tokenize', { prompt: text, parse_special: false }, signal),
+    );
+    if (tokens.length <= most) return text;
+    const { content } = await json<{ content: string }>(
+      await this.#post('/detokenize', { tokens: tokens.slice(-most) }, signal),
+    );
+    return content;
   }
 
   /** Continues a text. `onText` gets each piece of it as it arrives; ending `signal` ends the text on the server too. */
@@ -99,7 +122,10 @@ async function json<T>(response: Response): Promise<T> {
 
 async function* events(response: Response, signal?: AbortSignal) {
   if (!response.body) return;
-  const reader = response.body.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream()).getReader();
+  const reader = response.body
+    .pipeThrough(new TextDecoderStream())
+    .pipeThrough(new EventSourceParserStream())
+    .getReader();
   try {
     for (;;) {
       const { done, value } = await unlessAborted(reader.read(), signal);

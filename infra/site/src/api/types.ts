@@ -239,6 +239,20 @@ export interface Candidate {
   probability: number;
 }
 
+/** A text with the log-probabilities of its tokens, as `POST /v1/completions` gives it with `echo` and `logprobs`. */
+export interface ScoredText {
+  text: string;
+  logprobs: {
+    tokens: string[];
+    /** At temperature 1 and among all tokens; null for the first, which nothing comes before. */
+    token_logprobs: (number | null)[];
+    /** Those of the likeliest tokens, and of the token itself. */
+    top_logprobs: (Record<string, number> | null)[];
+    /** Where each begins, in characters; tokens that share a character begin with it. */
+    text_offset: number[];
+  };
+}
+
 /** The body of an error. */
 export interface ErrorBody {
   error: { code: string; message: string; field?: string; type: string };

@@ -3,6 +3,7 @@ import { SAMPLING_DEFAULTS } from '../api/limits.ts';
 import { loadedModel } from '../api/loaded-model.ts';
 import type { Candidate, GenerateResponse } from '../api/types.ts';
 import { KeyForm } from '../components/status/KeyForm.tsx';
+import { isAway, useSample } from '../components/sample/use-sample.ts';
 import { Status } from '../components/status/Status.tsx';
 import { useApi } from '../components/status/use-api.ts';
 import { AttentionView } from './attention/AttentionView.tsx';
@@ -19,9 +20,10 @@ import { Serving } from './serving/Serving.tsx';
 import { PromptForm } from './prompt/PromptForm.tsx';
 import { Tokens } from './tokens/Tokens.tsx';
 import { Training } from './training/Training.tsx';
+import { useHandedOver } from './prompt/use-handed-over.ts';
 import { type Prompt, useInspection } from './prompt/use-inspection.ts';
 import { useMeasure } from './serving/use-measure.ts';
-import { useSample } from './prompt/use-sample.ts';
+import { loadSample } from './prompt/sample.ts';
 import { type Purpose, useTimings } from './serving/use-timings.ts';
 import { useWalk } from './next-token/use-walk.ts';
 import type { Walk } from './next-token/walk.ts';
@@ -36,9 +38,15 @@ export function Architecture() {
   const api = useApi();
   const known = loadedModel(api.state);
   const examples = known?.manifest.example_prompts ?? [];
-  const [prompt, setPrompt] = useFirst<Prompt>(known && { text: examples[0] ?? FIRST_WORDS, typing: false }, { text: '', typing: false });
+  const handedOver = useHandedOver(api.client);
+  const suggested = known && !handedOver.awaited ? (examples[0] ?? FIRST_WORDS) : null;
+  const opened = handedOver.text ?? suggested;
+  const [prompt, setPrompt] = useFirst<Prompt>(opened === null ? null : { text: opened, typing: false }, { text: '', typing: false });
+  useEffect(() => {
+    if (handedOver.text !== null) write(handedOver.text, false);
+  }, [handedOver.text]);
   const live = useInspection(api, prompt);
-  const sample = useSample(live.inspection === null, api.error !== null || live.error !== null || isAway(api.state));
+  const sample = useSample(loadSample, live.inspection === null, api.error !== null || live.error !== null || isAway(api.state));
 
   const [requests, record] = useTimings();
   const timed = (purpose: Purpose) => (answer: GenerateResponse, roundTripMs: number) => {
@@ -140,11 +148,6 @@ function outcomeOf(likeliest: Candidate | undefined, { steps }: Walk): Outcome |
   const step = steps.at(-1);
   if (step) return { text: step.text, chance: step.chance, drawn: true };
   return likeliest ? { text: likeliest.text, chance: likeliest.probability, drawn: false } : null;
-}
-
-/** Whether it is known that there is no model for now. */
-function isAway(state: { status: string } | null): boolean {
-  return state !== null && state.status !== 'ready';
 }
 
 /** A state that is `first` as soon as that is known, unless it was set before. */

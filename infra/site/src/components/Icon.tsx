@@ -8,6 +8,8 @@ const PATHS = {
   link: 'M10 14a4 4 0 0 0 6 0l3-3a4 4 0 0 0-6-6l-1 1M14 10a4 4 0 0 0-6 0l-3 3a4 4 0 0 0 6 6l1-1',
   again: 'M19 12a7 7 0 1 1-2-5l2 2M19 4v5h-5',
   clear: 'M6 6l12 12M18 6 6 18',
+  other: 'M4 8h3l8 9h5M17 14l3 3-3 3M4 17h3l2-2.2M12.5 10.8 15 8h5M17 5l3 3-3 3',
+  undo: 'M8 5 4 9l4 4M4 9h9a6 6 0 0 1 0 12h-3',
 } as const;
 
 /** Decorative icon, hidden from screen readers: the element that contains it needs an accessible name. */

@@ -9,7 +9,9 @@ export function About({ state }: { state: ModelState | null }) {
   const name = state?.model?.name ?? '';
   return (
     <section class="card about" aria-labelledby="about-title">
-      <h2 id="about-title">About this model</h2>
+      <div class="card-head">
+        <h2 id="about-title">About this model</h2>
+      </div>
       <div class="about-columns">
         {facts.length > 0 ? (
           <dl class="facts">

@@ -1,11 +1,16 @@
 import { useState } from 'preact/hooks';
+import { loadedModel } from '../api/loaded-model.ts';
 import { Choice } from '../components/Choice.tsx';
+import { KeyForm } from '../components/status/KeyForm.tsx';
+import { isAway, useSample } from '../components/sample/use-sample.ts';
 import { Status } from '../components/status/Status.tsx';
 import { useApi } from '../components/status/use-api.ts';
 import { Continuation } from './Continuation.tsx';
 import { Conversation } from './conversation/Conversation.tsx';
 import { useConversation } from './conversation/use-conversation.ts';
 import './demo.css';
+import { disclosure } from './disclosure.ts';
+import { loadSample } from './sample/sample.ts';
 import './side.css';
 import { useFragment } from './use-fragment.ts';
 
@@ -26,10 +31,21 @@ export function Demo() {
   const [chosen, setChosen] = useState<number | null>(shared ? TEXT : null);
   const answers = Boolean(api.state?.chat_template);
   const view = answers ? (chosen ?? CONVERSATION) : TEXT;
+  const sample = useSample(loadSample, api.state?.status !== 'ready', api.error !== null || isAway(api.state));
+  const loaded = loadedModel(api.state) ?? loadedModel(sample?.model);
+  if (api.error?.code === 'unauthorized') {
+    return (
+      <div class="demo-head">
+        <h1>{VIEWS[view]?.title}</h1>
+        <KeyForm client={api.client} onKept={api.refresh} />
+      </div>
+    );
+  }
   return (
     <>
       <div class="demo-head">
         <h1>{VIEWS[view]?.title}</h1>
+        <p class="disclosure soft">{loaded && disclosure(loaded, view === CONVERSATION)}</p>
         <Status watch={api} />
         {answers && (
           <Choice
@@ -45,7 +61,7 @@ export function Demo() {
           </Choice>
         )}
       </div>
-      {view === TEXT ? <Continuation api={api} onPrompt={() => setChosen(TEXT)} /> : <Conversation api={api} conversing={conversing} />}
+      {view === TEXT ? <Continuation api={api} sample={sample} onPrompt={() => setChosen(TEXT)} /> : <Conversation api={api} conversing={conversing} />}
     </>
   );
 }

@@ -24,7 +24,7 @@ function Elapsed({ run, waitingFor }: { run: Run; waitingFor: string }) {
 }
 
 /** Facts about a text that has ended, the most important first. */
-export function facts({ phase, options, result, elapsedMs }: Run): string[] {
+export function facts({ phase, options, result, elapsedMs, firstTokenMs }: Run): string[] {
   const seed = `seed ${options.seed}`;
   if (phase === 'done' && result) {
     const { timing, tokens, finishReason } = result;
@@ -32,7 +32,7 @@ export function facts({ phase, options, result, elapsedMs }: Run): string[] {
       `Generated in ${seconds(timing.total_ms / 1000)}`,
       tokens === 1 ? '1 token' : `${count(tokens)} tokens`,
       `${timing.tokens_per_second} tokens/s`,
-      `first token after ${milliseconds(timing.first_token_ms)}`,
+      ...(firstTokenMs === null ? [] : [`first token after ${milliseconds(firstTokenMs)}`]),
       seed,
       ...(finishReason === 'deadline' ? ['ended by the time limit'] : []),
     ];

@@ -17,9 +17,16 @@ export function HistoryList({ history, current, onShow }: Props) {
     <section class="card history" aria-labelledby="history-title">
       <div class="card-head">
         <h2 id="history-title">History</h2>
-        <button type="button" class="button button-quiet" disabled={history.runs.length === 0} onClick={history.clear}>
-          Forget all
-        </button>
+        <span>
+          {history.undo && (
+            <button type="button" class="button button-quiet" onClick={history.undo}>
+              Undo
+            </button>
+          )}
+          <button type="button" class="button button-quiet" disabled={history.runs.length === 0} onClick={history.clear}>
+            Forget all
+          </button>
+        </span>
       </div>
       {runs.length === 0 && <p class="soft history-empty">Your texts are kept here, in this browser only.</p>}
       {runs.length > 0 && (

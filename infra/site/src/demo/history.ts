@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useState } from 'preact/hooks';
-import { parseRanged, parseSeed, RANGES, type Ranged } from './options.ts';
+import { type Options, parseRanged, parseSeed, RANGES, type Ranged } from './options.ts';
 import type { Run } from './run.ts';
 
 const KEY = 'troelsllm.history';
@@ -11,11 +11,14 @@ export interface History {
   add(run: Run): void;
   remove(id: number): void;
   clear(): void;
+  /** Brings back what was removed last; null if there is nothing. */
+  readonly undo: (() => void) | null;
 }
 
 /** The history of this browser, up to date with that of its other tabs. */
 export function useHistory(): History {
   const [runs, setRuns] = useState<readonly Run[]>(read);
+  const [removed, setRemoved] = useState<readonly Run[]>([]);
   useEffect(() => {
     const changed = (event: StorageEvent) => {
       if (event.key === KEY || event.key === null) setRuns(read());
@@ -25,11 +28,20 @@ export function useHistory(): History {
   }, []);
   // What other tabs have added since is kept: every change starts from what is stored.
   const change = useCallback((edit: (runs: readonly Run[]) => readonly Run[]) => setRuns(write(edit(read()))), []);
+  const remove = (isRemoved: (run: Run) => boolean) => {
+    setRemoved(runs.filter(isRemoved));
+    change((before) => before.filter((run) => !isRemoved(run)));
+  };
+  const undo = () => {
+    setRemoved([]);
+    change((before) => [...before, ...removed].sort((a, b) => b.id - a.id));
+  };
   return {
     runs,
     add: (run) => change((before) => [run, ...before]),
-    remove: (id) => change((before) => before.filter((run) => run.id !== id)),
-    clear: () => change(() => []),
+    remove: (id) => remove((run) => run.id === id),
+    clear: () => remove(() => true),
+    undo: removed.length > 0 ? undo : null,
   };
 }
 
@@ -55,26 +67,34 @@ function write(runs: readonly Run[]): readonly Run[] {
 export function parseHistory(stored: string | null): readonly Run[] {
   try {
     const runs: unknown = JSON.parse(stored ?? '[]');
-    return Array.isArray(runs) ? runs.filter(isRun).slice(0, LONGEST) : [];
+    return Array.isArray(runs) ? runs.map(parseRun).filter((run) => run !== null).slice(0, LONGEST) : [];
   } catch {
     return [];
   }
 }
 
-function isRun(value: unknown): value is Run {
-  if (!isObject(value)) return false;
-  const { id, prompt, text, options, phase, result, elapsedMs } = value;
-  return (
+/** A stored text that has ended, if `value` is one. */
+export function parseRun(value: unknown): Run | null {
+  if (!isObject(value)) return null;
+  const { id, prompt, text, options, phase, result, elapsedMs, firstTokenMs = null } = value;
+  const valid =
     typeof id === 'number' &&
     typeof prompt === 'string' &&
     typeof text === 'string' &&
     typeof elapsedMs === 'number' &&
+    (firstTokenMs === null || typeof firstTokenMs === 'number') &&
     (phase === 'done' || phase === 'stopped' || phase === 'failed') &&
-    isObject(options) &&
-    (Object.keys(RANGES) as Ranged[]).every((name) => parseRanged(name, String(options[name])) !== null) &&
-    parseSeed(String(options['seed'])) !== null &&
-    (phase === 'done' ? isResult(result) : result === null)
-  );
+    typeof parseOptions(options)?.seed === 'number' &&
+    (phase === 'done' ? isResult(result) : result === null);
+  return valid ? ({ ...value, firstTokenMs } as Run) : null;
+}
+
+/** Stored settings, if `value` are some. */
+export function parseOptions(value: unknown): Options | null {
+  if (!isObject(value)) return null;
+  const ranged = (Object.keys(RANGES) as Ranged[]).every((name) => parseRanged(name, String(value[name])) !== null);
+  const seeded = value['seed'] === null || parseSeed(String(value['seed'])) !== null;
+  return ranged && seeded ? (value as unknown as Options) : null;
 }
 
 function isResult(value: unknown): boolean {

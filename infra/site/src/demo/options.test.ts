@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { DEFAULTS, parseRanged, parseSeed, sampling, withSeed } from './options.ts';
+import { DEFAULTS, parseRanged, parseSeed, request, withSeed } from './options.ts';
 
 test('numbers within the bounds of the API are taken, others are not', () => {
   expect(['0', '0.05', ' 100 ', '1e1'].map((text) => parseRanged('temperature', text))).toEqual([0, 0.05, 100, 10]);
@@ -23,7 +23,8 @@ test('every text has a seed: the one that is set, or one that is drawn', () => {
   for (const seed of drawn) expect(parseSeed(String(seed))).toBe(seed);
 });
 
-test('top-p of 1 is none', () => {
-  expect(sampling({ ...DEFAULTS, seed: 5 })).toEqual({ temperature: 0.7, top_k: 50, max_tokens: 50, seed: 5 });
-  expect(sampling({ ...DEFAULTS, top_p: 0.9, seed: 5 }).top_p).toBe(0.9);
+test('top-p of 1 is none, and so is no seed', () => {
+  expect(request(DEFAULTS)).toEqual({ temperature: 0.7, top_k: 50, max_tokens: 50 });
+  expect(request({ ...DEFAULTS, seed: 5 })).toEqual({ temperature: 0.7, top_k: 50, max_tokens: 50, seed: 5 });
+  expect(request({ ...DEFAULTS, top_p: 0.9, seed: 5 }).top_p).toBe(0.9);
 });

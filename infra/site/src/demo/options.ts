@@ -62,7 +62,7 @@ export function withSeed(options: Options): FixedOptions {
   return { ...options, seed: options.seed ?? randomSeed() };
 }
 
-/** The options as the API takes them. */
-export function sampling({ temperature, top_k, top_p, max_tokens, seed }: FixedOptions): Sampling {
-  return { temperature, top_k, max_tokens, seed, ...(top_p < 1 && { top_p }) };
+/** The options as the API takes them; without a seed, the server draws one. */
+export function request({ temperature, top_k, top_p, max_tokens, seed }: Options): Sampling {
+  return { temperature, top_k, max_tokens, ...(seed !== null && { seed }), ...(top_p < 1 && { top_p }) };
 }

@@ -14,6 +14,8 @@ export interface Run {
   readonly result: Result | null;
   /** How long it took, as the reader saw it; of a text that has ended. */
   readonly elapsedMs: number | null;
+  /** How long the reader waited for the first of it; null until they are shown. */
+  readonly firstTokenMs: number | null;
 }
 
 /** The API's figures for a text that is done. */
@@ -22,6 +24,11 @@ export interface Result {
   readonly finishReason: GenerateResponse['finish_reason'];
   readonly timing: Timing;
   readonly model: ModelRef;
+}
+
+/** A text that is asked for. */
+export function asked(prompt: string, options: FixedOptions): Run {
+  return { id: Date.now(), prompt, options, text: '', phase: 'waiting', result: null, elapsedMs: null, firstTokenMs: null };
 }
 
 /** Whether the text is still being written. */

@@ -1,6 +1,7 @@
 import { MAX_PROMPT_CHARS } from '../api/limits.ts';
 import type { ModelRef } from '../api/types.ts';
 import { DEFAULTS, type Options, RANGES, type Ranged, parseRanged, parseSeed } from './options.ts';
+import type { Run } from './run.ts';
 
 /** A shared link: prompt and settings in the URL fragment, which browsers do not send to servers. */
 export interface Shared {
@@ -13,6 +14,12 @@ export interface Shared {
 /** A model as links name it. */
 export function modelId({ name, version }: Pick<ModelRef, 'name' | 'version'>): string {
   return `${name}/${version}`;
+}
+
+/** Whether `run` is what a link asks for. */
+export function isOf(run: Run, { prompt, options }: Shared): boolean {
+  const same = (Object.keys(RANGES) as Ranged[]).every((name) => run.options[name] === options[name]);
+  return run.prompt === prompt && same && (options.seed === null || options.seed === run.options.seed);
 }
 
 /** The fragment for what is shared, with its `#`. */

@@ -2,8 +2,8 @@ import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import { type Client, isAbort } from '../api/client.ts';
 import { ApiError } from '../api/error.ts';
 import { perFrame } from '../components/per-frame.ts';
-import { type Options, sampling, withSeed } from './options.ts';
-import { type Run, complete } from './run.ts';
+import { type Options, request, withSeed } from './options.ts';
+import { type Run, asked, complete } from './run.ts';
 
 /** The generation that is shown, and its controls. */
 export interface Generation {
@@ -16,11 +16,20 @@ export interface Generation {
   stop(): void;
   /** Shows a text of earlier, or none. */
   show(run: Run | null): void;
+  /** Takes the error for mended. */
+  dismiss(): void;
 }
 
-/** Generates texts with `client`, one at a time; `onEnd` gets each when it has ended, and why if it failed. */
-export function useGeneration(client: Client | null, onEnd: (run: Run, error: ApiError | null) => void): Generation {
-  const [run, setRun] = useState<Run | null>(null);
+/**
+ * Generates texts with `client`, one at a time, and shows `first` until there is one; `onEnd` gets each when it has
+ * ended, and why if it failed.
+ */
+export function useGeneration(
+  client: Client | null,
+  first: () => Run | null,
+  onEnd: (run: Run, error: ApiError | null) => void,
+): Generation {
+  const [run, setRun] = useState(first);
   const [error, setError] = useState<ApiError | null>(null);
   const abort = useRef<AbortController | null>(null);
   const ended = useRef(onEnd);
@@ -52,7 +61,7 @@ export function useGeneration(client: Client | null, onEnd: (run: Run, error: Ap
     setRun(shown);
   };
 
-  return { run, error, start, stop, show };
+  return { run, error, start, stop, show, dismiss: () => setError(null) };
 }
 
 /** Generates one text, calling `update` with every change; returns how it ended, and the error if it failed. */
@@ -65,18 +74,21 @@ async function generate(
 ): Promise<[Run, ApiError | null]> {
   const begun = performance.now();
   const elapsedMs = () => performance.now() - begun;
-  let run: Run = { id: Date.now(), prompt, options: withSeed(options), text: '', phase: 'waiting', result: null, elapsedMs: null };
+  let run = asked(prompt, withSeed(options));
   update(run);
   const frames = perFrame(() => {
-    if (!signal.aborted) update(run);
+    if (signal.aborted) return;
+    // Measured where the words are about to be painted.
+    if (run.text !== '') run = { ...run, firstTokenMs: run.firstTokenMs ?? elapsedMs() };
+    update(run);
   });
   const onText = (piece: string) => {
     run = { ...run, text: run.text + piece, phase: 'writing' };
     frames.request();
   };
   try {
-    const answer = await client.generate({ prompt, ...sampling(run.options) }, onText, signal);
-    return [complete(run, answer, elapsedMs()), null];
+    const answer = await client.generate({ prompt, ...request(run.options) }, onText, signal);
+    return [complete({ ...run, firstTokenMs: run.firstTokenMs ?? elapsedMs() }, answer, elapsedMs()), null];
   } catch (thrown) {
     if (isAbort(thrown) || signal.aborted) return [{ ...run, phase: 'stopped', elapsedMs: elapsedMs() }, null];
     return [{ ...run, phase: 'failed', elapsedMs: elapsedMs() }, ApiError.wrap(thrown)];

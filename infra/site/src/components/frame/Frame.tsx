@@ -53,7 +53,7 @@ export function Frame({ page, children }: { page: PageName; children: ComponentC
       <footer class="site-footer">
         <div class="wide">
           A small GPT that you train and serve yourself. Every number on this page comes from the served model
-          {page === 'Architecture' && ' or from its recorded sample'}.{' '}
+          {page !== 'Compare' && ' or from its recorded sample'}.{' '}
           <span class="footer-links">
             {SOURCE && <a href={SOURCE}>Source code</a>} <a href={`${api}/docs`}>Documentation of the API</a>
           </span>

@@ -1,5 +1,4 @@
 import { useRef, useState } from 'preact/hooks';
-import { loadedModel } from '../../api/loaded-model.ts';
 import { KeyForm } from '../../components/status/KeyForm.tsx';
 import type { Api } from '../../components/status/use-api.ts';
 import { About } from '../About.tsx';
@@ -8,7 +7,6 @@ import { PromptForm } from '../PromptForm.tsx';
 import { useEscape } from '../use-escape.ts';
 import { Turns } from './Turns.tsx';
 import './conversation.css';
-import { disclosure } from './disclosure.ts';
 import { ending, isActive } from './exchange.ts';
 import type { Conversing } from './use-conversation.ts';
 
@@ -20,19 +18,19 @@ export function Conversation({ api, conversing }: { api: Api; conversing: Conver
   const { exchanges, error, dropped, say, stop, restart } = conversing;
   const last = exchanges.at(-1);
   const active = isActive(last);
+  const send = (text: string) => {
+    if (say(text)) setMessage('');
+  };
   useEscape(active, stop);
 
-  const loaded = loadedModel(state);
-  const unauthorized = api.error?.code === 'unauthorized' || error?.code === 'unauthorized';
   return (
     <>
-      {unauthorized && <KeyForm client={client} onKept={refresh} />}
+      {error?.code === 'unauthorized' && <KeyForm client={client} onKept={refresh} />}
       <div class="demo demo-conversation">
         <div class="demo-main">
-          <p class="disclosure soft">{loaded && disclosure(loaded)}</p>
           <Turns
             exchanges={exchanges}
-            error={error}
+            error={api.error || error?.code === 'unauthorized' || error?.field === 'messages' ? null : error}
             dropped={dropped}
             onAgain={() => last && say(last.question)}
             onRestart={() => {
@@ -43,15 +41,15 @@ export function Conversation({ api, conversing }: { api: Api; conversing: Conver
           <PromptForm
             label="Your message"
             prompt={message}
+            fresh={false}
             onPrompt={setMessage}
             active={active}
-            onSend={() => {
-              if (say(message)) setMessage('');
-            }}
+            onSend={() => send(message)}
             onStop={stop}
             examples={exchanges.length === 0 ? (state?.manifest?.example_prompts ?? []) : []}
+            onExample={send}
             box={box}
-            fault={error?.field === 'messages'}
+            fault={error?.field === 'messages' ? error.message : null}
           />
         </div>
         <About state={state} />
