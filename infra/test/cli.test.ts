@@ -60,6 +60,26 @@ test('a canary can be left out of one deployment, as where the remedy for an ala
   expect(synth('stage=prod', `zip=${FUNCTION_ZIP}`, 'canary=maybe').output).toContain('-c canary=maybe: expected off');
 });
 
+test('who gets the alarms is said, in settings or by the deployment', () => {
+  const nobody = run('node_modules/.bin/cdk', ['synth', '--quiet', '--context', `zip=${FUNCTION_ZIP}`]);
+  expect(nobody.status).not.toBe(0);
+  expect(nobody.output).toContain('alarms.email: nobody is told of alarms');
+  expect(synth(`zip=${FUNCTION_ZIP}`, 'email=me').output).toContain('-c email=me: expected an e-mail address, or none');
+});
+
+test('an image is taken by its digest, which its models record', () => {
+  const digest = `sha256:${'0123456789abcdef'.repeat(4)}`;
+  const { folder, output } = synth(`zip=${FUNCTION_ZIP}`, `trainingImage=${digest}`);
+  expect(output).toContain('stage dev costs at most');
+  const template = JSON.parse(readFileSync(join(folder, 'TroelsLLM-dev-Training.template.json'), 'utf8'));
+  const definitions = Object.values(template.Resources).filter((resource: any) => resource.Type === 'AWS::Batch::JobDefinition');
+  const [{ Properties }] = definitions as [any];
+  expect(JSON.stringify(Properties.ContainerProperties.Image)).toContain(`@${digest}`);
+  expect(Properties.ContainerProperties.Environment).toContainEqual({ Name: 'IMAGE_DIGEST', Value: digest });
+  const wrong = synth(`zip=${FUNCTION_ZIP}`, 'functionImage=latest');
+  expect(wrong.output).toContain('-c functionImage=latest: expected the digest of an image');
+});
+
 test('a stage that does not exist is named', () => {
   const { status, output } = synth('stage=staging');
   expect(status).not.toBe(0);

@@ -51,6 +51,7 @@ describe('a task', () => {
   test('reads models and channels, and nothing else', () => {
     expect(statementsOf(serving, 'GenerateRole').map(summary)).toEqual([
       { actions: ['s3:GetObject'], resources: ['<Artifacts>/channels/*', '<Artifacts>/models/*'] },
+      { actions: ['s3:ListBucket'], resources: ['<Artifacts>'] },
     ]);
   });
 });

@@ -118,7 +118,7 @@ test('managed instances take several requests at once', () => {
 
 describe('the REST API', () => {
   test('streams to the alias for as long as a request may take', () => {
-    defaults.allResourcesProperties('AWS::ApiGateway::Method', {
+    servingOf({ apiKey: null }).allResourcesProperties('AWS::ApiGateway::Method', {
       HttpMethod: 'ANY',
       ApiKeyRequired: false,
       Integration: {
@@ -162,7 +162,14 @@ describe('the REST API', () => {
     const methods = Object.values(template.findResources('AWS::ApiGateway::Method'));
     const asked = methods.map(({ Properties }) => [Properties.HttpMethod, Properties.ApiKeyRequired ?? false]);
     expect(asked.toSorted()).toEqual([['ANY', true], ['ANY', true], ['OPTIONS', false], ['OPTIONS', false]]);
-    defaults.resourceCountIs('AWS::ApiGateway::ApiKey', 0);
+    // Of the default there is one, and `null` is none.
+    defaults.resourceCountIs('AWS::ApiGateway::ApiKey', 1);
+    servingOf({ apiKey: null }).resourceCountIs('AWS::ApiGateway::ApiKey', 0);
+  });
+
+  test('leaves the role with which API Gateway writes logs alone if the account has one', () => {
+    defaults.resourceCountIs('AWS::ApiGateway::Account', 1);
+    servingOf({ apiGatewayLogRole: 'existing' }).resourceCountIs('AWS::ApiGateway::Account', 0);
   });
 
   test('has a firewall where one is wanted', () => {
