@@ -14,6 +14,9 @@ const REST_API: Acknowledgement[] = [
   ['Api/RestApi', 'APIG3', 'a firewall costs 8 USD a month while idle; serving.waf adds one'],
   ['Api/RestApi', 'APIG4', 'a public API; serving.apiKey or serving.apiKeySha256 ask for a key'],
   ['Api/RestApi', 'COG4', 'callers are programs and pages without accounts: there are no users to sign in'],
+];
+
+const API_LOG_ROLE: Acknowledgement[] = [
   ['Api/RestApi/CloudWatchRole', managedPolicy('AmazonAPIGatewayPushToCloudWatchLogs'), 'what AWS documents for this role'],
 ];
 
@@ -87,6 +90,7 @@ function uploadFunction(site: SiteStack): Acknowledgement[] {
 
 export function acknowledge({ storage, serving, training, site }: Stacks): void {
   apply(serving, serving.endpoint.api ? REST_API : []);
+  if (serving.endpoint.api?.node.tryFindChild('CloudWatchRole')) apply(serving, API_LOG_ROLE);
   if (serving.node.tryFindChild('ManagedInstances')) apply(serving, MANAGED_INSTANCES);
   if (serving.endpoint.loadBalancer) apply(serving, SERVICE);
   if ('function' in serving && serving.node.tryFindChild('Canary')) apply(serving, canary(serving));

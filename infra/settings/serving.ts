@@ -53,6 +53,40 @@ const fields = z.strictObject({
     .strictObject({ channel: name.default('challenger'), share: z.number().gt(0).max(1).default(0.1) })
     .nullable()
     .default(null),
+  /** Version to serve whatever channels name, as `NAME/VERSION`; `null`: the one that the channel names. */
+  pinnedVersion: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*\/[A-Za-z0-9][A-Za-z0-9._-]*$/, 'expected NAME/VERSION')
+    .nullable()
+    .default(null),
+  /**
+   * Public keys, as the command of the output `ShowPublicKey` prints them: only versions that one of them has signed are
+   * served. Empty: all are.
+   */
+  trustedKeys: z
+    .array(z.string().regex(/^[A-Za-z0-9+/]{100,200}={0,2}$/, 'expected the base64 of a public key in DER'))
+    .default([]),
+  /** Log the prompts of requests. They are those of persons: README.md, *Privacy*. */
+  logPrompts: z.boolean().default(false),
+  /** Level of the log as `RUST_LOG` has it, such as `debug` or `info,generate=debug`; `null`: info. */
+  logLevel: z.string().regex(/^[a-z0-9_:=,-]+$/, 'expected a level such as debug').nullable().default(null),
+  /** Traces for a collector of OpenTelemetry: its address, and, for a zip, a layer that runs one in the function. */
+  openTelemetry: z
+    .strictObject({
+      endpoint: z.string().regex(/^https?:\/\/[^\s/]+/, 'expected an address such as http://127.0.0.1:4318'),
+      layerArn: z
+        .string()
+        .regex(/^arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:layer:[A-Za-z0-9_-]+:\d+$/, 'expected the ARN of a version of a layer')
+        .nullable()
+        .default(null),
+    })
+    .nullable()
+    .default(null),
+  /**
+   * Provisioned concurrency: instances that are always there, with a model; they cost as long as they are set.
+   * `null`: none, and a first request waits for a cold start.
+   */
+  provisionedConcurrency: z.int().min(1).nullable().default(null),
   /** Interval in seconds at which running functions check whether the channel names another version. */
   modelCheckSeconds: z.number().min(1).max(3600).default(30),
   /** Time limit of a request in seconds; generation then ends with the text so far. */
@@ -139,6 +173,20 @@ export const serving = fields
     if (serving.precision === 'float32' && serving.temporaryStorageMb < 2048) {
       refuse('temporaryStorageMb', 'two float32 models take 1300 MB; expected at least 2048');
     }
+    if (serving.pinnedVersion !== null && serving.challenger) {
+      refuse('pinnedVersion', 'it is served regardless of channels; set challenger to null');
+    }
+    if (serving.openTelemetry?.layerArn && (serving.package === 'image' || serving.compute === 'ecs')) {
+      refuse('openTelemetry', 'an image takes no layers; put the collector into it, or set layerArn to null');
+    }
+    if (serving.provisionedConcurrency !== null) {
+      const { package: kind, managedInstances, reservedConcurrency, provisionedConcurrency } = serving;
+      if (kind === 'image') refuse('provisionedConcurrency', 'SnapStart takes none; set package to zip');
+      if (managedInstances) refuse('provisionedConcurrency', 'managedInstances have minEnvironments instead');
+      if (reservedConcurrency !== null && reservedConcurrency < provisionedConcurrency) {
+        refuse('reservedConcurrency', `expected at least provisionedConcurrency, ${provisionedConcurrency}`);
+      }
+    }
     if (serving.challenger?.channel === serving.channel) {
       refuse('challenger', `expected another channel than ${serving.channel}, which it is compared with`);
     }
@@ -150,7 +198,8 @@ export const serving = fields
     }
     if (serving.compute === 'ecs') refuseForService(serving, refuse);
     else {
-      const problem = tooLong({ apiKeySha256: serving.apiKeySha256, corsOrigins: serving.corsOrigins });
+      const { apiKeySha256, trustedKeys, corsOrigins } = serving;
+      const problem = tooLong({ apiKeySha256, trustedKeys, corsOrigins });
       if (problem) refuse('apiKeySha256', problem);
     }
     const managed = serving.managedInstances;
@@ -182,6 +231,7 @@ function usualKey({ compute, endpoint, apiKeySha256 }: z.infer<typeof fields>): 
 /** What is of a function alone. */
 const OF_FUNCTIONS = [
   ...(['memoryMb', 'temporaryStorageMb', 'reservedConcurrency', 'managedInstances', 'canary'] as const),
+  'provisionedConcurrency' as const,
   ...(['endpoint', 'apiGatewayLogRole', 'streaming', 'throttle', 'apiKey', 'waf'] as const),
 ] as const;
 

@@ -46,6 +46,11 @@ test('a retraining is 0.020 on Fargate, and 0.006 on Spot', () => {
   expect(retraining(true)).toBeCloseTo(0.0059, 4);
 });
 
+test('provisioned instances are paid for all month', () => {
+  const items = monthlyCosts(stage({ serving: { provisionedConcurrency: 1 } }));
+  expect(usd(items, 'Provisioned concurrency')).toBeCloseTo(730 * 3600 * (1769 / 1024) * 0.0000041667, 6);
+});
+
 test('a retraining on instances has no price of Fargate', () => {
   const items = monthlyCosts(stage({ training: { compute: 'ec2', gpus: 1 } }, { trainingsPerMonth: 1 }));
   expect(usd(items, 'Retraining on Fargate')).toBe(0);

@@ -116,6 +116,27 @@ test('managed instances take several requests at once', () => {
   );
 });
 
+test('what the function can do besides is passed on', () => {
+  const layerArn = 'arn:aws:lambda:eu-west-1:123456789012:layer:collector:7';
+  const key = 'A'.repeat(124);
+  const template = servingOf({
+    ...{ pinnedVersion: 'tides/1', trustedKeys: [key], logPrompts: true, logLevel: 'debug', provisionedConcurrency: 2 },
+    openTelemetry: { endpoint: 'http://127.0.0.1:4318', layerArn },
+  });
+  template.hasResourceProperties('AWS::Lambda::Function', {
+    Layers: [layerArn],
+    Environment: {
+      Variables: Match.objectLike({
+        ...{ MODEL_VERSION: 'tides/1', TRUSTED_KEYS: key, LOG_PROMPTS: 'true', RUST_LOG: 'debug' },
+        OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318',
+      }),
+    },
+  });
+  template.hasResourceProperties('AWS::Lambda::Alias', {
+    ProvisionedConcurrencyConfig: { ProvisionedConcurrentExecutions: 2 },
+  });
+});
+
 describe('the REST API', () => {
   test('streams to the alias for as long as a request may take', () => {
     servingOf({ apiKey: null }).allResourcesProperties('AWS::ApiGateway::Method', {
@@ -128,7 +149,7 @@ describe('the REST API', () => {
         Uri: { 'Fn::Join': ['', Match.arrayWith([Match.objectLike({ Ref: Match.stringLikeRegexp('^Live') }), '/response-streaming-invocations'])] },
       },
     });
-    defaults.resourceCountIs('AWS::ApiGateway::Method', 2);
+    servingOf({ apiKey: null }).resourceCountIs('AWS::ApiGateway::Method', 2);
   });
 
   test('does not stream if it is not to', () => {

@@ -22,6 +22,11 @@ test('without a key the rate bounds all, and what is reserved bounds the seconds
   expect(worst({ serving: reserved }).callers).toBeCloseTo(86_400 * (CALL + 10 * SECOND), 4);
 });
 
+test('provisioned instances are paid for all day, besides what they do', () => {
+  const more = worst({ serving: { provisionedConcurrency: 2 } }).callers - worst().callers;
+  expect(more).toBeCloseTo(86_400 * 2 * (1769 / 1024) * 0.0000041667, 6);
+});
+
 test('a function URL is bounded by what runs at once: an account has 1,000', () => {
   const calls = (count: number) => count * 86_400 * (100 * (0.2e-6 + 0.5 * 1.6e-6) + SECOND);
   const url = { endpoint: 'function-url', apiKey: null } as const;

@@ -85,6 +85,7 @@ export function monthlyCosts(stage: Stage, months = 12): Item[] {
     (training.spot ? PRICES.fargate.spotShare : 1);
   const inLambda = serving.compute === 'lambda';
   const snapshots = inLambda && serving.package === 'image' ? (serving.memoryMb / 1024) * HOURS_PER_MONTH * 3600 : 0;
+  const provisioned = ((serving.provisionedConcurrency ?? 0) * serving.memoryMb * HOURS_PER_MONTH * 3600) / 1024;
   return [
     item('Versions of models', versionsGb(stage, months), 'GB', PRICES.s3.gbMonth),
     item('Checkpoints', checkpointsGb(stage), 'GB', PRICES.s3.gbMonth),
@@ -94,6 +95,7 @@ export function monthlyCosts(stage: Stage, months = 12): Item[] {
     item('Key that signs', training.signingKey === 'create' ? 1 : 0, 'keys', PRICES.kms.keyMonth),
     item('Service', inLambda ? 0 : HOURS_PER_MONTH, 'hours', serviceHourUsd(serving.service, serving.service.minTasks)),
     item('Snapshot of the function', snapshots, 'GB-seconds', PRICES.lambda.snapStartGbSecond),
+    item('Provisioned concurrency', provisioned, 'GB-seconds', PRICES.lambda.provisionedGbSecond),
     item('Firewall', serving.waf ? 1 : 0, 'ACL with three rules', PRICES.waf.aclMonth + 3 * PRICES.waf.ruleMonth),
     item('Alarms', alarms, '', PRICES.cloudwatch.alarmMonth),
     item('Dashboards', dashboards, '', PRICES.cloudwatch.dashboardMonth),

@@ -9,7 +9,12 @@ export const DAYS_PER_MONTH = HOURS_PER_MONTH / 24;
 
 export const PRICES = {
   /** https://aws.amazon.com/lambda/pricing: x86. SnapStart's price is that for Python and .NET. */
-  lambda: { gbSecond: 0.0000166667, request: 0.2e-6, snapStartGbSecond: 0.0000015046 },
+  lambda: {
+    gbSecond: 0.0000166667,
+    request: 0.2e-6,
+    snapStartGbSecond: 0.0000015046,
+    provisionedGbSecond: 0.0000041667,
+  },
   /** https://aws.amazon.com/api-gateway/pricing: a REST API's first 333 million requests. */
   restApi: { request: 3.5e-6 },
   /**

@@ -58,7 +58,8 @@ function calls({ apiKey, ...serving }: Settings['serving']): number {
   const perCall = price + SIZES.logOfRequest * PRICES.cloudwatch.logGb;
   // Of instances each hour is paid for, whoever calls.
   const perSecond = serving.managedInstances ? 0 : (serving.memoryMb / 1024) * PRICES.lambda.gbSecond;
-  return most * perCall + seconds * perSecond;
+  const provisioned = (serving.provisionedConcurrency ?? 0) * (serving.memoryMb / 1024) * PRICES.lambda.provisionedGbSecond;
+  return most * perCall + seconds * perSecond + DAY_SECONDS * provisioned;
 }
 
 /** Compute environments of a queue, each with as many vCPUs. */

@@ -45,7 +45,13 @@ export class ServingStack extends Stack {
       new ManagedInstances(this, 'ManagedInstances', instances).add(this.function);
     }
     for (const statement of mayReadModels(props.artifacts)) this.function.addToRolePolicy(statement);
-    this.alias = new lambda.Alias(this, 'Live', { aliasName: 'live', version: this.function.currentVersion });
+    this.alias = new lambda.Alias(this, 'Live', {
+      aliasName: 'live',
+      version: this.function.currentVersion,
+      ...(settings.provisionedConcurrency !== null && {
+        provisionedConcurrentExecutions: settings.provisionedConcurrency,
+      }),
+    });
     const endpoint =
       settings.endpoint === 'rest-api'
         ? new RestEndpoint(this, 'Api', { settings, handler: this.alias })
@@ -84,6 +90,9 @@ export class ServingStack extends Stack {
         runtime: lambda.Runtime.PROVIDED_AL2023,
         handler: 'bootstrap',
         code: lambda.Code.fromAsset(existingZip(settings.zip)),
+        ...(settings.openTelemetry?.layerArn && {
+          layers: [lambda.LayerVersion.fromLayerVersionArn(this, 'OpenTelemetry', settings.openTelemetry.layerArn)],
+        }),
       });
     }
     const image = new lambda.DockerImageFunction(this, id, {
@@ -131,6 +140,11 @@ export function environment(settings: Settings['serving'], artifacts: s3.IBucket
     TIME_LIMIT_SECONDS: String(settings.timeLimitSeconds),
     // All that Lambda sends at once generate side by side.
     MAX_CONCURRENT: settings.managedInstances !== null && String(settings.managedInstances.requestsAtOnce),
+    MODEL_VERSION: settings.pinnedVersion ?? false,
+    TRUSTED_KEYS: settings.trustedKeys.length > 0 && settings.trustedKeys.join(','),
+    LOG_PROMPTS: settings.logPrompts && 'true',
+    RUST_LOG: settings.logLevel ?? false,
+    OTEL_EXPORTER_OTLP_ENDPOINT: settings.openTelemetry?.endpoint ?? false,
     CORS_ORIGINS: settings.corsOrigins.length > 0 && settings.corsOrigins.join(','),
     API_KEY_SHA256: settings.apiKeySha256.length > 0 && settings.apiKeySha256.join(','),
     // Read by lambda_http: routes are `/generate`, not `/api/generate`.
