@@ -50,6 +50,7 @@ describe.each(['chrome', 'firefox'] as const)('in %s', (name) => {
     await says(page, 'Ready');
     await page.evaluate(watch);
     await prompt.fill(PROMPT);
+    await prompt.click();
     await page.keyboard.press('Enter');
     const { seen, text } = await (await page.waitForFunction(streamed)).jsonValue() as Required<Watched>;
     expect(text.length).toBeGreaterThan(20);
@@ -72,6 +73,7 @@ describe.each(['chrome', 'firefox'] as const)('in %s', (name) => {
     await says(page, 'Ready');
     await page.waitForFunction(() => document.querySelector('.facts-table thead')?.textContent?.includes('tiny'));
     await prompt.fill(PROMPT);
+    await prompt.click();
     await page.keyboard.press('Enter');
     await page.waitForFunction(() => /tokens in /.test(document.querySelector('.answer-foot')?.textContent ?? ''));
     expect(await tooWide(page)).toBeLessThanOrEqual(0);
