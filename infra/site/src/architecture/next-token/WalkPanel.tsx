@@ -62,7 +62,8 @@ export function WalkPanel({ walk }: { walk: Walk }) {
           <ErrorNote error={walk.error} onRetry={walk.next} />
         ) : (
           <p class="soft" role="status">
-            <Said walk={walk} />
+            {/* A sentence of its own for each step: words of the one before would slide along the line. */}
+            <Said key={steps.length} walk={walk} />
           </p>
         )}
       </div>
