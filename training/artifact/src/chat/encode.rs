@@ -1,4 +1,4 @@
-//! Encoding of conversations: token ids, and where the answers are in them.
+//! Conversation encoder: the token ids of a chat, and where the assistant's answers are in them.
 //!
 //! What is said can contain the spelling of a special token, such as `<|im_end|>`, and must not become it: nobody may speak
 //! for another. So contents go into the template with a character behind the first one of each such spelling that is none

@@ -1,4 +1,4 @@
-//! Reader of task files: JSON Lines or a JSON array, in the shapes that data sets of instructions have.
+//! Task file reader (JSON Lines or a JSON array), in the shapes that instruction data sets have.
 //!
 //! - `prompt`, `question` or `instruction`, with `input` if there is something to work on and `system` if a message sets the
 //!   scene, and `answer`, `output`, `completion` or `response`: the model is to say it;
