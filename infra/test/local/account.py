@@ -28,6 +28,8 @@ CREDENTIALS = {
 }
 # In the order in which they depend on each other.
 STACKS = ["Storage", "Serving", "Training", "Observability", "Site"]
+# The output of a resource that was left out. What refers to it in a later stack is left out as well.
+LEFT_OUT = "LeftOut"
 
 
 class Account:
@@ -43,7 +45,7 @@ class Account:
         self.client("ssm").put_parameter(Name="/cdk-bootstrap/hnb659fds/version", Value="30", Type="String")
         self.client("iam").create_role(RoleName="batch", AssumeRolePolicyDocument="{}")
         self.buckets_for_assets: set[str] = set()
-        self.outputs: dict[str, str] = {}
+        self.outputs: dict[str, str | dict[str, str]] = {}
 
     def client(self, service: str):
         return boto3.client(service, endpoint_url=self.endpoint, region_name=REGION)
@@ -61,13 +63,15 @@ class Account:
             if not path.exists():
                 continue
             self.upload_assets(folder / f"{stack}.assets.json")
-            template, left_out = supported(json.loads(path.read_text(), object_hook=self.as_moto_takes))
+            synthesized = json.loads(path.read_text(), object_hook=self.as_moto_takes)
+            template, left_out = supported(synthesized)
             cloudformation.create_stack(
                 StackName=stack, TemplateBody=json.dumps(template), Capabilities=["CAPABILITY_IAM"]
             )
             [created] = cloudformation.describe_stacks(StackName=stack)["Stacks"]
             if created["StackStatus"] != "CREATE_COMPLETE":
                 sys.exit(f"error: {stack} is {created['StackStatus']}")
+            self.outputs |= {name: {"Ref": LEFT_OUT} for name in synthesized.get("Outputs", {})}
             self.outputs |= {output["OutputKey"]: output["OutputValue"] for output in created.get("Outputs", [])}
             print(f"{stack}: {len(template['Resources'])} resources; left out: {', '.join(left_out) or 'none'}")
 
@@ -106,7 +110,7 @@ def supported(template: dict) -> tuple[dict, list[str]]:
         orphans = {
             name
             for name, resource in resources.items()
-            if name not in left_out and any(f'"{gone}"' in json.dumps(resource) for gone in left_out)
+            if name not in left_out and any(f'"{gone}"' in json.dumps(resource) for gone in {LEFT_OUT, *left_out})
         }
         if not orphans:
             break
@@ -116,7 +120,7 @@ def supported(template: dict) -> tuple[dict, list[str]]:
     outputs = {
         name: output
         for name, output in template.get("Outputs", {}).items()
-        if not any(f'"{gone}"' in json.dumps(output) for gone in left_out)
+        if not any(f'"{gone}"' in json.dumps(output) for gone in {LEFT_OUT, *left_out})
     }
     return {**template, "Resources": kept, "Outputs": outputs}, types
 
