@@ -23,7 +23,11 @@ const schema = z
     site: site.prefault({}),
     alarms: alarms.prefault({}),
   })
-  .superRefine(({ region, training }, context) => {
+  .superRefine(({ region, storage, training }, context) => {
+    if (storage.disposable && training.signingKey === 'create') {
+      const message = 'a key that the stage makes outlives it, and storage.disposable is set; expected null or an ARN';
+      context.addIssue({ code: 'custom', path: ['training', 'signingKey'], message });
+    }
     const regionOfKey = training.signingKey?.split(':')[3];
     if (region === null || regionOfKey === undefined || regionOfKey === region) return;
     const message = `the key is in ${regionOfKey}, and the stage in ${region}: expected a key of the stage's region`;

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Deletes the stacks of a stage. Models, texts and images stay: infra/README.md says how to delete those.
+# Deletes the stacks of a stage. Models, texts and images stay, unless the stage is disposable.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/npm_packages.sh infra

@@ -12,6 +12,7 @@ import {
 import { STACKS, stackName } from '../lib/names.ts';
 import { confirm, currentAccount } from './account.ts';
 import { program, reason } from './program.ts';
+import { asSetting, retained } from './retained.ts';
 import { existingStacks } from './stacks.ts';
 
 const USAGE = `usage: scripts/destroy.sh --stage NAME [--yes] [--dry-run]
@@ -20,7 +21,7 @@ const USAGE = `usage: scripts/destroy.sh --stage NAME [--yes] [--dry-run]
   --yes         do not ask
   --dry-run     print what would be done; needs no account
 
-Models, texts and images stay: infra/README.md says how to delete those.`;
+Models, texts and images stay, unless the stage is disposable: infra/README.md says how to delete those.`;
 
 /** A distribution of CloudFront takes half an hour. */
 const LONGEST_SECONDS = 2 * 3600;
@@ -29,7 +30,7 @@ await program(async () => {
   const { stage, yes, 'dry-run': dryRun } = options();
   if (dryRun) {
     for (const stack of STACKS.toReversed()) console.log(`+ delete ${stackName(stage, stack)}, if it exists`);
-    console.log('buckets and image repositories stay, see infra/README.md');
+    console.log('buckets and image repositories stay, unless the stage is disposable, see infra/README.md');
     return;
   }
   const { account, region } = await currentAccount(stage);
@@ -52,7 +53,10 @@ await program(async () => {
   }
   console.log(`destroyed: the stacks of stage ${stage} in ${place}`);
   for (const resource of kept) console.log(`stays: ${resource}`);
-  console.log('buckets and image repositories stay, see infra/README.md');
+  const found = await retained(stage, region);
+  if (Object.keys(found).length === 0) return;
+  console.log(`to go on with what stays in a new deployment, set ${asSetting(found)}`);
+  console.log('infra/README.md says how to delete it');
 });
 
 function options() {

@@ -14,6 +14,7 @@ import { settingsOf } from '../settings.ts';
 import { confirm, currentAccount } from './account.ts';
 import { print, program, reason } from './program.ts';
 import { checkConcurrency, checkVcpus, type Findings } from './quotas.ts';
+import { asSetting, retained } from './retained.ts';
 import { existingStacks, outputsOf } from './stacks.ts';
 
 /** Written by `cdk bootstrap`, with the qualifier that the CDK uses if none is set. */
@@ -53,8 +54,22 @@ async function inspect(stage: string, findings: Findings) {
     apiGatewayHasLogRole(),
     checkConcurrency(settings.serving.reservedConcurrency, functionName, findings).catch(orWarn("Lambda's limits")),
     checkVcpus(settings.training, findings).catch(orWarn('the vCPUs to train on')),
+    // A stage that is there has its own.
+    stacks.length === 0 && settings.storage.adopt === null
+      ? checkRetained(stage, region, findings).catch(orWarn('what an earlier deployment left'))
+      : undefined,
   ]);
   return { account, region, stacks, isBootstrapped, hasLogRole };
+}
+
+/** Models and texts of a stage that was deleted would be out of sight, and a first model trained beside them. */
+async function checkRetained(stage: string, region: string, { problems }: Findings): Promise<void> {
+  const found = await retained(stage, region);
+  if (Object.keys(found).length === 0) return;
+  problems.push(
+    `an earlier deployment of stage ${stage} left buckets or images; expected in infra/settings.ts ` +
+      `${asSetting(found)} to go on with them, or storage: { adopt: {} } to leave them alone`,
+  );
 }
 
 async function bootstrapped(): Promise<boolean> {

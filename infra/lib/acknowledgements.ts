@@ -100,6 +100,11 @@ export function acknowledge({ storage, serving, training, site }: Stacks): void 
   if (training.node.tryFindChild('Compute')?.node.tryFindChild('InstanceRole')) apply(training, TRAINING_ON_EC2);
   if (site) apply(site, [...SITE, ...uploadFunction(site)]);
 
+  const noLogs = (bucket: string): Acknowledgement => [bucket, 'S1', 'a disposable stage logs no access'];
+  if (storage.accessLogs) apply(storage, [['AccessLogs', 'S1', 'it holds the logs']]);
+  else apply(storage, [noLogs('Artifacts'), noLogs('Corpus')]);
+  if (site && !storage.accessLogs) apply(site, [noLogs('Pages')]);
+
   const { artifacts, corpus } = storage;
   const versions = 'versions come and go without a deployment';
   apply(serving, wildcards(storage, 'GenerateRole', artifacts, ['models/*', 'channels/*'], versions));
@@ -123,8 +128,11 @@ function wildcards(
   keys: string[],
   reason: string,
 ): Acknowledgement[] {
-  const reference = JSON.stringify(storage.resolve(referenceTo(storage, bucket.bucketArn)));
-  return keys.map((key) => [role, `IAM5[Resource::${reference}/${key}]`, reason]);
+  const isAdopted = bucket.node.defaultChild === undefined;
+  const arn = isAdopted
+    ? `arn:<AWS::Partition>:s3:::${bucket.bucketName}`
+    : JSON.stringify(storage.resolve(referenceTo(storage, bucket.bucketArn)));
+  return keys.map((key) => [role, `IAM5[Resource::${arn}/${key}]`, reason]);
 }
 
 /**

@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import type { SettingsInput } from '../settings.ts';
 import { addTestStacks, newApp, synthesize, synthesizeStage } from './support.ts';
 
+const schedule = { cron: '0 3 ? * SUN *', timeZone: 'UTC' };
 const variants: Record<string, SettingsInput> = {
   'a function URL': { serving: { endpoint: 'function-url', apiKey: null } },
   'an image': { serving: { package: 'image' } },
@@ -12,6 +13,8 @@ const variants: Record<string, SettingsInput> = {
   'a service': { serving: { compute: 'ecs', package: 'image', apiKeySha256: ['a'.repeat(64)] } },
   'a key and a firewall': { serving: { apiKey: {}, waf: {} } },
   'a GPU': { training: { compute: 'ec2', gpus: 1, instanceTypes: ['g6.xlarge'] } },
+  'what an earlier deployment left': { storage: { adopt: { artifacts: 'models', corpus: 'texts' }, prune: schedule } },
+  'a disposable stage': { storage: { disposable: true } },
   'everything that is watched': { alarms: { email: 'ops@example.org', modelAgeDays: 3 } },
 };
 

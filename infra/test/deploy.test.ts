@@ -20,6 +20,7 @@ const STAGES: Record<string, SettingsInput> = {
     serving: { channel: 'stable', package: 'image', architecture: 'arm64', apiKey: {} },
     training: { corpusPrefix: 'books/', imageTag: 'v7', compute: 'ec2', gpus: 1, instanceTypes: ['g5.xlarge'] },
   },
+  again: { storage: { adopt: { artifacts: 'models', corpus: 'texts' } } },
   elsewhere: { account: '999999999999' },
   // On machines with 48 vCPUs, of which the job has 4.
   gpus: { account: ACCOUNT, training: { compute: 'ec2', gpus: 4 } },
@@ -181,13 +182,13 @@ describe.runIf(hasMoto)('with an account', { timeout: 300_000 }, () => {
       without.removeDocker();
       const first = await without.run('scripts/deploy.sh', ['--email', 'none'], inRegion(region));
       expect(first.status, first.output).toBe(0);
-      expect(first.output).toContain('dev-training has none, so jobs fail until one is pushed');
+      expect(first.output).toContain('dev-storage-trainingimages1 has none, so jobs fail until one is pushed');
       expect(first.notes.find((note) => note.endsWith('--all'))).toBe('cdk deploy --context stage=dev --context email=none --all');
 
       const { TrainingRepository } = await outputs('dev', region);
       await checkout.run('docker', ['push', `${TrainingRepository}:older`], inRegion(region));
       const second = await without.run('scripts/deploy.sh', ['--email', 'none'], inRegion(region));
-      expect(second.output).toMatch(/no image is built without docker; dev-training has sha256:/);
+      expect(second.output).toMatch(/no image is built without docker; troelsllm-dev-storage-trainingimages1 has sha256:/);
       expect(second.notes.find((note) => note.endsWith('--all'))).toMatch(/ --context trainingImage=sha256:\S+ --all$/);
       expect(second.notes.join()).not.toContain('docker');
     });
@@ -361,6 +362,27 @@ describe.runIf(hasMoto)('with an account', { timeout: 300_000 }, () => {
       expect(done.output).toContain(`destroyed: the stacks of stage old in account ${ACCOUNT}, region sa-east-1`);
       expect(await outputs('old', 'sa-east-1')).not.toHaveProperty('Url');
       expect(await outputs('old-2', 'sa-east-1')).toHaveProperty('Url');
+    });
+
+    test('tells how to go on with what stays, which a new stage of that name would leave behind', async () => {
+      const region = 'ca-central-1';
+      await createStacks('gpus', region);
+      const { ModelStore = '', CorpusBucket } = await outputs('gpus', region);
+      const done = await destroy('gpus', inRegion(region), '', '--yes');
+      expect(done.status, done.output).toBe(0);
+      const setting =
+        `storage: { adopt: { artifacts: '${new URL(ModelStore).hostname}', corpus: '${CorpusBucket}', ` +
+        "trainingImages: 'troelsllm-gpus-storage-trainingimages1', functionImages: 'troelsllm-gpus-storage-functionimages1' } }";
+      expect(done.output).toContain(`to go on with what stays in a new deployment, set ${setting}`);
+
+      const preflight = (stage: string, where: string) => checkout.program('preflight', ['--stage', stage, '--yes'], inRegion(where));
+      const found = await preflight('gpus', region);
+      expect(found.status).toBe(1);
+      expect(found.output).toContain(`problem: an earlier deployment of stage gpus left buckets or images; expected in`);
+      expect(found.output).toContain(setting);
+      // Neither elsewhere nor by a stage that has said what it wants.
+      expect((await preflight('gpus', 'ca-west-1')).output).not.toContain('an earlier deployment');
+      expect((await preflight('again', region)).output).not.toContain('an earlier deployment');
     });
 
     test('says what failed, and what stays', async () => {

@@ -95,6 +95,10 @@ test.each([
   ['site.compare.0', { site: { compare: ['https://example.org/api?stage=dev'] } }],
   ['site.compare.1', { site: { compare: ['https://example.org:8443/api/', 'example.org'] } }],
   ['site.domain.certificateArn', { site: { domain: { name: 'llm.example.org', certificateArn: 'mine' } } }],
+  ['storage.adopt.corpus', { storage: { adopt: { corpus: 's3://texts' } } }],
+  ['storage.adopt.trainingImages', { storage: { adopt: { trainingImages: '1.dkr.ecr.eu-west-1.amazonaws.com/mine:3' } } }],
+  ['storage.adopt', { storage: { adopt: {}, disposable: true } }],
+  ['training.signingKey', { storage: { disposable: true }, training: { signingKey: 'create' } }],
   ['alarms.email', { alarms: { email: 'nobody' } }],
 ])('refuses %s', (path, input) => {
   const expected = path === 'serving.memory' ? 'test.serving: ' : `test.${path}: `;

@@ -1,7 +1,7 @@
 /** Storage stack: buckets, lifecycle rules, repositories. */
-import { Match } from 'aws-cdk-lib/assertions';
+import { Match, type Template } from 'aws-cdk-lib/assertions';
 import { describe, expect, test } from 'vitest';
-import { synthesize } from './support.ts';
+import { statementsOf, summary, synthesize } from './support.ts';
 
 const { storage } = synthesize({ storage: { oldVersionsDays: 11, checkpointDays: 5, accessLogDays: 60 } });
 const buckets = storage.findResources('AWS::S3::Bucket');
@@ -23,17 +23,21 @@ describe('every bucket', () => {
         },
       },
     });
-    storage.hasResourceProperties('AWS::S3::BucketPolicy', {
-      Bucket: { Ref: id },
-      PolicyDocument: {
-        Statement: Match.arrayWith([
-          Match.objectLike({
-            Effect: 'Deny',
-            Action: 's3:*',
-            Principal: { AWS: '*' },
-            Condition: { Bool: { 'aws:SecureTransport': 'false' } },
-          }),
-        ]),
+    storage.hasResource('AWS::S3::BucketPolicy', {
+      // A bucket that stays is protected as before.
+      DeletionPolicy: 'Retain',
+      Properties: {
+        Bucket: { Ref: id },
+        PolicyDocument: {
+          Statement: Match.arrayWith([
+            Match.objectLike({
+              Effect: 'Deny',
+              Action: 's3:*',
+              Principal: { AWS: '*' },
+              Condition: { Bool: { 'aws:SecureTransport': 'false' } },
+            }),
+          ]),
+        },
       },
     });
   });
@@ -84,6 +88,46 @@ test('images stay, and are scanned', () => {
     DeletionPolicy: 'Retain',
     Properties: Match.objectLike({ ImageScanningConfiguration: { ScanOnPush: true } }),
   });
+});
+
+test('what an earlier deployment left is used as it is', () => {
+  const adopt = { artifacts: 'models-of-before', corpus: 'texts-of-before', trainingImages: 'jobs', functionImages: 'functions' };
+  const { storage, serving, training } = synthesize({
+    storage: { adopt },
+    serving: { package: 'image' },
+  });
+  expect(Object.keys(storage.findResources('AWS::S3::Bucket'))).toEqual([expect.stringMatching(/^AccessLogs/)]);
+  storage.resourceCountIs('AWS::ECR::Repository', 0);
+  const outputs = storage.findOutputs('*');
+  expect(outputs.ModelStore!.Value).toBe('s3://models-of-before');
+  expect(outputs.CorpusBucket!.Value).toBe('texts-of-before');
+  expect(JSON.stringify(outputs.TrainingRepository)).toContain('/jobs');
+  const resources = (template: Template, role: string) =>
+    statementsOf(template, role).flatMap((statement) => summary(statement).resources);
+  expect(resources(serving, 'GenerateRole')).toContain('arn:<AWS::Partition>:s3:::models-of-before/models/*');
+  expect(resources(training, 'JobRole')).toContain('arn:<AWS::Partition>:s3:::texts-of-before/*');
+  expect(JSON.stringify(training.findResources('AWS::Batch::JobDefinition'))).toContain('/jobs:');
+});
+
+test('of a disposable stage nothing stays', () => {
+  const templates = synthesize({ storage: { disposable: true } });
+  const { storage, site } = templates;
+  for (const type of ['AWS::S3::Bucket', 'AWS::S3::BucketPolicy', 'AWS::ECR::Repository']) {
+    storage.allResources(type, { DeletionPolicy: 'Delete', UpdateReplacePolicy: 'Delete' });
+  }
+  storage.resourceCountIs('AWS::S3::Bucket', 2);
+  storage.resourceCountIs('Custom::S3AutoDeleteObjects', 2);
+  storage.allResourcesProperties('AWS::ECR::Repository', { EmptyOnDelete: true });
+  // Who may empty them is not denied it.
+  expect(JSON.stringify(storage.toJSON())).not.toContain('s3:DeleteObjectVersion');
+  // Logs that come after its end would keep their bucket.
+  for (const template of [storage, site]) {
+    template.allResourcesProperties('AWS::S3::Bucket', { LoggingConfiguration: Match.absent() });
+  }
+  const retained = Object.values(templates).flatMap((template) => Object.values(template.toJSON().Resources as Record<string, any>));
+  const types = retained.filter(({ DeletionPolicy }) => DeletionPolicy === 'Retain').map(({ Type }) => Type);
+  // Other APIs of the account write their logs with it.
+  expect(types).toEqual(['AWS::IAM::Role', 'AWS::ApiGateway::Account']);
 });
 
 function resource(name: string): [string, Record<string, any>] {

@@ -3,6 +3,7 @@ import { Annotations, CfnOutput, Duration, RemovalPolicy, Stack, type StackProps
 import * as acm from 'aws-cdk-lib/aws-certificatemanager';
 import * as cloudfront from 'aws-cdk-lib/aws-cloudfront';
 import * as origins from 'aws-cdk-lib/aws-cloudfront-origins';
+import * as logs from 'aws-cdk-lib/aws-logs';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import * as deployment from 'aws-cdk-lib/aws-s3-deployment';
 import type { Construct } from 'constructs';
@@ -16,7 +17,8 @@ export interface SiteStackProps extends StackProps {
   readonly endpoint: Endpoint;
   /** Time limit of a request to the API, `serving.timeLimitSeconds`. */
   readonly timeLimitSeconds: number;
-  readonly accessLogs: s3.IBucket;
+  /** Where access to the pages is logged, if it is. */
+  readonly accessLogs?: s3.IBucket;
 }
 
 /** Routes of the API, those of `functions/generate`. Everything else is the page. */
@@ -58,8 +60,7 @@ export class SiteStack extends Stack {
       minimumTLSVersion: 1.2,
       blockPublicAccess: s3.BlockPublicAccess.BLOCK_ALL,
       objectOwnership: s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-      serverAccessLogsBucket: props.accessLogs,
-      serverAccessLogsPrefix: 'pages/',
+      ...(props.accessLogs && { serverAccessLogsBucket: props.accessLogs, serverAccessLogsPrefix: 'pages/' }),
       // The repository can build all of it again.
       removalPolicy: RemovalPolicy.DESTROY,
     });
@@ -82,6 +83,10 @@ export class SiteStack extends Stack {
       }),
     });
     const folder = deployment.Source.asset(props.folder);
+    const logGroup = new logs.LogGroup(this, 'UploadLog', {
+      retention: logs.RetentionDays.ONE_MONTH,
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
     const hashed = new deployment.BucketDeployment(this, 'UploadHashed', {
       destinationBucket: this.pages,
       sources: [folder],
@@ -95,6 +100,7 @@ export class SiteStack extends Stack {
       // A page that is open still loads files of its own build.
       prune: false,
       retainOnDelete: false,
+      logGroup,
     });
     const upload = new deployment.BucketDeployment(this, 'Upload', {
       destinationBucket: this.pages,
@@ -105,6 +111,7 @@ export class SiteStack extends Stack {
       cacheControl: [deployment.CacheControl.noCache()],
       distribution,
       retainOnDelete: false,
+      logGroup,
     });
     // Pages come after the files that they load.
     upload.node.addDependency(hashed);

@@ -58,8 +58,8 @@ const TEMPLATES = {
     Resources: {
       Artifacts: { Type: 'AWS::S3::Bucket', DeletionPolicy: 'Retain' },
       Corpus: { Type: 'AWS::S3::Bucket', DeletionPolicy: 'Retain' },
-      Training: repository('STAGE-training'),
-      Function: repository('STAGE-function'),
+      Training: repository('troelsllm-STAGE-storage-trainingimages1'),
+      Function: repository('troelsllm-STAGE-storage-functionimages1'),
     },
     Outputs: {
       ModelStore: { Value: { 'Fn::Sub': 's3://${Artifacts}' } },
