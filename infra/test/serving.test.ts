@@ -1,6 +1,10 @@
 /** Serving stack: the function, its environment and its endpoints. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Match } from 'aws-cdk-lib/assertions';
 import { describe, expect, test } from 'vitest';
+import { PROJECT_FOLDER } from '../lib/paths.ts';
+import { OPEN_ROUTES } from '../lib/serving/rest-endpoint.ts';
 import { type SettingsInput } from '../settings.ts';
 import { addTestStacks, newApp, synthesize } from './support.ts';
 
@@ -182,10 +186,20 @@ describe('the REST API', () => {
     expect(Object.keys(template.findOutputs('*'))).toEqual(expect.arrayContaining(['ShowKeyfirst', 'ShowKeysecond']));
     const methods = Object.values(template.findResources('AWS::ApiGateway::Method'));
     const asked = methods.map(({ Properties }) => [Properties.HttpMethod, Properties.ApiKeyRequired ?? false]);
-    expect(asked.toSorted()).toEqual([['ANY', true], ['ANY', true], ['OPTIONS', false], ['OPTIONS', false]]);
+    const open = OPEN_ROUTES.map(() => ['ANY', false]);
+    expect(asked.toSorted()).toEqual([...open, ['ANY', true], ['ANY', true], ['OPTIONS', false], ['OPTIONS', false]]);
     // Of the default there is one, and `null` is none.
     defaults.resourceCountIs('AWS::ApiGateway::ApiKey', 1);
     servingOf({ apiKey: null }).resourceCountIs('AWS::ApiGateway::ApiKey', 0);
+  });
+
+  test('has open routes for checks and documentation, those of the function, beside a key', () => {
+    const open = readFileSync(join(PROJECT_FOLDER, '../functions/generate/src/http/auth.rs'), 'utf8');
+    const paths = [.../OPEN_PATHS: .+ = \[(.+)\]/.exec(open)![1]!.matchAll(/"\/(.+?)"/g)].map(([, path]) => path);
+    expect(OPEN_ROUTES.filter((route) => !route.includes('{'))).toEqual(paths);
+    const resources = Object.values(defaults.findResources('AWS::ApiGateway::Resource'));
+    const parts = resources.map(({ Properties }) => Properties.PathPart);
+    expect(parts.toSorted()).toEqual(['docs', 'health', 'openapi.json', 'ready', '{proxy+}', '{proxy+}']);
   });
 
   test('leaves the role with which API Gateway writes logs alone if the account has one', () => {

@@ -11,7 +11,7 @@ import { PRICES } from './prices.ts';
 const DAY_SECONDS = 86_400;
 /** Concurrent executions of an account, all functions together, where nothing is reserved; a new account has 10. */
 const ACCOUNT_CONCURRENCY = 1000;
-/** The shortest requests, such as those that a function refuses for want of a key; an estimate. */
+/** The shortest requests, such as those of checks, or that a function refuses for want of a key; an estimate. */
 const SHORTEST_REQUEST_SECONDS = 0.01;
 
 export interface WorstCase {
@@ -28,7 +28,7 @@ export function worstCase({ serving, training, storage }: Settings): WorstCase {
   const managed = serving.managedInstances;
   if (managed) unknown.push(`instances of serving.managedInstances (${managed.maxVcpus} vCPUs)`);
   if (training.compute === 'ec2') unknown.push(`instances of training (${queues(training) * training.maxVcpus} vCPUs)`);
-  unknown.push('traffic of the page');
+  unknown.push('traffic of page and documentation');
   return {
     callers: serving.compute === 'ecs' ? 24 * serviceHourUsd(serving.service, serving.service.maxTasks) : calls(serving),
     training: (training.compute === 'fargate' ? jobs(training) : 0) + (storage.prune ? pruning() : 0),
@@ -51,9 +51,10 @@ function calls({ apiKey, ...serving }: Settings['serving']): number {
   const instanceSeconds = (serving.reservedConcurrency ?? ACCOUNT_CONCURRENCY) * DAY_SECONDS;
   const behindGateway = serving.endpoint === 'rest-api';
   const most = behindGateway ? serving.throttle.rate * DAY_SECONDS : instanceSeconds / SHORTEST_REQUEST_SECONDS;
-  // Beyond the quotas of the keys there are only preflight requests of browsers, which take no time.
+  // Beyond the quotas of the keys there are only what needs none: checks, documentation, preflight requests.
   const texts = apiKey ? Math.min(most, apiKey.names.length * apiKey.requestsPerDay) : most;
-  const seconds = Math.min(texts * (serving.timeLimitSeconds + GRACE_SECONDS), instanceSeconds);
+  const ofTexts = texts * (serving.timeLimitSeconds + GRACE_SECONDS);
+  const seconds = Math.min(ofTexts + (most - texts) * SHORTEST_REQUEST_SECONDS, instanceSeconds);
   const price = PRICES.lambda.request + (behindGateway ? PRICES.restApi.request : 0);
   const perCall = price + SIZES.logOfRequest * PRICES.cloudwatch.logGb;
   // Of instances each hour is paid for, whoever calls.

@@ -15,6 +15,8 @@ export interface RestEndpointProps {
 
 /** Name of the API's stage, which every path begins with. */
 const STAGE = 'api';
+/** Routes without a key, as in functions/generate: checks have none, and the documentation asks its reader for one. */
+export const OPEN_ROUTES = ['health', 'ready', 'docs', 'docs/{proxy+}', 'openapi.json'];
 /** API Gateway's limit for a response that is not streamed. */
 const BUFFERED_TIMEOUT = Duration.seconds(29);
 
@@ -64,6 +66,9 @@ export class RestEndpoint extends Construct implements Endpoint {
       resource.addMethod('ANY', integration, { apiKeyRequired: settings.apiKey !== null });
       // The function answers preflight requests, with which browsers send no key.
       if (settings.apiKey) resource.addMethod('OPTIONS', integration);
+    }
+    if (settings.apiKey) {
+      for (const route of OPEN_ROUTES) this.api.root.resourceForPath(route).addMethod('ANY', integration);
     }
     this.addCorsToErrors(settings.corsOrigins);
     if (settings.apiKey) this.requireApiKey(settings.apiKey);
