@@ -1,16 +1,15 @@
 /** The architecture page without its API, on other origins, in all widths, and without anything that moves. */
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
+import { describe, expect, test } from 'vitest';
 import sample from '../src/architecture/prompt/sample.json' with { type: 'json' };
 import {
   NARROW,
-  type Server,
   WIDE,
+  browserAndServer,
   expectAccessible,
   expectNoSidewaysScroll,
   newPage,
   screenshot,
-  startBrowser,
   startServer,
   tinyStore,
 } from './harness.ts';
@@ -21,17 +20,7 @@ const LONG = Array(5).fill('I had a ladder, a lamp and a wall.').join(' ');
 /** How long the page may take, on a machine that is busy with other tests. */
 const SOON = { timeout: 10_000 };
 
-let browser: Browser;
-let server: Server;
-
-beforeAll(async () => {
-  [browser, server] = await Promise.all([startBrowser(), startServer(tinyStore())]);
-});
-
-afterAll(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+const shared = browserAndServer();
 
 async function expectSample(page: Page) {
   const notice = page.locator('.notice-sample');
@@ -46,10 +35,10 @@ async function expectSample(page: Page) {
 
 describe('while no API answers', () => {
   test('a recorded sample is shown, says so, and gives way', async () => {
-    const { page, allow, close } = await newPage(browser);
+    const { page, allow, close } = await newPage(shared.browser);
     allow(/Failed to load resource/);
     await page.route(/\/(model|inspect)$/, (route) => route.abort());
-    await page.goto(`${server.url}/architecture.html`);
+    await page.goto(`${shared.server.url}/architecture.html`);
     await expectSample(page);
     // Sliders and heads work without the API.
     const first = page.getByRole('radiogroup', { name: 'Candidates for the next token' }).locator('.bars-number').first();
@@ -76,12 +65,12 @@ describe('while no API answers', () => {
   });
 
   test('it is shown where there is no model, with the reason', async () => {
-    const { page, close } = await newPage(browser);
+    const { page, close } = await newPage(shared.browser);
     // A server on localhost ends where it finds no model; one in Lambda says so.
     const nothing = { loading: null, model: null, model_info: null, manifest: null, curve: [], start: null };
     const json = { status: 'unavailable', reason: 'its channel names none yet', ...nothing };
     await page.route(/\/model$/, (route) => route.fulfill({ json }));
-    await page.goto(`${server.url}/architecture.html`);
+    await page.goto(`${shared.server.url}/architecture.html`);
     await page.getByText('its channel names none yet').waitFor();
     await expectSample(page);
     await page.unrouteAll();
@@ -90,9 +79,9 @@ describe('while no API answers', () => {
   });
 
   test('an API that falls silent later leaves what there is, and is asked again', async () => {
-    const { page, allow, close } = await newPage(browser);
+    const { page, allow, close } = await newPage(shared.browser);
     allow(/Failed to load resource/);
-    await page.goto(`${server.url}/architecture.html`);
+    await page.goto(`${shared.server.url}/architecture.html`);
     await page.getByText(LIVE).waitFor();
     await page.route(/\/(model|inspect)$/, (route) => route.abort());
     await page.getByLabel('Your text').fill('The ladder');
@@ -106,7 +95,7 @@ describe('while no API answers', () => {
 });
 
 test('a text of another version waits for the manifest of that version', async () => {
-  const { page, close } = await newPage(browser);
+  const { page, close } = await newPage(shared.browser);
   let asked = 0;
   let inspected = 0;
   page.on('request', (request) => (inspected += Number(request.url().endsWith('/inspect'))));
@@ -116,7 +105,7 @@ test('a text of another version waits for the manifest of that version', async (
     asked += 1;
     await route.fulfill({ json: asked > 1 ? state : { ...state, model: { ...state.model, version: 'an earlier one' } } });
   });
-  await page.goto(`${server.url}/architecture.html`);
+  await page.goto(`${shared.server.url}/architecture.html`);
   await page.getByText(LIVE).waitFor();
   expect([asked, inspected]).toEqual([2, 2]);
   await close();
@@ -125,7 +114,7 @@ test('a text of another version waits for the manifest of that version', async (
 test('works with an API of another origin', async () => {
   const api = await startServer(tinyStore(), ['--cors-origins', '*']);
   const site = await startServer(tinyStore(), ['--site-apis', api.url]);
-  const { page, close } = await newPage(browser);
+  const { page, close } = await newPage(shared.browser);
   const asked = new Set<string>();
   page.on('request', (request) => {
     if (request.method() === 'POST') asked.add(new URL(request.url()).origin);
@@ -144,8 +133,8 @@ describe.each([
   ['wide', WIDE],
 ] as const)('%s', (name, viewport) => {
   test.each(['light', 'dark'] as const)('a long text fits and is accessible: %s', async (colorScheme) => {
-    const { page, close } = await newPage(browser, { viewport, colorScheme });
-    await page.goto(`${server.url}/architecture.html`);
+    const { page, close } = await newPage(shared.browser, { viewport, colorScheme });
+    await page.goto(`${shared.server.url}/architecture.html`);
     await page.getByText(LIVE).waitFor();
     await page.getByLabel('Your text').fill(LONG);
     await expect.poll(() => page.locator('.walk-text').textContent(), SOON).toBe(LONG);
@@ -162,7 +151,7 @@ describe.each([
   });
 
   test('nothing moves when answers come', async () => {
-    const { page, close } = await newPage(browser, { viewport });
+    const { page, close } = await newPage(shared.browser, { viewport });
     await page.addInitScript(() => {
       const shifts: number[] = [];
       Object.assign(window, { shifts });
@@ -172,7 +161,7 @@ describe.each([
       observer.observe({ type: 'layout-shift', buffered: true });
     });
     const moved = () => page.evaluate(() => (window as unknown as { shifts: number[] }).shifts.reduce((sum, shift) => sum + shift, 0));
-    await page.goto(`${server.url}/architecture.html`);
+    await page.goto(`${shared.server.url}/architecture.html`);
     await page.getByText(LIVE).waitFor();
     await page.waitForTimeout(200);
     expect(await moved()).toBeLessThan(0.001);

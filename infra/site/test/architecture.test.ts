@@ -1,29 +1,19 @@
 /** The architecture page: what it shows is what the real server answers for the same text. */
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
+import { describe, expect, test } from 'vitest';
 import type { GenerateResponse, InspectResponse, ModelState } from '../src/api/types.ts';
-import { type Server, expectAccessible, newPage, startBrowser, startServer, tinyStore } from './harness.ts';
+import { browserAndServer, expectAccessible, newPage } from './harness.ts';
 
 const TEXT = 'The lamp, the ladder and the north window';
 
 /** How long the page may take, on a machine that is busy with other tests. */
 const SOON = { timeout: 10_000 };
 
-let browser: Browser;
-let server: Server;
-
-beforeAll(async () => {
-  [browser, server] = await Promise.all([startBrowser(), startServer(tinyStore())]);
-});
-
-afterAll(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+const shared = browserAndServer();
 
 async function post<T>(path: string, body: unknown): Promise<T> {
   const headers = { 'content-type': 'application/json' };
-  const response = await fetch(server.url + path, { method: 'POST', headers, body: JSON.stringify(body) });
+  const response = await fetch(shared.server.url + path, { method: 'POST', headers, body: JSON.stringify(body) });
   expect(response.status).toBe(200);
   return (await response.json()) as T;
 }
@@ -32,8 +22,8 @@ const inspect = (prompt: string) => post<InspectResponse>('/inspect', { prompt, 
 
 /** Opens the page with a text of the test's own, and waits until it is computed. */
 async function open(text = TEXT, options: Parameters<typeof newPage>[1] = {}) {
-  const opened = await newPage(browser, options);
-  await opened.page.goto(`${server.url}/architecture.html`);
+  const opened = await newPage(shared.browser, options);
+  await opened.page.goto(`${shared.server.url}/architecture.html`);
   await write(opened.page, text);
   return opened;
 }
@@ -95,7 +85,7 @@ describe('a text of the reader', () => {
 });
 
 test('an example that comes while the reader is about to write gives way', async () => {
-  const { page, close } = await newPage(browser);
+  const { page, close } = await newPage(shared.browser);
   let answer = () => {};
   const asked = new Promise<void>((resolve) => {
     answer = resolve;
@@ -104,7 +94,7 @@ test('an example that comes while the reader is about to write gives way', async
     await asked;
     await route.continue();
   });
-  await page.goto(`${server.url}/architecture.html`);
+  await page.goto(`${shared.server.url}/architecture.html`);
   const field = page.getByLabel('Your text');
   await field.focus();
   answer();
@@ -385,7 +375,7 @@ describe('the way through the model', () => {
 
 test('numbers, training and serving are those of the manifest and of the process', async () => {
   const { page, close } = await open();
-  const state = (await (await fetch(`${server.url}/model`)).json()) as ModelState;
+  const state = (await (await fetch(`${shared.server.url}/model`)).json()) as ModelState;
   const parameters = state.model_info?.parameters.toLocaleString('en') ?? '?';
   await page.locator('.big-numbers').getByText(parameters, { exact: true }).waitFor();
   const parts = await page.locator('.parts-table tbody td:nth-child(2)').allInnerTexts();

@@ -2,37 +2,24 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
+import { describe, expect, test } from 'vitest';
 import { demo } from './demo-page.ts';
 import {
   NARROW,
-  type Server,
   WIDE,
+  browserAndServer,
   expectAccessible,
   expectNoSidewaysScroll,
   newPage,
   screenshot,
-  startBrowser,
   startServer,
   testFolder,
-  tinyStore,
   trainTiny,
   untilTestEnds,
 } from './harness.ts';
 
-let browser: Browser;
-let server: Server;
-
-beforeAll(async () => {
-  browser = await startBrowser();
-  server = await startServer(tinyStore());
-});
-
-afterAll(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+const shared = browserAndServer();
 
 /** Asks for a text of `tokens` tokens, and waits for it. */
 async function write(page: Page, prompt: string, tokens: number) {
@@ -44,10 +31,10 @@ async function write(page: Page, prompt: string, tokens: number) {
 }
 
 test('all that the page loads is at most 80 kB compressed, and 150 kB with the plot below', async () => {
-  const { page, close } = await newPage(browser);
+  const { page, close } = await newPage(shared.browser);
   const files = new Set<string>();
   page.on('response', (response) => response.request().method() === 'GET' && files.add(response.url()));
-  await demo(page).open(server.url);
+  await demo(page).open(shared.server.url);
   await write(page, 'Every April', 50);
   const compressed = async (url: string) => gzipSync(Buffer.from(await (await fetch(url)).arrayBuffer())).length;
   const weigh = async () => (await Promise.all([...files].map(compressed))).reduce((sum, size) => sum + size, 0);
@@ -66,7 +53,7 @@ test.each([
   ['narrow', NARROW],
   ['wide', WIDE],
 ])('nothing moves while the page loads and a text is written: %s', async (_, viewport) => {
-  const { page, close } = await newPage(browser, { viewport });
+  const { page, close } = await newPage(shared.browser, { viewport });
   await page.addInitScript(() => {
     const shifts: { value: number; what: string }[] = [];
     Object.assign(window, { shifts });
@@ -77,7 +64,7 @@ test.each([
       }
     }).observe({ type: 'layout-shift', buffered: true });
   });
-  await demo(page).open(server.url);
+  await demo(page).open(shared.server.url);
   // Long enough for the text to outgrow its room.
   await demo(page).option('Length').fill('1000');
   await demo(page).prompt.fill('Every April, in the');
@@ -109,8 +96,8 @@ describe.each(['light', 'dark'] as const)('with a text, %s', (colorScheme) => {
     ['narrow', NARROW],
     ['wide', WIDE],
   ])('it is accessible and fits: %s', async (width, viewport) => {
-    const { page, close } = await newPage(browser, { viewport, colorScheme });
-    await demo(page).open(server.url);
+    const { page, close } = await newPage(shared.browser, { viewport, colorScheme });
+    await demo(page).open(shared.server.url);
     await write(page, 'Every April, in the', 60);
     await expectAccessible(page);
     await expectNoSidewaysScroll(page);
@@ -120,8 +107,8 @@ describe.each(['light', 'dark'] as const)('with a text, %s', (colorScheme) => {
 });
 
 test('all of it works with keys alone, and the focus is visible', async () => {
-  const { page, close } = await newPage(browser);
-  await demo(page).open(server.url);
+  const { page, close } = await newPage(shared.browser);
+  await demo(page).open(shared.server.url);
   const focused = () =>
     page.evaluate(() => {
       const element = document.activeElement as HTMLElement;
@@ -178,7 +165,7 @@ test('all of it works with keys alone, and the focus is visible', async () => {
 });
 
 test('what is written is read out in pieces, with how it ended', async () => {
-  const { page, close } = await newPage(browser);
+  const { page, close } = await newPage(shared.browser);
   await page.addInitScript(() => {
     const news: string[] = [];
     Object.assign(window, { news });
@@ -187,7 +174,7 @@ test('what is written is read out in pieces, with how it ended', async () => {
       if (text && text !== news.at(-1)) news.push(text);
     }).observe(document, { subtree: true, childList: true, characterData: true });
   });
-  await demo(page).open(server.url);
+  await demo(page).open(shared.server.url);
   await write(page, 'Every April', 400);
   const text = (await demo(page).text.textContent()) ?? '';
   const said = await page.evaluate(() => (window as unknown as { news: string[] }).news);
@@ -207,7 +194,7 @@ test('markup in a prompt and from a model is text', async () => {
   // Long enough to know it by heart.
   await trainTiny(corpus, store, ['--set', 'training.epochs=10']);
   const evil = untilTestEnds(await startServer(store));
-  const { page, close } = await newPage(browser);
+  const { page, close } = await newPage(shared.browser);
   page.on('dialog', () => {
     throw new Error('a script ran');
   });
@@ -227,8 +214,8 @@ test('markup in a prompt and from a model is text', async () => {
 });
 
 test('who wants little motion gets none', async () => {
-  const { page, close } = await newPage(browser, { reducedMotion: 'reduce' });
-  await demo(page).open(server.url);
+  const { page, close } = await newPage(shared.browser, { reducedMotion: 'reduce' });
+  await demo(page).open(shared.server.url);
   const animated = await page.evaluate(() => {
     const dot = document.querySelector('.dot');
     dot?.classList.add('dot-busy');

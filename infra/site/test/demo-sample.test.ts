@@ -1,32 +1,19 @@
 /** The demo page while no API answers: recorded texts, which say so. */
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
+import { describe, expect, test } from 'vitest';
 import sample from '../src/demo/sample/sample.json' with { type: 'json' };
 import { demo } from './demo-page.ts';
 import {
   NARROW,
-  type Server,
   WIDE,
+  browserAndServer,
   expectAccessible,
   expectNoSidewaysScroll,
   newPage,
   screenshot,
-  startBrowser,
-  startServer,
-  tinyStore,
 } from './harness.ts';
 
-let browser: Browser;
-let server: Server;
-
-beforeAll(async () => {
-  [browser, server] = await Promise.all([startBrowser(), startServer(tinyStore())]);
-});
-
-afterAll(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+const shared = browserAndServer();
 
 async function expectRecorded(page: Page, index: number) {
   const label = page.locator('.sheet-recorded');
@@ -39,11 +26,11 @@ async function expectRecorded(page: Page, index: number) {
 }
 
 test('recorded texts are shown, say so, and work without the API', async () => {
-  const { page, allow, close } = await newPage(browser);
+  const { page, allow, close } = await newPage(shared.browser);
   allow(/Failed to load resource/);
   await page.route(/\/(model|generate|completions)$/, (route) => route.abort());
   const ui = demo(page);
-  await page.goto(server.url);
+  await page.goto(shared.server.url);
   await expectRecorded(page, 0);
   // What the model is, is known too.
   await page.getByText(/^the-north-light is a small language model of 162 million parameters/).waitFor();
@@ -71,10 +58,10 @@ describe.each(['light', 'dark'] as const)('with a recorded text, %s', (colorSche
     ['narrow', NARROW],
     ['wide', WIDE],
   ])('it is accessible and fits: %s', async (width, viewport) => {
-    const { page, allow, close } = await newPage(browser, { viewport, colorScheme });
+    const { page, allow, close } = await newPage(shared.browser, { viewport, colorScheme });
     allow(/Failed to load resource/);
     await page.route(/\/model$/, (route) => route.abort());
-    await page.goto(server.url);
+    await page.goto(shared.server.url);
     await expectRecorded(page, 0);
     await expectAccessible(page);
     await expectNoSidewaysScroll(page);

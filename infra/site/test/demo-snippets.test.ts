@@ -3,32 +3,21 @@ import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { demo } from './demo-page.ts';
-import { type Server, expectAccessible, newPage, startBrowser, startServer, testFolder, tinyStore } from './harness.ts';
+import { browserAndServer, expectAccessible, newPage, testFolder } from './harness.ts';
 import { REPOSITORY } from './programs.ts';
 
 const run = promisify(execFile);
 /** Python with OpenAI's client, which `scripts/setup.sh --site` installs. */
 const PYTHON = join(REPOSITORY, 'target/site-venv/bin/python');
 
-let browser: Browser;
-let server: Server;
-
-beforeAll(async () => {
-  [browser, server] = await Promise.all([startBrowser(), startServer(tinyStore())]);
-});
-
-afterAll(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+const shared = browserAndServer();
 
 test('curl, Python and JavaScript give the text that the page shows', async () => {
-  const { page, close } = await newPage(browser);
+  const { page, close } = await newPage(shared.browser);
   const ui = demo(page);
-  await ui.open(server.url);
+  await ui.open(shared.server.url);
   await ui.option('Temperature').fill('0.9');
   await ui.option('Top-p').fill('0.95');
   await ui.option('Length').fill('12');

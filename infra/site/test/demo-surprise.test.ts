@@ -1,36 +1,23 @@
 /** The surprise of a text on the demo page: what is shown is what the API computes, in two ways. */
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
+import { describe, expect, test } from 'vitest';
 import type { InspectResponse, ScoredText } from '../src/api/types.ts';
 import { demo } from './demo-page.ts';
 import {
   NARROW,
-  type Server,
   WIDE,
+  browserAndServer,
   expectAccessible,
   expectNoSidewaysScroll,
   newPage,
   screenshot,
-  startBrowser,
-  startServer,
-  tinyStore,
 } from './harness.ts';
 
-let browser: Browser;
-let server: Server;
-
-beforeAll(async () => {
-  [browser, server] = await Promise.all([startBrowser(), startServer(tinyStore(), ['--precision', 'float32'])]);
-});
-
-afterAll(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+const shared = browserAndServer('--precision', 'float32');
 
 async function post<T>(path: string, body: unknown): Promise<T> {
   const headers = { 'content-type': 'application/json' };
-  const response = await fetch(server.url + path, { method: 'POST', headers, body: JSON.stringify(body) });
+  const response = await fetch(shared.server.url + path, { method: 'POST', headers, body: JSON.stringify(body) });
   expect(response.status).toBe(200);
   return (await response.json()) as T;
 }
@@ -66,9 +53,9 @@ async function write(page: Page, prompt: string, tokens: number): Promise<string
 }
 
 test('probabilities are those of the API, and those of the distribution before each token', async () => {
-  const { page, close } = await newPage(browser);
+  const { page, close } = await newPage(shared.browser);
   const view = surprise(page);
-  await demo(page).open(server.url);
+  await demo(page).open(shared.server.url);
   const whole = await write(page, 'Every April, in the lamp', 12);
   const { choices } = await post<{ choices: ScoredText[] }>('/v1/completions', {
     prompt: whole,
@@ -119,9 +106,9 @@ test('probabilities are those of the API, and those of the distribution before e
 });
 
 test('the pieces can be walked by keyboard, and the shade is not all that tells', async () => {
-  const { page, close } = await newPage(browser);
+  const { page, close } = await newPage(shared.browser);
   const view = surprise(page);
-  await demo(page).open(server.url);
+  await demo(page).open(shared.server.url);
   await write(page, 'Every April', 20);
   await view.pieces.first().focus();
   await page.keyboard.press('ArrowRight');
@@ -143,10 +130,10 @@ test('the pieces can be walked by keyboard, and the shade is not all that tells'
 });
 
 test('a text that the model has read surprises it less than another', async () => {
-  const { page, close } = await newPage(browser);
+  const { page, close } = await newPage(shared.browser);
   const view = surprise(page);
-  await demo(page).open(server.url);
-  const { manifest } = await (await fetch(`${server.url}/model`)).json();
+  await demo(page).open(shared.server.url);
+  const { manifest } = await (await fetch(`${shared.server.url}/model`)).json();
   await write(page, manifest.example_prompts[0], 30);
   await view.other.fill('Quantum zebras juggle xylophones; JSON parsers despise Wednesdays.');
   await view.measure.click();
@@ -161,8 +148,8 @@ describe.each(['light', 'dark'] as const)('with surprise, %s', (colorScheme) => 
     ['wide', WIDE],
     ['smallest', { width: 320, height: 640 }],
   ])('it is accessible and fits: %s', async (width, viewport) => {
-    const { page, close } = await newPage(browser, { viewport, colorScheme });
-    await demo(page).open(server.url);
+    const { page, close } = await newPage(shared.browser, { viewport, colorScheme });
+    await demo(page).open(shared.server.url);
     await write(page, 'Every April, in the', 60);
     await surprise(page).pieces.nth(4).click();
     await surprise(page).other.fill('A quite different text');

@@ -1,30 +1,16 @@
 /** All pages: frame, themes, widths, accessibility. */
-import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   NARROW,
-  type Server,
   WIDE,
+  browserAndServer,
   expectAccessible,
   expectNoSidewaysScroll,
   newPage,
   screenshot,
-  startBrowser,
-  startServer,
-  tinyStore,
 } from './harness.ts';
 
-let browser: Browser;
-let server: Server;
-
-beforeAll(async () => {
-  [browser, server] = await Promise.all([startBrowser(), startServer(tinyStore())]);
-});
-
-afterAll(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+const shared = browserAndServer();
 
 describe.each(['index', 'architecture', 'compare'])('%s.html', (name) => {
   test.each([
@@ -33,8 +19,8 @@ describe.each(['index', 'architecture', 'compare'])('%s.html', (name) => {
     ['wide', 'light'],
     ['wide', 'dark'],
   ] as const)('fits and is accessible: %s and %s', async (width, colorScheme) => {
-    const { page, close } = await newPage(browser, { viewport: width === 'wide' ? WIDE : NARROW, colorScheme });
-    await page.goto(`${server.url}/${name}.html`);
+    const { page, close } = await newPage(shared.browser, { viewport: width === 'wide' ? WIDE : NARROW, colorScheme });
+    await page.goto(`${shared.server.url}/${name}.html`);
     await page.getByText('Ready').first().waitFor();
     await expectNoSidewaysScroll(page);
     await expectAccessible(page);
@@ -43,8 +29,8 @@ describe.each(['index', 'architecture', 'compare'])('%s.html', (name) => {
   });
 
   test('fits 320 pixels', async () => {
-    const { page, close } = await newPage(browser, { viewport: { width: 320, height: 600 } });
-    await page.goto(`${server.url}/${name}.html`);
+    const { page, close } = await newPage(shared.browser, { viewport: { width: 320, height: 600 } });
+    await page.goto(`${shared.server.url}/${name}.html`);
     await page.getByText('Ready').first().waitFor();
     await expectNoSidewaysScroll(page);
     await close();
@@ -52,9 +38,9 @@ describe.each(['index', 'architecture', 'compare'])('%s.html', (name) => {
 });
 
 test('the theme that is chosen stays, on every page', async () => {
-  const { page, close } = await newPage(browser, { colorScheme: 'light' });
+  const { page, close } = await newPage(shared.browser, { colorScheme: 'light' });
   const background = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
-  await page.goto(server.url);
+  await page.goto(shared.server.url);
   const light = await background();
   await page.getByRole('button', { name: 'Switch to the dark theme' }).click();
   const dark = await background();
@@ -68,21 +54,21 @@ test('the theme that is chosen stays, on every page', async () => {
 });
 
 test('the foot of every page leads to the documentation of its API', async () => {
-  const { page, close } = await newPage(browser);
-  await page.goto(`${server.url}/compare.html?api=${encodeURIComponent(server.url)}`);
+  const { page, close } = await newPage(shared.browser);
+  await page.goto(`${shared.server.url}/compare.html?api=${encodeURIComponent(shared.server.url)}`);
   const link = page.getByRole('contentinfo').getByRole('link', { name: 'Documentation of the API' });
-  await expect.poll(() => link.getAttribute('href')).toBe(`${server.url}/docs`);
-  expect((await fetch(`${server.url}/docs`)).status).toBe(200);
+  await expect.poll(() => link.getAttribute('href')).toBe(`${shared.server.url}/docs`);
+  expect((await fetch(`${shared.server.url}/docs`)).status).toBe(200);
   // This build was not told where its source code is.
   expect(await page.getByRole('link', { name: 'Source code' }).count()).toBe(0);
   await close();
 });
 
 test('links between pages keep ?api=', async () => {
-  const { page, close } = await newPage(browser);
-  await page.goto(`${server.url}/?api=${encodeURIComponent(server.url)}`);
+  const { page, close } = await newPage(shared.browser);
+  await page.goto(`${shared.server.url}/?api=${encodeURIComponent(shared.server.url)}`);
   await page.getByRole('link', { name: 'Compare' }).click();
   await page.waitForURL('**/compare.html?*');
-  expect(new URL(page.url()).searchParams.get('api')).toBe(server.url);
+  expect(new URL(page.url()).searchParams.get('api')).toBe(shared.server.url);
   await close();
 });

@@ -4,8 +4,8 @@ import { mkdir } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import axe from 'axe-core';
 import { type Browser, type BrowserContextOptions, type Page, chromium } from 'playwright-core';
-import { expect, inject, onTestFinished } from 'vitest';
-import { REPOSITORY, temporaryFolder } from './programs.ts';
+import { afterAll, beforeAll, expect, inject, onTestFinished } from 'vitest';
+import { REPOSITORY, type Server, startServer, temporaryFolder } from './programs.ts';
 
 export { CORPUS, type Server, addTemplate, freeAddress, publishLive, startLoading, startServer, temporaryFolder, trainTiny } from './programs.ts';
 
@@ -38,6 +38,19 @@ export function startBrowser(): Promise<Browser> {
     executablePath: process.env['CHROMIUM'] ?? onPath('chromium'),
     chromiumSandbox: process.getuid?.() !== 0,
   });
+}
+
+/** A browser and a server with the tiny model, for all tests of a file: they are there when its first test begins. */
+export function browserAndServer(...options: string[]): { readonly browser: Browser; readonly server: Server } {
+  const started: { browser?: Browser; server?: Server } = {};
+  beforeAll(async () => {
+    [started.browser, started.server] = await Promise.all([startBrowser(), startServer(tinyStore(), options)]);
+  });
+  afterAll(async () => {
+    await started.browser?.close();
+    await started.server?.stop();
+  });
+  return started as Required<typeof started>;
 }
 
 /** A program on the PATH. */

@@ -4,6 +4,7 @@ import { ErrorNote } from '../components/status/ErrorNote.tsx';
 import { KeyForm } from '../components/status/KeyForm.tsx';
 import { Status } from '../components/status/Status.tsx';
 import { count, milliseconds } from '../components/format.ts';
+import { fewerLineEnds } from '../components/text/line-ends.ts';
 import type { ModelWatch } from '../components/status/use-model.ts';
 import type { Answer } from './use-answers.ts';
 
@@ -54,7 +55,7 @@ function AnswerText({ answer, name }: { answer: Answer | null; name: string }) {
       {answer ? (
         <>
           <span class="soft">{answer.request.prompt}</span>
-          {text}
+          {fewerLineEnds(text)}
           {answer.phase === 'writing' && <span class="caret" aria-hidden="true" />}
         </>
       ) : (

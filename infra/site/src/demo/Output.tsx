@@ -7,7 +7,7 @@ import { precision, time } from '../components/format.ts';
 import { ErrorNote } from '../components/status/ErrorNote.tsx';
 import { Actions, type Copied, NEWS } from './Actions.tsx';
 import { Facts } from './Facts.tsx';
-import { fewerLineEnds } from './line-ends.ts';
+import { fewerLineEnds } from '../components/text/line-ends.ts';
 import { type Run, isActive } from './run.ts';
 import { Pieces } from './surprise/Pieces.tsx';
 import { Surprise } from './surprise/Surprise.tsx';

@@ -4,7 +4,7 @@ import { type HeadRef, PATTERNS, type Pattern, strongest } from './patterns.ts';
 import { Choice } from '../../components/Choice.tsx';
 import { HeadView } from './HeadView.tsx';
 import { MapCanvas } from './MapCanvas.tsx';
-import { plural } from '../shared/pieces.ts';
+import { plural } from '../../components/text/pieces.ts';
 import { Section } from '../shared/Section.tsx';
 import type { TokenChoice, View } from '../view.ts';
 

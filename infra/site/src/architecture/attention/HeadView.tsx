@@ -5,7 +5,7 @@ import { type HeadRef, type HeadWeights, largestWeights } from './patterns.ts';
 import { Choice } from '../../components/Choice.tsx';
 import { ScoreSteps } from './ScoreSteps.tsx';
 import { MapCanvas } from './MapCanvas.tsx';
-import { plural, quoted, visible } from '../shared/pieces.ts';
+import { plural, quoted, visible } from '../../components/text/pieces.ts';
 import { sum } from '../shared/sum.ts';
 import type { TokenChoice, View } from '../view.ts';
 

@@ -1,5 +1,5 @@
 import { percent } from '../../components/format.ts';
-import { quoted, visible } from '../shared/pieces.ts';
+import { quoted, visible } from '../../components/text/pieces.ts';
 import { largestWeights } from './patterns.ts';
 
 /** How many of the tokens that are attended to are worked out. */

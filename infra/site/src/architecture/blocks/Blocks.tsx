@@ -4,7 +4,7 @@ import { meanDistance, meanOfHeads } from '../attention/patterns.ts';
 import { BlockDrawing } from './BlockDrawing.tsx';
 import { Choice } from '../../components/Choice.tsx';
 import { MapCanvas } from '../attention/MapCanvas.tsx';
-import { plural } from '../shared/pieces.ts';
+import { plural } from '../../components/text/pieces.ts';
 import { Section } from '../shared/Section.tsx';
 import type { View } from '../view.ts';
 

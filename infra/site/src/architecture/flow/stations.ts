@@ -1,6 +1,6 @@
 /** Stations of a text on its way through the model, with the reader's own numbers, and what a tour says of each. */
 import { count, percent } from '../../components/format.ts';
-import { plural, quoted, visible } from '../shared/pieces.ts';
+import { plural, quoted, visible } from '../../components/text/pieces.ts';
 import type { View } from '../view.ts';
 
 /** A token that comes next: the one that was drawn, or else the likeliest. */

@@ -2,7 +2,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import type { Candidate } from '../../api/types.ts';
 import { percent } from '../../components/format.ts';
 import { Choice } from '../../components/Choice.tsx';
-import { quoted, visible } from '../shared/pieces.ts';
+import { quoted, visible } from '../../components/text/pieces.ts';
 import type { Draw } from './sampling.ts';
 import { scrollWithin } from '../../components/scroll.ts';
 

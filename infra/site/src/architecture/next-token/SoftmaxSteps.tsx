@@ -1,6 +1,6 @@
 import type { Candidate } from '../../api/types.ts';
 import { count, percent } from '../../components/format.ts';
-import { quoted, visible } from '../shared/pieces.ts';
+import { quoted, visible } from '../../components/text/pieces.ts';
 import type { Draw } from './sampling.ts';
 
 /** The softmax of one candidate, step by step: from its logit to its chance. */

@@ -2,7 +2,7 @@ import { useEffect, useId, useRef, useState } from 'preact/hooks';
 import { MAX_SEED } from '../../api/limits.ts';
 import { ErrorNote } from '../../components/status/ErrorNote.tsx';
 import { count, percent } from '../../components/format.ts';
-import { quoted, visible } from '../shared/pieces.ts';
+import { quoted, visible } from '../../components/text/pieces.ts';
 import type { Walk } from './walk.ts';
 
 /** Step-by-step generation: the text so far, and buttons to draw the next token or to take one back. */

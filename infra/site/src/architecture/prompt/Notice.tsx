@@ -1,7 +1,7 @@
 import { useRef } from 'preact/hooks';
 import { ErrorNote } from '../../components/status/ErrorNote.tsx';
 import { milliseconds, precision, time } from '../../components/format.ts';
-import { quoted } from '../shared/pieces.ts';
+import { quoted } from '../../components/text/pieces.ts';
 import type { Sample } from './sample.ts';
 import type { Inspected } from './use-inspection.ts';
 import type { ApiError } from '../../api/error.ts';

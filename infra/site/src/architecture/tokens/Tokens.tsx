@@ -1,5 +1,5 @@
 import { count } from '../../components/format.ts';
-import { charactersOf, plural, quoted, visible } from '../shared/pieces.ts';
+import { charactersOf, plural, quoted, visible } from '../../components/text/pieces.ts';
 import { Choice } from '../../components/Choice.tsx';
 import { Section } from '../shared/Section.tsx';
 import type { TokenChoice, View } from '../view.ts';

@@ -1,7 +1,7 @@
 import { LossCurve } from '../../components/loss/LossCurve.tsx';
 import { count, loss, seconds, time } from '../../components/format.ts';
 import { learningOf } from '../../components/loss/learning.ts';
-import { plural } from '../shared/pieces.ts';
+import { plural } from '../../components/text/pieces.ts';
 import { sum } from '../shared/sum.ts';
 import { Section } from '../shared/Section.tsx';
 import type { LoadedModel } from '../../api/loaded-model.ts';

@@ -1,7 +1,7 @@
 import { useEffect, useRef } from 'preact/hooks';
 import type { InspectedToken } from '../../api/types.ts';
 import { count } from '../../components/format.ts';
-import { quoted, visible } from '../shared/pieces.ts';
+import { quoted, visible } from '../../components/text/pieces.ts';
 import { scrollWithin } from '../../components/scroll.ts';
 import { Section } from '../shared/Section.tsx';
 import type { TokenChoice, View } from '../view.ts';

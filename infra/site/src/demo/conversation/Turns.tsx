@@ -1,5 +1,6 @@
 import type { ApiError } from '../../api/error.ts';
 import { ErrorNote } from '../../components/status/ErrorNote.tsx';
+import { fewerLineEnds } from '../../components/text/line-ends.ts';
 import { count } from '../../components/format.ts';
 import { useFollow } from '../use-follow.ts';
 import { type Exchange, ending, isActive } from './exchange.ts';
@@ -39,7 +40,7 @@ export function Turns({ exchanges, error, dropped, onAgain, onRestart }: Props) 
                 <li key={`${exchange.id} answer`} class="turn turn-model">
                   <span class="turn-role">Model{note(exchange)}</span>
                   <p class="turn-text">
-                    {exchange.answer}
+                    {fewerLineEnds(exchange.answer)}
                     {isActive(exchange) && <span class="caret" aria-hidden="true" />}
                   </p>
                 </li>

@@ -1,4 +1,4 @@
-import { quoted } from '../../architecture/shared/pieces.ts';
+import { quoted } from '../../components/text/pieces.ts';
 import { percent } from '../../components/format.ts';
 import type { Piece } from './scores.ts';
 

@@ -1,5 +1,5 @@
 import { useRef } from 'preact/hooks';
-import { quoted } from '../../architecture/shared/pieces.ts';
+import { quoted } from '../../components/text/pieces.ts';
 import { percent } from '../../components/format.ts';
 import { type Piece, levelOf } from './scores.ts';
 
