@@ -16,8 +16,11 @@ export type ReportedMetrics = ReturnType<typeof reportedMetrics>;
 
 /** Metrics that the program reports: as a function, or as a service of this name. */
 export function reportedMetrics(dimension: 'FunctionName' | 'Service', name: string) {
+  const reported = reporter({ [dimension]: name });
   return {
-    reported: reporter({ [dimension]: name }),
+    reported,
+    coldStartMilliseconds: reported('ColdStart', cloudwatch.Stats.MAXIMUM),
+    loadFailures: reported('LoadFailures', cloudwatch.Stats.SUM),
     /** The same of one channel; the program tells channels apart if it has a challenger. */
     ofChannel: (Channel: string) => reporter({ [dimension]: name, Channel }),
   };
@@ -36,10 +39,8 @@ export type FunctionMetrics = ReturnType<typeof functionMetrics>;
 export const sum = { statistic: cloudwatch.Stats.SUM, period: PERIOD };
 
 export function functionMetrics(serving: ServedFunction) {
-  const program = reportedMetrics('FunctionName', serving.function.functionName);
-  const { reported } = program;
   return {
-    ...program,
+    ...reportedMetrics('FunctionName', serving.function.functionName),
     invocations: serving.alias.metricInvocations(sum),
     errors: serving.alias.metricErrors(sum),
     throttles: serving.alias.metricThrottles(sum),
@@ -49,8 +50,6 @@ export function functionMetrics(serving: ServedFunction) {
       statistic: cloudwatch.Stats.MAXIMUM,
       period: PERIOD,
     }),
-    coldStartMilliseconds: reported('ColdStart', cloudwatch.Stats.MAXIMUM),
-    loadFailures: reported('LoadFailures', cloudwatch.Stats.SUM),
     /** Only a REST API counts them. */
     serverErrors: serving.endpoint.api?.metricServerError(sum),
   };

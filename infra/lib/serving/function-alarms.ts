@@ -1,22 +1,14 @@
 /** Alarms about the function. They are in its own stack, since they end a roll-out of it. */
-import { Stack } from 'aws-cdk-lib';
 import type * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import type { Construct } from 'constructs';
-import type { Settings } from '../../settings.ts';
-import { addAlarm, type Condition } from '../observability/alarm.ts';
+import type { Condition } from '../observability/alarm.ts';
 import type { FunctionMetrics } from '../observability/metrics.ts';
-
-export interface AlarmProps {
-  readonly settings: Settings['alarms'];
-  /** Name of the stage's topic. It is in a stack that depends on this one, so nothing here can refer to it. */
-  readonly topicName: string;
-}
+import { type AlarmProps, alarmsOf, modelConditions } from './model-alarms.ts';
 
 /** Adds the alarms, and returns those that a new version of the function may raise. */
 export function addFunctionAlarms(scope: Construct, metrics: FunctionMetrics, props: AlarmProps): cloudwatch.Alarm[] {
   const { settings, topicName } = props;
-  const topicArn = Stack.of(scope).formatArn({ service: 'sns', resource: topicName });
-  const alarm = (condition: Condition) => addAlarm(scope, topicArn, condition);
+  const alarm = alarmsOf(scope, topicName);
   alarm({
     id: 'Throttles',
     description: 'Requests were turned away: more at once than reservedConcurrency allows.',
@@ -33,18 +25,7 @@ export function addFunctionAlarms(scope: Construct, metrics: FunctionMetrics, pr
       above: settings.p99Seconds * 1000,
       periods: [2, 3],
     },
-    {
-      id: 'SlowColdStarts',
-      description: `From the start of a process to a loaded model it takes longer than ${settings.coldStartSeconds} s.`,
-      metric: metrics.coldStartMilliseconds,
-      above: settings.coldStartSeconds * 1000,
-    },
-    {
-      id: 'ModelNotLoaded',
-      description: 'The version that the channel names cannot be loaded; the one before it is served on.',
-      metric: metrics.loadFailures,
-      above: 0,
-    },
+    ...modelConditions(metrics, settings),
   ];
   if (metrics.serverErrors) {
     const metric = metrics.serverErrors;

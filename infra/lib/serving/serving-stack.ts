@@ -16,9 +16,10 @@ import { functionMetrics } from '../observability/metrics.ts';
 import { PROJECT_FOLDER } from '../paths.ts';
 import { Canary } from './canary.ts';
 import type { Endpoint } from './endpoint.ts';
-import { type AlarmProps, addFunctionAlarms } from './function-alarms.ts';
+import { addFunctionAlarms } from './function-alarms.ts';
 import { GRACE_SECONDS } from './grace.ts';
 import { ManagedInstances } from './managed-instances.ts';
+import type { AlarmProps } from './model-alarms.ts';
 import { mayReadModels } from './read-models.ts';
 import { RestEndpoint } from './rest-endpoint.ts';
 

@@ -1,17 +1,15 @@
 /** Alarms about the service, and its rows in the dashboard: the counterparts of those about the function. */
-import { Stack } from 'aws-cdk-lib';
 import type * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import type { Construct } from 'constructs';
-import { addAlarm, type Condition } from '../../observability/alarm.ts';
+import type { Condition } from '../../observability/alarm.ts';
 import { graph, reportedRows } from '../../observability/dashboard.ts';
-import type { AlarmProps } from '../function-alarms.ts';
+import { type AlarmProps, alarmsOf, modelConditions } from '../model-alarms.ts';
 import type { ServiceMetrics } from './service-metrics.ts';
 
 /** Adds the alarms, and returns those that a bad deployment raises. */
 export function addServiceAlarms(scope: Construct, metrics: ServiceMetrics, props: AlarmProps): cloudwatch.Alarm[] {
   const { settings, topicName } = props;
-  const topicArn = Stack.of(scope).formatArn({ service: 'sns', resource: topicName });
-  const alarm = (condition: Condition) => addAlarm(scope, topicArn, condition);
+  const alarm = alarmsOf(scope, topicName);
   alarm({
     id: 'UnhealthyTasks',
     description: 'A task has no model, or does not answer.',
@@ -20,18 +18,7 @@ export function addServiceAlarms(scope: Construct, metrics: ServiceMetrics, prop
     periods: [2, 3],
   });
   const ofDeployments: Condition[] = [
-    {
-      id: 'SlowColdStarts',
-      description: `From the start of a process to a loaded model it takes longer than ${settings.coldStartSeconds} s.`,
-      metric: metrics.coldStartMilliseconds,
-      above: settings.coldStartSeconds * 1000,
-    },
-    {
-      id: 'ModelNotLoaded',
-      description: 'The version that the channel names cannot be loaded; the one before it is served on.',
-      metric: metrics.loadFailures,
-      above: 0,
-    },
+    ...modelConditions(metrics, settings),
     { id: 'ServerErrors', description: 'Answers 5xx.', metric: metrics.serverErrors, above: 0, periods: [2, 3] },
     {
       id: 'SlowRequests',

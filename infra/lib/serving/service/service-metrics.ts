@@ -28,8 +28,6 @@ export function serviceMetrics({ name, service, balancer, targets }: BalancedSer
     ...program,
     /** Requests that run or wait in a task, on the average of all tasks. */
     queue: program.reported('Queue', cloudwatch.Stats.AVERAGE).with({ period: Duration.minutes(1) }),
-    coldStartMilliseconds: program.reported('ColdStart', cloudwatch.Stats.MAXIMUM),
-    loadFailures: program.reported('LoadFailures', cloudwatch.Stats.SUM),
     requests: ofTargets(targets.metrics.requestCount(sum)),
     /** To the head of an answer: of a stream, to its first token. */
     p50Seconds: ofTargets(targets.metrics.targetResponseTime({ statistic: 'p50', period })),

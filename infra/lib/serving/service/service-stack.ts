@@ -12,7 +12,7 @@ import { leastMemoryGb } from '../../../settings/fargate.ts';
 import type { Settings } from '../../../settings.ts';
 import { repositoryOf } from '../../image-repository.ts';
 import type { Endpoint } from '../endpoint.ts';
-import type { AlarmProps } from '../function-alarms.ts';
+import type { AlarmProps } from '../model-alarms.ts';
 import { mayReadModels } from '../read-models.ts';
 import { environment } from '../serving-stack.ts';
 import { ServiceNetwork } from './network.ts';
